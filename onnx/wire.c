@@ -5,7 +5,7 @@
  * they are well formed, and counts. The second (`write_fields`) knows from the counts which records matter,
  * and writes them. A message that comes in pieces is a body of several segments, and is treated like any
  * other. */
-#include "wire.h"
+#include "onnx/wire.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -13,8 +13,8 @@
 
 #include "core/error.h"
 #include "onnx.pb-c.h"
-#include "varint.h"
-#include "wire_record.h"
+#include "onnx/varint.h"
+#include "onnx/wire_record.h"
 
 typedef tap_wire_scan scan;
 typedef tap_wire_place place;

@@ -1,7 +1,7 @@
 /* Writing protobuf records into a growing buffer. */
-#include "wire_copy.h"
+#include "onnx/wire_copy.h"
 
-#include "varint.h"
+#include "onnx/varint.h"
 
 #include <string.h>
 

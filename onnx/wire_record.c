@@ -1,11 +1,11 @@
 /* Reading protobuf records within bounds. */
-#include "wire_record.h"
+#include "onnx/wire_record.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 
 #include "core/error.h"
-#include "varint.h"
+#include "onnx/varint.h"
 
 /* ---- failing ---- */
 

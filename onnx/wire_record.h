@@ -6,7 +6,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "onnxtap/onnxtap.h"
-#include "wire_copy.h"
+#include "onnx/wire_copy.h"
 
 typedef ProtobufCFieldDescriptor tap_wire_field;
 typedef ProtobufCMessageDescriptor tap_wire_kind;
