@@ -180,31 +180,41 @@ TAP_API tap_status tap_out_type(tap_ctx *ctx, int i, tap_dtype dtype, int rank, 
 TAP_API tap_status tap_out_like(tap_ctx *ctx, int i, const tap_type *type);       /* NULL type: unknown */
 /* What else the file says of output i (value_info): for operators that cannot tell. */
 TAP_API const tap_type *tap_out_declared(const tap_ctx *ctx, int i);
-/* Of bodies: types of its outputs for these input types (NULL entries or n_in 0: as declared in the body). */
+/* Of bodies: types of its outputs for these input types (NULL entries or n_in 0: as declared in the body). What the
+ * types in `out` point at lives as long as this call of infer. */
 TAP_API tap_status tap_body_infer(tap_ctx *ctx, tap_body *body, const tap_type *const *in, size_t n_in, size_t n_out,
                                   tap_type *out);
 TAP_API size_t tap_body_n_in(const tap_body *body);
 TAP_API size_t tap_body_n_out(const tap_body *body);
+/* What the body declares of its input i; NULL: nothing. Loop's iteration number is a scalar or [1] as the body says. In
+ * every phase. */
+TAP_API const tap_type *tap_body_in_type(const tap_body *body, size_t i);
 
 /* ---- run ---------------------------------------------------------------------------------------------------------------- */
 
-/* Makes output i now, for what is known only at run time. NULL fails the node (already recorded); an absent output gives
- * a tensor that goes nowhere, so that kernels need no special case. */
+/* Makes output i now, for what is known only at run time; where it is made already, with this dtype and shape, gives that.
+ * NULL fails the node (already recorded); an absent output gives a tensor that goes nowhere, so that kernels need no
+ * special case. */
 TAP_API tap_tensor *tap_out(tap_ctx *ctx, int i, tap_dtype dtype, int rank, const int64_t *dims);
-/* Input i or output i as a value of any kind. tap_set_out takes over the caller's reference. */
+/* Input i as a value of any kind; NULL: absent, or an empty optional (tap_has_in tells them apart). */
 TAP_API const tap_value *tap_in_value(const tap_ctx *ctx, int i);
+/* Output i is this value of any kind; NULL: an empty optional. Takes over the caller's reference, also where it fails.
+ * In place of what infer had made, if it had: a body's result is handed on and not copied. */
 TAP_API tap_status       tap_set_out(tap_ctx *ctx, int i, tap_value *value);
 /* A new reference to input i that outlives the run of this node (shares memory where it can, copies where it must). */
 TAP_API tap_value *tap_keep_in(tap_ctx *ctx, int i);
 /* A new value with memory from the session, elements uninitialised (strings empty); its tensor to be filled. NULL: failed. */
 TAP_API tap_value *tap_make(tap_ctx *ctx, tap_dtype dtype, int rank, const int64_t *dims, tap_tensor **tensor);
-TAP_API tap_value *tap_make_sequence(tap_ctx *ctx, tap_value *const *items, size_t n, tap_dtype dtype);    /* takes the references */
-TAP_API tap_value *tap_make_map(tap_ctx *ctx, tap_value *keys, tap_value *values);                         /* likewise */
+/* Both take over the references, also where they fail. */
+TAP_API tap_value *tap_make_sequence(tap_ctx *ctx, tap_value *const *items, size_t n, tap_dtype dtype);
+TAP_API tap_value *tap_make_map(tap_ctx *ctx, tap_value *keys, tap_value *values);
 TAP_API tap_dtype  tap_sequence_dtype(const tap_value *sequence);
 
-/* Scratch memory, 64-byte aligned, uninitialised, gone when run returns. NULL fails the node (already recorded). */
+/* Scratch memory, 64-byte aligned, uninitialised, gone when run returns; it stays through tap_body_run. Also in infer
+ * (lists as long as the node's inputs and outputs). NULL fails the node (already recorded). */
 TAP_API void *tap_scratch(tap_ctx *ctx, size_t n_bytes);
-/* n bytes for a string element, kept until the session's next run. NULL fails the node (already recorded). */
+/* n bytes for a string element, kept until the session's next run. NULL fails the node (already recorded).
+ * The bytes of all strings that a kernel meets live that long: elements may be copied as they are. */
 TAP_API char *tap_string_bytes(tap_ctx *ctx, size_t n);
 
 /* Equals: for (b = 0; b < n; b += grain) fn(arg, b, min(b + grain, n), worker), the pieces in any order and at the same time.
@@ -221,7 +231,8 @@ TAP_API void tap_epilogue(const tap_ctx *ctx, int64_t row, int64_t n_rows, int64
 /* The stages, for a kernel that applies those it knows in registers (with the same expression as the loop). */
 TAP_API const tap_stage *tap_epilogue_stages(const tap_ctx *ctx, int *n);
 
-/* Runs a body. inputs are borrowed; each output is a new reference (NULL where absent). iteration: for the names of taps. */
+/* Runs a body. Inputs are borrowed (NULL: an empty optional); each output is a new reference (NULL: an empty optional),
+ * none where it fails. iteration: for the names of taps; -1 where the body is no loop's. */
 TAP_API tap_status tap_body_run(tap_ctx *ctx, tap_body *body, int64_t iteration, const tap_value *const *in, size_t n_in,
                                 tap_value **out, size_t n_out);
 
