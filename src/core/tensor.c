@@ -38,7 +38,17 @@ tap_buffer *tap_buffer_wrap(tap_budget *budget, void *data, size_t n_bytes) {
     b->data = data;
     b->n_bytes = n_bytes;
     b->owned = false;
+    b->let_go = NULL;
+    b->owner = NULL;
     tap_arena_init(&b->strings, budget);
+    return b;
+}
+
+tap_buffer *tap_buffer_wrap_owned(tap_budget *budget, void *data, size_t n_bytes, void (*let_go)(void *owner), void *owner) {
+    tap_buffer *b = tap_buffer_wrap(budget, data, n_bytes);
+    if (!b) return NULL;
+    b->let_go = let_go;
+    b->owner = owner;
     return b;
 }
 
@@ -59,6 +69,7 @@ void tap_buffer_retain(tap_buffer *b) { atomic_fetch_add_explicit(&b->refs, 1, m
 void tap_buffer_release(tap_buffer *b) {
     if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) return;
     tap_arena_clear(&b->strings);
+    if (b->let_go) b->let_go(b->owner);
     if (b->owned) tap_mem_free(b->budget, b->data);
     tap_mem_free(b->budget, b);
 }

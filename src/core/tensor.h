@@ -12,11 +12,15 @@ typedef struct tap_buffer {
     void       *data;
     size_t      n_bytes;
     bool        owned;       /* data is freed with the buffer                         */
+    void      (*let_go)(void *owner);    /* NULL, or called instead, when data lies in   */
+    void       *owner;                   /* something else, such as a mapped file        */
     tap_arena   strings;
 } tap_buffer;
 
 tap_buffer *tap_buffer_new(tap_budget *b, size_t n_bytes);                  /* elements uninitialised; NULL: no memory */
 tap_buffer *tap_buffer_wrap(tap_budget *b, void *data, size_t n_bytes);
+/* Around memory that lies in owner; let_go(owner) is called with the last reference. NULL: no memory, owner is untouched. */
+tap_buffer *tap_buffer_wrap_owned(tap_budget *b, void *data, size_t n_bytes, void (*let_go)(void *owner), void *owner);
 void        tap_buffer_retain(tap_buffer *b);
 void        tap_buffer_release(tap_buffer *b);                              /* NULL is fine */
 

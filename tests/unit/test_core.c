@@ -85,6 +85,22 @@ static void sequences_own_their_items(void) {
     tap_value_release(c);
 }
 
+static void count_call(void *owner) { ++*(int *)owner; }
+
+static void borrowed_memory_is_let_go_once(void) {
+    static float x[2] = {1, 2};
+    int          calls = 0;
+    tap_buffer  *b = tap_buffer_wrap_owned(NULL, x, sizeof x, count_call, &calls);
+    tap_tensor   t = {.data = x, .buffer = b};
+    CHECK(tap_tensor_shape(&t, TAP_FLOAT, 1, (int64_t[]){2}));
+    tap_value *v = tap_value_share(NULL, &t);
+    tap_buffer_release(b);
+    CHECK_EQ(calls, 0);
+    CHECK(tap_value_data(v) == NULL);
+    tap_value_release(v);
+    CHECK_EQ(calls, 1);
+}
+
 static void errors_are_cut_not_overrun(void) {
     tap_error e = TAP_ERROR_INIT;
     char      long_text[6000];
@@ -99,6 +115,6 @@ static void errors_are_cut_not_overrun(void) {
 int main(void) {
     static const test_case tests[] = {TEST(budget_limits), TEST(arena_keeps_blocks_apart), TEST(shapes_overflow),
                                       TEST(bits_round_trip), TEST(string_values_copy_deeply),
-                                      TEST(sequences_own_their_items), TEST(errors_are_cut_not_overrun)};
+                                      TEST(sequences_own_their_items), TEST(borrowed_memory_is_let_go_once), TEST(errors_are_cut_not_overrun)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }
