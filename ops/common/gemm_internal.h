@@ -1,0 +1,16 @@
+/* Between the files of the matrix product. */
+#ifndef TAP_OPS_COMMON_GEMM_INTERNAL_H
+#define TAP_OPS_COMMON_GEMM_INTERNAL_H
+
+#include "common/gemm.h"
+
+#define tap_gemm_kind        TAP_ISA_NAME(tap_gemm_kind)
+#define tap_gemm_pack_panels TAP_ISA_NAME(tap_gemm_pack_panels)
+
+tap_tile_kind tap_gemm_kind(tap_dtype dtype);
+
+/* Panels first .. last of B[k][n], the first of them at packed[0]. */
+void tap_gemm_pack_panels(tap_dtype dtype, int64_t k, int64_t n, const void *b, int64_t ldb, bool trans_b,
+                          int64_t first, int64_t last, void *packed);
+
+#endif
