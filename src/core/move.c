@@ -3,20 +3,50 @@
 
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* Bytes that a unit of work aims at: small enough for the second-level cache, large enough to forget its
  * start. */
 #define UNIT_BYTES 65536
 /* Bytes that one task of a parallel loop should move. */
 #define TASK_BYTES 262144
 
-/* Words in a tile of a transposition: its lines of src and of dst stay in the first-level cache. */
-#define TILE_A 64
-#define TILE_B 64
+/* Words along both sides of a tile of a transposition: its lines of src and dst stay in the first-level
+ * cache. */
+#define TILE 64
+/* Bytes of a line of the cache. */
+#define LINE 64
+/* A copy of this many bytes does not stay in the cache anyway. */
+#define STREAM_BYTES (INT64_C(4) << 20)
+/* Lines this many bytes apart share a set of the first-level cache with many others. */
+#define CROWDED 1024
 
 /* Part of a plane: a0 <= a < a1, b0 <= b < b1. */
 typedef struct tap_span {
     int64_t a0, a1, b0, b1;
 } tap_span;
+
+/* Copies n bytes (a multiple of 16) to y, which starts a line, past the cache. Reading the lines of dst only
+ * to overwrite them costs more than half of the time of a large transposition. */
+static inline void stream_lines(const char *x, char *y, size_t n) {
+#ifdef __SSE2__
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        _mm_stream_si128((__m128i *)(void *)(y + i), _mm_load_si128((const __m128i *)(const void *)(x + i)));
+    memcpy(y + i, x + i, n - i);
+#else
+    memcpy(y, x, n);
+#endif
+}
+
+/* Orders streamed stores before what follows. */
+static inline void stream_end(void) {
+#ifdef __SSE2__
+    _mm_sfence();
+#endif
+}
 
 typedef void move_loop(const tap_move *m, const char *src, char *dst, const tap_span *s);
 
@@ -155,13 +185,25 @@ static void choose_loops(tap_move *m, list *l) {
     }
 }
 
+/* Whether a transposition is written past the cache. It pays where the copy is large and the rows of a tile,
+ * on either side, fall into the same few sets of the cache, so that lines are lost before they are whole. */
+static bool stays_out(const tap_move *m) {
+    int64_t n_bytes = m->a * m->b * (int64_t)m->width, few = LINE / (int64_t)m->width;
+    for (int i = 0; i < m->n_outer; i++) n_bytes *= m->outer[i];
+    bool crowded = m->b_src % CROWDED == 0 || m->a_dst % CROWDED == 0;
+    return m->kind == TAP_MOVE_PLANES && crowded && n_bytes >= STREAM_BYTES && m->a_dst % LINE == 0 &&
+           m->a >= few && m->b >= few;
+}
+
 /* Cuts the longer of the two inner loops into strips of about UNIT_BYTES. */
 static void choose_units(tap_move *m) {
-    m->along_b = m->kind == TAP_MOVE_PLANES ? m->b > m->a : m->b * (int64_t)m->width >= UNIT_BYTES;
-    int64_t n = m->along_b ? m->b : m->a, each = (m->along_b ? m->a : m->b) * (int64_t)m->width;
+    int64_t word = (int64_t)m->width;
+    m->apart = stays_out(m);
+    m->along_b = m->kind == TAP_MOVE_PLANES ? m->apart || m->b > m->a : m->b * word >= UNIT_BYTES;
+    int64_t n = m->along_b ? m->b : m->a, each = (m->along_b ? m->a : m->b) * word;
+    int64_t whole = m->kind == TAP_MOVE_PLANES || m->along_b ? 4 * LINE / word : 1;
     m->strip = tap_max64(UNIT_BYTES / tap_max64(each, 1), 1);
-    if (m->kind == TAP_MOVE_PLANES || m->along_b) m->strip = (m->strip + TILE_A - 1) / TILE_A * TILE_A;
-    m->strip = tap_min64(m->strip, n);
+    m->strip = tap_min64((m->strip + whole - 1) / whole * whole, n);
     m->unit_bytes = m->strip * each;
     m->n_strips = (n + m->strip - 1) / m->strip;
     m->n_units = m->n_strips;
@@ -247,4 +289,5 @@ void tap_move_run(const tap_move *m, const void *src, void *dst, int64_t begin, 
             place_next(m, &p);
         }
     }
+    if (m->apart) stream_end();
 }

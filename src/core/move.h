@@ -36,6 +36,7 @@ typedef struct tap_move {
     int64_t b, b_src, b_dst;
     bool along_b; /* a unit is `strip` a's of all b's, or the other way round     */
     int64_t strip, n_strips;
+    bool apart; /* PLANES: dst is written past the cache                         */
     int64_t n_units, unit_bytes;
 } tap_move;
 

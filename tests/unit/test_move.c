@@ -25,7 +25,9 @@ static void plain_copy(size_t width, int rank, const int64_t *dims, const int64_
 
 static void check_move(size_t width, int rank, const int64_t *dims, const int64_t *src_step,
                        const int64_t *dst_step, const char *src, size_t dst_bytes) {
-    char *y = malloc(dst_bytes + 1), *z = malloc(dst_bytes + 1);
+    /* On a line of the cache, as the executor's tensors are. */
+    char *y = aligned_alloc(64, (dst_bytes + 64) / 64 * 64),
+         *z = aligned_alloc(64, (dst_bytes + 64) / 64 * 64);
     memset(y, 0x55, dst_bytes + 1);
     memset(z, 0x55, dst_bytes + 1);
     plain_copy(width, rank, dims, src_step, dst_step, src, y);
@@ -109,6 +111,24 @@ static void steps_of_all_kinds(void) {
     }
 }
 
+/* Large, with rows a power of two apart: through tiles of their own, past the cache. */
+static void crowded_planes(void) {
+    for (size_t width = 1; width <= 16; width *= 2) {
+        int64_t src_step[2], dst_step[2];
+        int64_t y_dims[2] = {2045, 64 + 2048 / (int64_t)width}, x_row = 2048 * (int64_t)width, y_row;
+        while (y_dims[0] * y_dims[1] * (int64_t)width < INT64_C(5) << 20) y_dims[1] *= 2;
+        y_row = (y_dims[1] * (int64_t)width + 1023) / 1024 * 1024;
+        src_step[0] = (int64_t)width, src_step[1] = x_row;
+        dst_step[0] = y_row, dst_step[1] = (int64_t)width;
+        tap_move m;
+        tap_move_plan(&m, width, 2, y_dims, src_step, dst_step);
+        CHECK(m.apart);
+        char *x = noise((size_t)(x_row * y_dims[1]));
+        check_move(width, 2, y_dims, src_step, dst_step, x, (size_t)(y_row * y_dims[0]));
+        free(x);
+    }
+}
+
 static void nothing_to_do(void) {
     tap_move m;
     tap_permute_plan(&m, 4, 3, (int64_t[]){3, 0, 5}, (int[]){2, 1, 0});
@@ -138,6 +158,6 @@ static void large_copies_are_cut(void) {
 
 int main(void) {
     static const test_case tests[] = {TEST(permutations_of_all_widths), TEST(steps_of_all_kinds),
-                                      TEST(nothing_to_do), TEST(large_copies_are_cut)};
+                                      TEST(crowded_planes), TEST(nothing_to_do), TEST(large_copies_are_cut)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }
