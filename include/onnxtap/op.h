@@ -177,7 +177,7 @@ TAP_API bool tap_infer_final(const tap_ctx *ctx);
 /* Says what output i is. dims may be NULL where rank <= 0; rank -1 = unknown; a dim -1 = unknown. A product that overflows,
  * or a negative dim other than -1, fails the node. No-op where the output is absent. */
 TAP_API tap_status tap_out_type(tap_ctx *ctx, int i, tap_dtype dtype, int rank, const int64_t *dims);
-TAP_API tap_status tap_out_like(tap_ctx *ctx, int i, const tap_type *type);       /* NULL type: unknown */
+TAP_API tap_status tap_out_like(tap_ctx *ctx, int i, const tap_type *type);       /* copied; NULL: unknown */
 /* What else the file says of output i (value_info): for operators that cannot tell. */
 TAP_API const tap_type *tap_out_declared(const tap_ctx *ctx, int i);
 /* Of bodies: types of its outputs for these input types (NULL entries or n_in 0: as declared in the body). What the
@@ -196,6 +196,8 @@ TAP_API const tap_type *tap_body_in_type(const tap_body *body, size_t i);
  * NULL fails the node (already recorded); an absent output gives a tensor that goes nowhere, so that kernels need no
  * special case. */
 TAP_API tap_tensor *tap_out(tap_ctx *ctx, int i, tap_dtype dtype, int rank, const int64_t *dims);
+/* What infer said of output i; NULL: nothing. For what no value tells: the dtype of an empty sequence. */
+TAP_API const tap_type *tap_out_inferred(const tap_ctx *ctx, int i);
 /* Input i as a value of any kind; NULL: absent, or an empty optional (tap_has_in tells them apart). */
 TAP_API const tap_value *tap_in_value(const tap_ctx *ctx, int i);
 /* Output i is this value of any kind; NULL: an empty optional. Takes over the caller's reference, also where it fails.
