@@ -12,8 +12,8 @@
 #undef TAP_FAMILY
 
 #ifdef TAP_X86
-#define hot_extern(name)                                                                                               \
-    extern const tap_family tap_family_##name##_avx2;                                                                  \
+#define hot_extern(name)                              \
+    extern const tap_family tap_family_##name##_avx2; \
     extern const tap_family tap_family_##name##_avx512;
 #define TAP_FAMILY(name, heat) heat##_extern(name)
 #include "families.def"

@@ -1,8 +1,6 @@
 /* Strided copies: a list of {extent, steps} is simplified, then one of three inner loops does the work. */
 #include "core/move.h"
 
-#include <string.h>
-
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -79,28 +77,11 @@ typedef void move_loop(const tap_move *m, const char *src, char *dst, const tap_
 #define K     1
 #include "core/move.inc"
 
-/* Rows are often a few words: a call of memcpy for each would cost more than the copy. */
-static inline void copy_row(const char *x, char *y, size_t n) {
-    if (n > 128) {
-        memcpy(y, x, n);
-    } else if (n >= 16) {
-        for (size_t i = 0; i + 16 <= n; i += 16) memcpy(y + i, x + i, 16);
-        memcpy(y + n - 16, x + n - 16, 16);
-    } else if (n >= 8) {
-        memcpy(y, x, 8);
-        memcpy(y + n - 8, x + n - 8, 8);
-    } else if (n >= 4) {
-        memcpy(y, x, 4);
-        memcpy(y + n - 4, x + n - 4, 4);
-    } else {
-        for (size_t i = 0; i < n; i++) y[i] = x[i];
-    }
-}
-
 static void rows(const tap_move *m, const char *src, char *dst, const tap_span *s) {
     int64_t from = s->b0 * (int64_t)m->width;
     size_t n = (size_t)(s->b1 - s->b0) * m->width;
-    for (int64_t i = s->a0; i < s->a1; i++) copy_row(src + i * m->a_src + from, dst + i * m->a_dst + from, n);
+    for (int64_t i = s->a0; i < s->a1; i++)
+        tap_copy_row(src + i * m->a_src + from, dst + i * m->a_dst + from, n);
 }
 
 static move_loop *loop_for(const tap_move *m) {

@@ -3,6 +3,8 @@
 #ifndef TAP_CORE_MOVE_H
 #define TAP_CORE_MOVE_H
 
+#include <string.h>
+
 #include "core/base.h"
 #include "onnxtap/onnxtap.h"
 
@@ -53,5 +55,23 @@ int64_t tap_move_grain(const tap_move *m);
 
 /* Bytes from one index to the next in each dimension of a dense array. */
 void tap_dense_steps(size_t width, int rank, const int64_t *dims, int64_t *step);
+
+/* One row of n bytes where rows are often a few words: a call of memcpy would cost more than the copy. */
+static inline void tap_copy_row(const char *x, char *y, size_t n) {
+    if (n > 128) {
+        memcpy(y, x, n);
+    } else if (n >= 16) {
+        for (size_t i = 0; i + 16 <= n; i += 16) memcpy(y + i, x + i, 16);
+        memcpy(y + n - 16, x + n - 16, 16);
+    } else if (n >= 8) {
+        memcpy(y, x, 8);
+        memcpy(y + n - 8, x + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(y, x, 4);
+        memcpy(y + n - 4, x + n - 4, 4);
+    } else {
+        for (size_t i = 0; i < n; i++) y[i] = x[i];
+    }
+}
 
 #endif
