@@ -26,8 +26,7 @@ static inline float tap_f32_from_bits(uint32_t u) {
     return x;
 }
 
-/* ---- float16, bfloat16
- * ----------------------------------------------------------------------------------------------- */
+/* ---- float16, bfloat16 ----------------------------------------------------------------------------- */
 
 static inline float tap_f16_to_f32(uint16_t h) {
     uint32_t a = (uint32_t)(h & 0x7FFF) << 13, sign = (uint32_t)(h & 0x8000) << 16;
@@ -70,8 +69,7 @@ static inline float tap_f64_to_f32_odd(double x) {
     return tap_f32_from_bits(back == x || x != x ? u : cut);
 }
 
-/* ---- 8- and 4-bit floats with sign, exponent and mantissa
- * -------------------------------------------------------------- */
+/* ---- 8- and 4-bit floats with sign, exponent and mantissa ------------------------------------------ */
 
 typedef struct tap_small_float {
     int32_t mantissa, bias; /* bits of mantissa; exponent bias                                             */
@@ -116,8 +114,7 @@ static inline uint8_t tap_small_from_f32(const tap_small_float *f, float x, bool
     return (uint8_t)(a > 0x7F800000 ? nan : sign | r);
 }
 
-/* ---- FLOAT8E8M0: powers of two from 2^-127 to 2^127, and NaN
- * ------------------------------------------------------------- */
+/* ---- FLOAT8E8M0: powers of two from 2^-127 to 2^127, and NaN --------------------------------------- */
 
 typedef enum tap_e8m0_round { TAP_E8M0_UP, TAP_E8M0_DOWN, TAP_E8M0_NEAREST } tap_e8m0_round;
 
@@ -127,9 +124,7 @@ float tap_e8m0_to_f32(uint8_t code);
  * negative numbers open. */
 uint8_t tap_e8m0_from_f32(float x, tap_e8m0_round round, bool saturate);
 
-/* ---- Blocks
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- Blocks ---------------------------------------------------------------------------------------- */
 
 /* n elements of any small float (float16, bfloat16, 8 and 4 bits) at x, dense, to float32. */
 void tap_floats_to_f32(tap_dtype t, int64_t n, const void *x, float *y);

@@ -151,9 +151,7 @@ tap_status tap_elementwise_run(tap_ctx *ctx) {
     return run(ctx, &o, loop, ctx->state, ctx->has_epilogue);
 }
 
-/* ---- infer
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- infer ----------------------------------------------------------------------------------------- */
 
 /* Two dims of a broadcast; false where they clash. -1: unknown. */
 static bool broadcast_dim(int64_t a, int64_t *b) {
