@@ -33,6 +33,15 @@ static int test_failures;
         }                                                                                                              \
     } while (0)
 
+#define CHECK_HAS(text, part)                                                                                          \
+    do {                                                                                                               \
+        const char *text_ = (text), *part_ = (part);                                                                   \
+        if (!strstr(text_, part_)) {                                                                                   \
+            test_failures++;                                                                                           \
+            printf("%s:%d: %s is \"%s\", without \"%s\"\n", __FILE__, __LINE__, #text, text_, part_);                  \
+        }                                                                                                              \
+    } while (0)
+
 typedef struct test_case {
     const char *name;
     void (*run)(void);

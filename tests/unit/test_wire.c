@@ -6,14 +6,6 @@
 #include "test.h"
 
 #define MODEL (&tap_onnx__model_proto__descriptor)
-#define CHECK_HAS(text, part)                                                                  \
-    do {                                                                                       \
-        if (!strstr(text, part)) {                                                             \
-            test_failures++;                                                                   \
-            printf("%s:%d: \"%s\" does not contain \"%s\"\n", __FILE__, __LINE__, text, part); \
-        }                                                                                      \
-    } while (0)
-
 #define TENSOR (&tap_onnx__tensor_proto__descriptor)
 
 static tap_budget plenty;
