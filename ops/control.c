@@ -20,9 +20,7 @@ static tap_status check_one_run(tap_ctx *ctx, const tap_tensor *t, tap_dtype dty
     return tap_fail(ctx, TAP_RUN, "%s has to be one %s", what, tap_dtype_name(dtype));
 }
 
-/* ---- If
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- If ------------------------------------------------------------------------------------------------ */
 
 typedef struct if_state {
     tap_body *branch[2]; /* [0] else, [1] then */
@@ -89,8 +87,7 @@ static tap_status if_run(tap_ctx *ctx) {
     return status;
 }
 
-/* ---- Loop: what its scan outputs are gathered in
- * ----------------------------------------------------------------------------- */
+/* ---- Loop: what its scan outputs are gathered in ------------------------------------------------------- */
 
 /* Tensors of equal shape, one an iteration, that become one tensor. Their number is not known before the end:
  * they are copied into blocks, each as large as all before it, so that no element moves more than twice. */
@@ -195,9 +192,7 @@ static tap_status gather_finish(tap_ctx *ctx, gather *g, int i) {
     return TAP_OK;
 }
 
-/* ---- Loop
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- Loop ---------------------------------------------------------------------------------------------- */
 
 /* The node:  trip count, condition, carried...  -> carried..., scan...
  * The body:  iteration, condition, carried...   -> condition, carried..., scan... */

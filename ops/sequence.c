@@ -5,8 +5,7 @@
 #include "common/rows.h"
 #include "core/error.h"
 
-/* ---- What they share
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- What they share ----------------------------------------------------------------------------------- */
 
 static tap_status fail_not_sequence(tap_ctx *ctx, int i) {
     return tap_fail(ctx, TAP_MODEL, "input %d has to be a sequence", i);
@@ -73,8 +72,7 @@ static tap_status give_sequence(tap_ctx *ctx, int i, tap_value **items, size_t n
     return v ? tap_set_out(ctx, i, v) : TAP_MEMORY;
 }
 
-/* ---- SequenceConstruct, SequenceEmpty
- * ---------------------------------------------------------------------------------------- */
+/* ---- SequenceConstruct, SequenceEmpty ------------------------------------------------------------------ */
 
 static tap_status same_dtype(tap_ctx *ctx, int i, const tap_type *elem, const tap_type *t) {
     if (t && t->kind != TAP_KIND_TENSOR && t->kind != TAP_KIND_NONE)
@@ -136,8 +134,7 @@ static tap_status empty_run(tap_ctx *ctx) {
     return give_sequence(ctx, 0, NULL, 0, s->dtype);
 }
 
-/* ---- SequenceLength, SequenceAt, SequenceInsert, SequenceErase
- * ------------------------------------------------------------------ */
+/* ---- SequenceLength, SequenceAt, SequenceInsert, SequenceErase ----------------------------------------- */
 
 static tap_status length_infer(tap_ctx *ctx) {
     const tap_type *elem;
@@ -217,9 +214,7 @@ static tap_status erase_run(tap_ctx *ctx) {
     return give_sequence(ctx, 0, items, n - 1, tap_sequence_dtype(x));
 }
 
-/* ---- SplitToSequence
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- SplitToSequence ----------------------------------------------------------------------------------- */
 
 typedef struct axis_state {
     int64_t axis;
@@ -340,8 +335,7 @@ static tap_status split_run(tap_ctx *ctx) {
     return give_sequence(ctx, 0, items, (size_t)n, x->dtype);
 }
 
-/* ---- ConcatFromSequence
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- ConcatFromSequence -------------------------------------------------------------------------------- */
 
 static tap_status concat_prepare(tap_ctx *ctx, void **state) {
     axis_state *s = tap_state(ctx, sizeof *s);
@@ -441,9 +435,7 @@ static tap_status concat_run(tap_ctx *ctx) {
     return TAP_OK;
 }
 
-/* ---- SequenceMap
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- SequenceMap --------------------------------------------------------------------------------------- */
 
 typedef struct map_state {
     tap_body *body;
