@@ -1,7 +1,8 @@
 # How everything is compiled: warnings, floating point, sanitizers.
 add_library(tap_options INTERFACE)
 target_compile_options(tap_options INTERFACE
-  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+  "$<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes;-Wmissing-prototypes>"
   -ffp-contract=off -fno-math-errno -fvisibility=hidden $<$<BOOL:${TAP_WERROR}>:-Werror>)
 target_compile_definitions(tap_options INTERFACE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE _FILE_OFFSET_BITS=64)
 if(TAP_SANITIZE)

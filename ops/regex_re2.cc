@@ -1,0 +1,40 @@
+/* regex.h by libre2. */
+#include "regex.h"
+
+#include <re2/re2.h>
+
+#include <cstdio>
+#include <new>
+#include <string>
+
+struct tap_regex {
+    RE2 re;
+    tap_regex(const re2::StringPiece &pattern, const RE2::Options &options) : re(pattern, options) {}
+};
+
+/* What the pattern and its automata may hold; libre2 falls back to slower matching where this is not enough.
+ */
+static const long max_bytes = 8L << 20;
+
+extern "C" tap_regex *tap_regex_new(const char *pattern, size_t n, char *message, size_t room) {
+    try {
+        RE2::Options options;
+        options.set_log_errors(false);
+        options.set_max_mem(max_bytes);
+        tap_regex *r = new tap_regex(re2::StringPiece(pattern, n), options);
+        if (r->re.ok()) return r;
+        std::snprintf(message, room, "%s", r->re.error().c_str());
+        delete r;
+    } catch (const std::bad_alloc &) {
+        std::snprintf(message, room, "out of memory");
+    }
+    return nullptr;
+}
+
+extern "C" bool tap_regex_matches(const tap_regex *r, const char *s, size_t n) {
+    return RE2::FullMatch(re2::StringPiece(s, n), r->re);
+}
+
+extern "C" void tap_regex_free(tap_regex *r) {
+    delete r;
+}
