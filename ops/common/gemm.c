@@ -37,9 +37,12 @@ typedef struct shape {
 typedef struct work {
     char *a;    /* rows of a tile x k_block                  */
     char *c;    /* a tile of one panel, where n ends in it   */
-    char *bias; /* of that panel                             */
     char *tail; /* direct: that panel of B                   */
 } work;
+
+static tap_dtype b_dtype(const tap_gemm *g) {
+    return g->b_from ? g->b_from : g->dtype;
+}
 
 static int64_t a_copy_row(const shape *s) {
     return s->k_block * s->elem + A_PAD_BYTES;
@@ -52,14 +55,14 @@ static shape shape_of(const tap_gemm *g) {
     s.panels = (g->n + s.columns - 1) / s.columns;
     s.k_block = g->k <= block + block / 2 ? g->k : block;
     s.p_block = tap_max64(4, B_BLOCK_BYTES / tap_max64(1, s.k_block * s.columns * s.elem) / 4 * 4);
-    s.direct = !g->packed && !g->trans_b && g->m <= set->rows;
+    s.direct = !g->packed && !g->trans_b && b_dtype(g) == g->dtype && g->m <= set->rows;
     bool same_sets = g->lda * s.elem % 1024 == 0 && g->k * s.elem > 512 && g->m > 4;
     s.copy_a = g->trans_a || (same_sets && s.panels >= 4);
     return s;
 }
 
 static size_t work_bytes(const shape *s) {
-    int64_t n = s->set->rows * a_copy_row(s) + s->set->rows * s->columns * s->elem + 2 * TAP_TILE_ALIGN_MAX;
+    int64_t n = s->set->rows * a_copy_row(s) + (int64_t)tap_tile_tmp_bytes(s->set);
     if (s->direct) n += s->g->k * s->columns * s->elem;
     return tap_round_up((size_t)n, TAP_ALIGN);
 }
@@ -68,8 +71,7 @@ static work work_at(const shape *s, char *p) {
     work w;
     w.a = p;
     w.c = w.a + s->set->rows * a_copy_row(s);
-    w.bias = w.c + s->set->rows * s->columns * s->elem;
-    w.tail = w.bias + 2 * TAP_TILE_ALIGN_MAX;
+    w.tail = w.c + tap_tile_tmp_bytes(s->set);
     return w;
 }
 
@@ -101,60 +103,26 @@ static const char *rows_of_a(const shape *s, const work *w, int64_t row, int64_t
     return w->a;
 }
 
-/* A tile whose last panel n does not fill, by way of memory of the worker. */
-static void run_tail(const shape *s, const work *w, tap_tile *t, int64_t rows, int64_t cols) {
-    char *c = t->c;
-    int64_t c_row = t->c_row, wide = s->columns * s->elem;
-    size_t bytes = (size_t)(cols * s->elem);
-    for (int64_t i = 0; t->from_c && i < rows; i++) memcpy(w->c + i * wide, c + i * c_row, bytes);
-    if (t->bias) {
-        memcpy(w->bias, t->bias, bytes);
-        t->bias = w->bias;
-    }
-    t->c = w->c;
-    t->c_row = wide;
-    s->set->run[rows][0](t);
-    for (int64_t i = 0; i < rows; i++) memcpy(c + i * c_row, w->c + i * wide, bytes);
-}
-
-/* Points a tile at panel p of B. */
-static void point_at_panel(const shape *s, const work *w, const char *packed, tap_tile *t, int64_t p,
-                           int64_t k0) {
-    const tap_gemm *g = s->g;
-    int64_t e = s->elem;
-    bool full = (p + 1) * s->columns <= g->n;
-    if (s->direct && full) {
-        t->b = (const char *)g->b + (k0 * g->ldb + p * s->columns) * e;
-        t->b_step = g->ldb * e;
-        t->b_panel = s->columns * e;
-        return;
-    }
-    const char *panel = s->direct ? w->tail : packed + p * g->k * s->columns * e;
-    t->b = panel + k0 * s->columns * e;
-    t->b_step = s->columns * e;
-    t->b_panel = g->k * s->columns * e;
-}
-
 /* Rows of one tile x panels p .. last, for k0 .. k0 + k. */
 static void run_row_of_tiles(const shape *s, const work *w, const char *packed, int64_t row, int64_t rows,
                              int64_t p, int64_t last, int64_t k0, int64_t k) {
     const tap_gemm *g = s->g;
-    int64_t e = s->elem, full = g->n / s->columns;
-    tap_tile proto = {.n_seg = 1, .k = k, .c_row = g->ldc * e, .from_c = k0 > 0 || g->accumulate};
-    proto.a = rows_of_a(s, w, row, rows, k0, k, &proto.a_row);
-    while (p < last) {
-        tap_tile t = proto;
-        int n = s->set->panels[rows], log2 = n == 4 ? 2 : n == 2 ? 1 : 0;
-        while (n > 1 && p + n > tap_min64(last, full)) n /= 2, log2--;
-        point_at_panel(s, w, packed, &t, p, k0);
-        t.c = (char *)g->c + (row * g->ldc + p * s->columns) * e;
-        if (g->bias && k0 + k == g->k) t.bias = (const char *)g->bias + p * s->columns * e;
-        if (p < full)
-            s->set->run[rows][log2](&t);
-        else
-            run_tail(s, w, &t, rows, g->n - p * s->columns);
-        p += n;
+    int64_t e = s->elem, full = tap_min64(last, g->n / s->columns);
+    tap_tile t = {.n_seg = 1, .k = k, .c_row = g->ldc * e, .from_c = k0 > 0 || g->accumulate};
+    t.a = rows_of_a(s, w, row, rows, k0, k, &t.a_row);
+    t.c = (char *)g->c + row * g->ldc * e;
+    t.bias = k0 + k == g->k ? g->bias : NULL;
+    if (s->direct && p < full) {
+        t.b = (const char *)g->b + (k0 * g->ldb + p * s->columns) * e;
+        t.b_step = g->ldb * e;
+        t.b_panel = s->columns * e;
+        tap_tile_run(s->set, &t, (int)rows, p, full, g->n, w->c);
+        p = full;
     }
+    t.b_step = s->columns * e;
+    t.b_panel = g->k * t.b_step;
+    t.b = (s->direct ? w->tail : packed + p * t.b_panel) + k0 * t.b_step;
+    if (p < last) tap_tile_run(s->set, &t, (int)rows, p, last, g->n, w->c);
 }
 
 /* Rows m0 .. m1 x panels p0 .. p1 of C. Rows are shared out evenly among as few tiles as possible. */
@@ -164,7 +132,7 @@ static void run_block(const shape *s, const work *w, const char *packed, int64_t
     int64_t tiles = (m1 - m0 + s->set->rows - 1) / s->set->rows;
     int64_t k0 = 0;
     if (s->direct && p1 == s->panels && g->n % s->columns)
-        tap_gemm_pack_panels(g->dtype, g->k, g->n, g->b, g->ldb, false, p1 - 1, p1, w->tail);
+        tap_gemm_pack_panels(g->dtype, b_dtype(g), g->k, g->n, g->b, g->ldb, false, p1 - 1, p1, w->tail);
     do {
         int64_t k = tap_min64(s->k_block, g->k - k0);
         bool final = k0 + k == g->k;
@@ -204,7 +172,7 @@ static void run_alone(const tap_gemm *g, char *memory, int64_t done_row) {
     const char *packed = g->packed;
     if (needs_packing(&s)) {
         char *to = memory + work_bytes(&s);
-        tap_gemm_pack(g->dtype, g->k, g->n, g->b, g->ldb, g->trans_b, to);
+        tap_gemm_pack(g->dtype, b_dtype(g), g->k, g->n, g->b, g->ldb, g->trans_b, to);
         packed = to;
     }
     run_block(&s, &w, packed, 0, g->m, 0, s.panels, done_row);
@@ -232,7 +200,7 @@ static void pack_task(void *arg, int64_t begin, int64_t end, int worker) {
     const jobs *j = arg;
     const tap_gemm *g = j->s->g;
     (void)worker;
-    tap_gemm_pack_panels(g->dtype, g->k, g->n, g->b, g->ldb, g->trans_b, begin, end,
+    tap_gemm_pack_panels(g->dtype, b_dtype(g), g->k, g->n, g->b, g->ldb, g->trans_b, begin, end,
                          j->to + begin * g->k * j->s->columns * j->s->elem);
 }
 
@@ -310,7 +278,7 @@ static tap_gemm product_of_batch(const tap_gemm *g, const int64_t at[3]) {
     if (g->packed)
         p.packed = (const char *)g->packed + at[1];
     else
-        p.b = (const char *)g->b + at[1] * e;
+        p.b = (const char *)g->b + at[1] * (int64_t)tap_dtype_bytes(b_dtype(g));
     p.c = (char *)g->c + at[2] * e;
     return p;
 }

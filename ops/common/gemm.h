@@ -20,7 +20,8 @@ typedef struct tap_gemm {
     int64_t lda;
     bool trans_a;
     const void *packed; /* B of tap_gemm_pack, or NULL: then b                                              */
-    const void *b;      /* element (l, j) at b[l * ldb + j], with trans_b at b[j * ldb + l]                 */
+    tap_dtype b_from; /* of b where that is FLOAT16 or BFLOAT16 to be widened; UNDEFINED: as dtype         */
+    const void *b;    /* element (l, j) at b[l * ldb + j], with trans_b at b[j * ldb + l]                 */
     int64_t ldb;
     bool trans_b;
     void *c; /* element (i, j) at c[i * ldc + j]                                                 */
@@ -41,9 +42,10 @@ typedef struct tap_gemm {
 /* Bytes of B[k][n] in packed form; false where that overflows. */
 bool tap_gemm_packed_bytes(tap_dtype dtype, int64_t k, int64_t n, size_t *n_bytes);
 
-/* Packs B[k][n], read at any alignment, into `packed`. */
-void tap_gemm_pack(tap_dtype dtype, int64_t k, int64_t n, const void *b, int64_t ldb, bool trans_b,
-                   void *packed);
+/* Packs B[k][n], read at any alignment, into `packed`. B is of dtype `from`: for FLOAT, FLOAT16 and BFLOAT16
+ * too. */
+void tap_gemm_pack(tap_dtype dtype, tap_dtype from, int64_t k, int64_t n, const void *b, int64_t ldb,
+                   bool trans_b, void *packed);
 
 /* The product, over all workers. From run, with scratch from the context. */
 tap_status tap_gemm_run(tap_ctx *ctx, const tap_gemm *g);

@@ -10,7 +10,7 @@
 tap_tile_kind tap_gemm_kind(tap_dtype dtype);
 
 /* Panels first .. last of B[k][n], the first of them at packed[0]. */
-void tap_gemm_pack_panels(tap_dtype dtype, int64_t k, int64_t n, const void *b, int64_t ldb, bool trans_b,
-                          int64_t first, int64_t last, void *packed);
+void tap_gemm_pack_panels(tap_dtype dtype, tap_dtype from, int64_t k, int64_t n, const void *b, int64_t ldb,
+                          bool trans_b, int64_t first, int64_t last, void *packed);
 
 #endif

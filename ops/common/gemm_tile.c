@@ -2,6 +2,8 @@
  * sizes of tiles that keep its registers full. */
 #include "common/gemm_tile.h"
 
+#include <string.h>
+
 #if defined(__AVX2__)
 #include <immintrin.h>
 #elif defined(__SSE2__)
@@ -21,10 +23,12 @@
 #if defined(TAP_ISA_avx512)
 #define VECTOR_BYTES 64
 #define FLOAT_LIMITS .rows = 14, .panels = {0, 4, 4, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1}
-#define FLOAT_LIST(X)                                                                                   \
-    X(1, 1)                                                                                             \
-    X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(13, 1) \
-        X(14, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(7, 2) X(1, 4) X(2, 4)
+#define FLOAT_LIST(X)                                                                                    \
+    X(1, 1)                                                                                              \
+    X(2, 1)                                                                                              \
+    X(3, 1)                                                                                              \
+    X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(13, 1) X(14, 1) X(1, 2) \
+        X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(7, 2) X(1, 4) X(2, 4)
 #else
 #define FLOAT_LIST(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2) X(1, 4)
 #define FLOAT_LIMITS  .rows = 6, .panels = {0, 4, 2, 2, 1, 1, 1}
@@ -116,4 +120,39 @@ const tap_tile_set *tap_tiles(tap_tile_kind kind) {
     static const tap_tile_set *const sets[TAP_TILE_KINDS] = {&set_f32, &set_f64, &set_u32, &set_u64,
                                                              &set_i16x2};
     return sets[kind];
+}
+
+size_t tap_tile_tmp_bytes(const tap_tile_set *set) {
+    return (size_t)((set->rows + 1) * set->columns * set->elem);
+}
+
+/* A panel whose last columns C does not have, by way of tmp. */
+static void run_partial(const tap_tile_set *set, tap_tile *t, int rows, int64_t cols, char *tmp) {
+    char *c = t->c;
+    int64_t c_row = t->c_row, wide = set->columns * set->elem;
+    size_t bytes = (size_t)(cols * set->elem);
+    for (int64_t i = 0; t->from_c && i < rows; i++) memcpy(tmp + i * wide, c + i * c_row, bytes);
+    if (t->bias) t->bias = memcpy(tmp + set->rows * wide, t->bias, bytes);
+    t->c = tmp;
+    t->c_row = wide;
+    set->run[rows][0](t);
+    for (int64_t i = 0; i < rows; i++) memcpy(c + i * c_row, tmp + i * wide, bytes);
+}
+
+void tap_tile_run(const tap_tile_set *set, const tap_tile *t, int rows, int64_t first, int64_t last,
+                  int64_t n, char *tmp) {
+    int64_t wide = set->columns * set->elem, full = tap_min64(last, n / set->columns);
+    for (int64_t p = first; p < last;) {
+        tap_tile one = *t;
+        int step = set->panels[rows], log2 = step == 4 ? 2 : step == 2 ? 1 : 0;
+        while (step > 1 && p + step > full) step /= 2, log2--;
+        one.b = t->b + (p - first) * t->b_panel;
+        one.c = t->c + p * wide;
+        if (t->bias) one.bias = t->bias + p * wide;
+        if (p < full)
+            set->run[rows][log2](&one);
+        else
+            run_partial(set, &one, rows, n - p * set->columns, tmp);
+        p += step;
+    }
 }

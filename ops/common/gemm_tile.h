@@ -51,7 +51,17 @@ typedef struct tap_tile_set {
     tap_tile_fn *run[TAP_TILE_ROWS_MAX + 1][3]; /* by rows and log2 of panels                               */
 } tap_tile_set;
 
-#define tap_tiles TAP_ISA_NAME(tap_tiles)
+#define tap_tiles          TAP_ISA_NAME(tap_tiles)
+#define tap_tile_run       TAP_ISA_NAME(tap_tile_run)
+#define tap_tile_tmp_bytes TAP_ISA_NAME(tap_tile_tmp_bytes)
+
 const tap_tile_set *tap_tiles(tap_tile_kind kind);
+
+/* `rows` rows of C in the columns of panels first .. last (C has n columns; the last panel may be partly
+ * empty). In t, b is that of panel `first`, c and bias are those of panel 0. tmp: tap_tile_tmp_bytes(set)
+ * bytes. */
+void tap_tile_run(const tap_tile_set *set, const tap_tile *t, int rows, int64_t first, int64_t last,
+                  int64_t n, char *tmp);
+size_t tap_tile_tmp_bytes(const tap_tile_set *set);
 
 #endif

@@ -25,11 +25,11 @@ __attribute__((weak)) tap_status tap_fail(tap_ctx *ctx, tap_status code, const c
     return code;
 }
 
-#define DECLARE(isa)                                                                                        \
-    bool tap_gemm_packed_bytes_##isa(tap_dtype dtype, int64_t k, int64_t n, size_t *n_bytes);               \
-    void tap_gemm_pack_##isa(tap_dtype dtype, int64_t k, int64_t n, const void *b, int64_t ldb, bool trans, \
-                             void *to);                                                                     \
-    bool tap_gemm_work_bytes_##isa(const tap_gemm *g, size_t *n_bytes);                                     \
+#define DECLARE(isa)                                                                               \
+    bool tap_gemm_packed_bytes_##isa(tap_dtype dtype, int64_t k, int64_t n, size_t *n_bytes);      \
+    void tap_gemm_pack_##isa(tap_dtype dtype, tap_dtype from, int64_t k, int64_t n, const void *b, \
+                             int64_t ldb, bool trans, void *to);                                   \
+    bool tap_gemm_work_bytes_##isa(const tap_gemm *g, size_t *n_bytes);                            \
     void tap_gemm_serial_##isa(const tap_gemm *g, void *work);
 
 #define ENTRY(isa, fused)                                                                         \
@@ -42,7 +42,7 @@ typedef struct set {
     const char *name;
     bool fused;
     bool (*packed_bytes)(tap_dtype, int64_t, int64_t, size_t *);
-    void (*pack)(tap_dtype, int64_t, int64_t, const void *, int64_t, bool, void *);
+    void (*pack)(tap_dtype, tap_dtype, int64_t, int64_t, const void *, int64_t, bool, void *);
     bool (*work_bytes)(const tap_gemm *, size_t *);
     void (*serial)(const tap_gemm *, void *);
 } set;
@@ -149,7 +149,7 @@ static void product(const set *s, tap_dtype t, int64_t m, int64_t n, int64_t k, 
     if (options & 8) g.bias = bias;
     CHECK(s->packed_bytes(t, k, n, &bytes));
     char *packed = aligned_alloc(64, tap_round_up(bytes + 1, 64));
-    s->pack(t, k, n, b, g.ldb, g.trans_b, packed);
+    s->pack(t, t, k, n, b, g.ldb, g.trans_b, packed);
     for (int pass = 0; pass < 2; pass++) {
         tap_gemm h = g;
         h.packed = pass ? packed : NULL;
