@@ -116,6 +116,8 @@ typedef struct tap_op {
     /* How this node becomes a stage of an epilogue. NULL: from `loops`, its other inputs as operands.
      * Returns false where it cannot. Called after pack. */
     bool            (*stage)(tap_ctx *ctx, tap_stage *stage);
+    /* Output 0 is numpy.transpose(input 0, perm): lets the plan do without it, and layouts be traced. perm: rank entries. */
+    bool            (*permutation)(const tap_ctx *ctx, int rank, int *perm);
     const void       *data;                   /* of a shared driver                                                    */
 } tap_op;
 

@@ -1,0 +1,402 @@
+/* Running a plan: a frame is a graph at work, with the plans it has made and the memory they use. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/permute.h"
+#include "run/elementwise.h"
+#include "run/plan.h"
+
+#define PLANS_KEPT 6
+#define GENERIC_AFTER 12    /* plans made before one for any size is tried */
+
+tap_frame *tap_frame_get(tap_session *s, tap_graph *g, tap_frame *parent) {
+    tap_frame **at = &s->frames[g->number];
+    if (!*at) {
+        *at = tap_mem_alloc_zero(&s->model->budget, sizeof **at);
+        if (!*at) return NULL;
+        (*at)->session = s;
+        (*at)->graph = g;
+    }
+    (*at)->parent = parent;
+    return *at;
+}
+
+void tap_frame_drop_plans(tap_frame *f) {
+    tap_budget *b = &f->session->model->budget;
+    for (tap_plan *p = f->plans, *next; p; p = next) {
+        next = p->next;
+        tap_plan_free(p, b);
+    }
+    f->plans = f->plan = NULL;
+    f->n_plans = 0;
+}
+
+void tap_frame_free(tap_frame *f) {
+    if (!f) return;
+    tap_budget *b = &f->session->model->budget;
+    tap_frame_drop_plans(f);
+    tap_mem_free(b, f->arena);
+    tap_mem_free(b, f);
+}
+
+/* ---- finding a plan ---- */
+
+static bool same_type(const tap_type *key, const tap_type *now, bool generic) {
+    if (key->kind != now->kind || key->dtype != now->dtype || key->rank != now->rank) return false;
+    if (key->kind != TAP_KIND_TENSOR || generic || key->rank <= 0) return true;
+    return memcmp(key->dims, now->dims, (size_t)key->rank * sizeof *key->dims) == 0;
+}
+
+static tap_type type_of_value(const tap_value *v) {
+    if (!v) return (tap_type){.kind = TAP_KIND_NONE, .rank = -1};
+    if (v->kind == TAP_KIND_TENSOR) return tap_type_of_tensor(&v->tensor);
+    return (tap_type){.kind = v->kind, .dtype = v->elem_dtype, .rank = -1};
+}
+
+static tap_type type_of_slot(const tap_slot *s) {
+    if (s->kind == TAP_KIND_TENSOR) return tap_type_of_tensor(&s->tensor);
+    return s->value ? type_of_value(s->value) : (tap_type){.kind = TAP_KIND_NONE, .rank = -1};
+}
+
+static tap_status fill_key(tap_frame *f, tap_type **key, tap_error *err) {
+    const tap_graph *g = f->graph;
+    size_t           n = g->n_inputs + g->n_captures;
+    *key = tap_scratch_take(&f->session->scratch, (n + 1) * sizeof **key);
+    if (!*key) return tap_error_no_memory(err, n * sizeof **key);
+    for (size_t i = 0; i < g->n_inputs; i++) (*key)[i] = type_of_value(f->inputs[i]);
+    for (size_t i = 0; i < g->n_captures; i++)
+        (*key)[g->n_inputs + i] = type_of_slot(tap_plan_slot(f->parent->plan, g->values[g->captures[i]].outer));
+    return TAP_OK;
+}
+
+static void to_front(tap_frame *f, tap_plan *p) {
+    if (f->plans == p) return;
+    for (tap_plan *q = f->plans; q; q = q->next)
+        if (q->next == p) {
+            q->next = p->next;
+            p->next = f->plans;
+            f->plans = p;
+            return;
+        }
+}
+
+static void drop_oldest(tap_frame *f) {
+    tap_plan **at = &f->plans;
+    while ((*at)->next) at = &(*at)->next;
+    tap_plan_free(*at, &f->session->model->budget);
+    *at = NULL;
+    f->n_plans--;
+}
+
+static bool plan_fits(const tap_plan *p, const tap_type *key, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!same_type(&p->key[i], &key[i], p->generic)) return false;
+    return true;
+}
+
+static tap_status find_plan(tap_frame *f, tap_error *err) {
+    tap_scratch_mark mark = tap_scratch_here(&f->session->scratch);
+    tap_type        *key;
+    tap_status       st = fill_key(f, &key, err);
+    if (st != TAP_OK) return st;
+    size_t    n = f->graph->n_inputs + f->graph->n_captures;
+    tap_plan *p = f->plans;
+    while (p && !plan_fits(p, key, n)) p = p->next;
+    if (!p) {
+        f->n_misses++;
+        st = tap_plan_build(f, key, f->n_misses > GENERIC_AFTER, &p, err);
+        if (st == TAP_OK) {
+            if (f->n_plans == PLANS_KEPT) drop_oldest(f);
+            p->next = f->plans;
+            f->plans = p;
+            f->n_plans++;
+        }
+    }
+    tap_scratch_back(&f->session->scratch, mark);
+    if (st == TAP_OK) {
+        to_front(f, p);
+        f->plan = p;
+    }
+    return st;
+}
+
+/* ---- binding a run ---- */
+
+static tap_slot *root_slot(tap_plan *p, tap_slot *s) {
+    while (s->root != (int32_t)(s - p->slots)) s = &p->slots[s->root];
+    return s;
+}
+
+static tap_status bind_arena(tap_frame *f, tap_error *err) {
+    tap_plan *p = f->plan;
+    if (p->arena_bytes > f->arena_bytes) {
+        tap_budget *b = &f->session->model->budget;
+        tap_mem_free(b, f->arena);
+        f->arena_bytes = 0;
+        f->arena = tap_mem_alloc(b, p->arena_bytes);
+        if (!f->arena) return tap_error_no_memory(err, p->arena_bytes);
+        f->arena_bytes = p->arena_bytes;
+    }
+    if (p->bound_to == f->arena && f->arena) return TAP_OK;
+    p->bound_to = f->arena;
+    for (size_t i = 0; i < p->n_slots; i++) {
+        tap_slot *s = &p->slots[i], *r = root_slot(p, s);
+        if (r->place == TAP_AT_ARENA && s->place == TAP_AT_ARENA && r->first >= 0) s->tensor.data = f->arena + r->offset;
+        else if (s != r && r->place == TAP_AT_CONST) s->tensor.data = r->tensor.data;
+    }
+    return TAP_OK;
+}
+
+static bool is_aligned(const tap_tensor *t) {
+    size_t each = tap_dtype_bytes(t->dtype);
+    return (uintptr_t)t->data % (each > 8 ? 8 : each) == 0;
+}
+
+static tap_status bind_input(tap_frame *f, tap_slot *s, const tap_value *v, tap_error *err) {
+    tap_slot_clear(s);
+    if (!v) return TAP_OK;
+    s->kind = v->kind;
+    if (v->kind != TAP_KIND_TENSOR) {
+        s->value = (tap_value *)(uintptr_t)v;
+        tap_value_retain(s->value);
+        return TAP_OK;
+    }
+    if (is_aligned(&v->tensor)) {
+        s->tensor = v->tensor;
+        return TAP_OK;
+    }
+    tap_type t = tap_type_of_tensor(&v->tensor);
+    if (!tap_slot_make(f->session, s, &t)) return tap_error_no_memory(err, tap_tensor_bytes(&v->tensor));
+    memcpy(s->tensor.data, v->tensor.data, tap_tensor_bytes(&v->tensor));
+    return TAP_OK;
+}
+
+/* A captured value lies in the parent's slot as long as the node with the body runs. */
+static void bind_capture(tap_slot *s, const tap_slot *outer) {
+    tap_slot_clear(s);
+    s->kind = outer->kind;
+    if (outer->kind == TAP_KIND_TENSOR) {
+        s->tensor = outer->tensor;
+    } else if (outer->value) {
+        s->value = outer->value;
+        tap_value_retain(s->value);
+    }
+}
+
+static tap_status bind_given(tap_frame *f, tap_error *err) {
+    tap_plan  *p = f->plan;
+    tap_graph *g = f->graph;
+    tap_status st = TAP_OK;
+    for (size_t i = 0; i < g->n_inputs && st == TAP_OK; i++) {
+        tap_slot *s = tap_plan_slot(p, g->inputs[i]);
+        if (s->place == TAP_AT_INPUT) st = bind_input(f, s, f->inputs[i], err);
+    }
+    for (size_t i = 0; i < g->n_captures; i++) {
+        tap_slot *s = tap_plan_slot(p, g->captures[i]);
+        if (s->place == TAP_AT_INPUT) bind_capture(s, tap_plan_slot(f->parent->plan, g->values[g->captures[i]].outer));
+    }
+    for (size_t i = 0; i < p->n_inputs_views; i++) {
+        const tap_tensor *r = &root_slot(p, p->inputs_views[i])->tensor;
+        p->inputs_views[i]->tensor.data = r->data;
+        p->inputs_views[i]->tensor.buffer = r->buffer;
+    }
+    return st;
+}
+
+/* ---- steps ---- */
+
+static tap_status no_memory_for(tap_step *s, int32_t i) {
+    char     text[200] = "";
+    tap_text t = {text, sizeof text, 0};
+    tap_text_type(&t, &s->out[i]->type);
+    return tap_fail(&s->work.pub, TAP_MEMORY, "no memory for output %d, %s: the limit (--memory-limit) or the machine has no more", i, text);
+}
+
+/* Types of what is there now, then outputs of the sizes that follow. */
+static tap_status infer_now(tap_frame *f, tap_step *s) {
+    tap_work *w = &s->work;
+    int32_t   n_in = w->pub.n_in, n_out = w->pub.n_out;
+    tap_type *types = tap_scratch_take(&f->session->scratch, (size_t)(n_in + n_out + 1) * sizeof *types);
+    if (!types) return tap_fail(&w->pub, TAP_MEMORY, "no memory for types");
+    for (int32_t i = 0; i < n_in; i++) {
+        if (!s->in[i]) continue;
+        types[i] = s->in[i]->channels_last ? s->in[i]->now : type_of_slot(s->in[i]);
+        if (types[i].kind != TAP_KIND_TENSOR && s->in[i]->type.kind == types[i].kind) types[i] = s->in[i]->type;
+        w->in_types[i] = &types[i];
+    }
+    w->out_types = types + n_in;
+    w->phase = TAP_INFER;
+    w->final = true;
+    tap_status st = tap_work_infer(w);
+    w->phase = TAP_RUN_PHASE;
+    w->final = false;
+    if (st != TAP_OK) return st;
+    for (int32_t i = 0; i < n_out; i++) {
+        tap_slot *y = s->out[i];
+        if (!y) continue;
+        bool known = tap_type_is_static(&w->out_types[i]);
+        if (w->out_types[i].kind == TAP_KIND_TENSOR) y->now = w->out_types[i];
+        s->out_tensors[i] = known ? &y->tensor : NULL;
+        if (known && y->place == TAP_AT_RUN && s->kind == TAP_STEP_RUN && !tap_slot_make(f->session, y, &w->out_types[i])) {
+            y->type = w->out_types[i];
+            return no_memory_for(s, i);
+        }
+    }
+    return TAP_OK;
+}
+
+static tap_status make_outputs(tap_frame *f, tap_step *s) {
+    for (int32_t i = 0; i < s->work.pub.n_out; i++) {
+        tap_slot *y = s->out[i];
+        if (!y || y->place != TAP_AT_RUN || !y->is_static) continue;
+        if (!tap_slot_make(f->session, y, &y->type)) return no_memory_for(s, i);
+        s->out_tensors[i] = &y->tensor;
+    }
+    return TAP_OK;
+}
+
+static void gather_inputs(tap_step *s) {
+    for (int32_t i = 0; i < s->work.pub.n_in; i++)
+        if (s->in[i]) s->in_tensors[i] = s->in[i]->kind == TAP_KIND_TENSOR ? &s->in[i]->tensor : NULL;
+}
+
+/* y is x's memory under another shape: nothing moves, a reference is held where x has one. */
+static tap_status make_view(tap_step *s) {
+    tap_slot *x = s->in[0], *y = s->out[0];
+    if (!y || (y->place != TAP_AT_RUN)) return TAP_OK;
+    if (x->kind != TAP_KIND_TENSOR) {
+        tap_slot_clear(y);
+        y->kind = x->kind;
+        if (x->value) tap_value_retain(y->value = x->value);
+        return TAP_OK;
+    }
+    const tap_type *t = s->infer ? &y->now : &y->type;
+    tap_slot_clear(y);
+    if (!tap_slot_shape(y, t) || y->tensor.count != x->tensor.count)
+        return tap_fail(&s->work.pub, TAP_RUN, "the output's shape has another number of elements than the input");
+    y->tensor.data = x->tensor.data;
+    y->tensor.buffer = x->tensor.buffer;
+    if (x->tensor.buffer) {
+        y->held = x->tensor.buffer;
+        tap_buffer_retain(y->held);
+    }
+    y->kind = TAP_KIND_TENSOR;
+    return TAP_OK;
+}
+
+typedef struct move_task {
+    const tap_move *move;
+    const void     *src;
+    void           *dst;
+} move_task;
+
+static void move_units(void *arg, int64_t begin, int64_t end, int worker) {
+    const move_task *t = arg;
+    (void)worker;
+    tap_move_run(t->move, t->src, t->dst, begin, end);
+}
+
+static void permute_now(tap_frame *f, const tap_move *m, const void *src, void *dst) {
+    move_task t = {m, src, dst};
+    tap_pool_run(f->session->pool, m->n_units, tap_move_grain(m), move_units, &t);
+}
+
+static tap_status run_kernel(tap_step *s) {
+    tap_work     *w = &s->work;
+    const tap_op *op = w->node->op;
+    tap_run_fn   *run = s->run;
+    if (op->kernels && !run) {
+        const tap_slot *typed = op->typed_by >= 0 && op->typed_by < w->pub.n_in ? s->in[op->typed_by] : s->out[0];
+        tap_dtype       t = typed && typed->kind == TAP_KIND_TENSOR ? typed->tensor.dtype : TAP_UNDEFINED;
+        run = op->kernels[t];
+        if (!run) return tap_fail(&w->pub, TAP_UNSUPPORTED, "it does not take %s", tap_dtype_name(t));
+    }
+    return run ? run(&w->pub) : tap_elementwise_run(&w->pub);
+}
+
+static tap_status check_made(tap_step *s) {
+    for (int32_t i = 0; i < s->work.pub.n_out; i++) {
+        const tap_slot *y = s->out[i];
+        if (!y || y->place != TAP_AT_RUN || y->kind != TAP_KIND_NONE || y->made_absent) continue;
+        return tap_fail(&s->work.pub, TAP_RUN, "it did not make its output %d", i);
+    }
+    return TAP_OK;
+}
+
+static tap_status run_step(tap_frame *f, tap_step *s) {
+    tap_status st = TAP_OK;
+    if (s->kind == TAP_STEP_PERMUTE) return tap_step_permute(f, s);
+    if (s->gather) gather_inputs(s);
+    if (s->infer)
+        st = infer_now(f, s);
+    else if (s->alloc && s->kind == TAP_STEP_RUN)
+        st = make_outputs(f, s);
+    if (st != TAP_OK) return st;
+    if (s->kind == TAP_STEP_VIEW) return make_view(s);
+    s->work.runs++;
+    st = run_kernel(s);
+    if (s->work.failed != TAP_OK) return s->work.failed;
+    if (st != TAP_OK) return tap_fail(&s->work.pub, st, "it failed");
+    return s->alloc ? check_made(s) : TAP_OK;
+}
+
+tap_status tap_step_permute(tap_frame *f, tap_step *s) {
+    tap_slot *x = s->in[0], *y = s->out[0];
+    if (y->root != (int32_t)(y - f->plan->slots) && y->place != TAP_AT_RUN) return TAP_OK;    /* the same bytes */
+    if (y->is_static && y->place != TAP_AT_RUN) {
+        permute_now(f, &s->move, x->tensor.data, y->tensor.data);
+        return TAP_OK;
+    }
+    tap_type t = x->channels_last ? x->now : type_of_slot(x);
+    tap_move m;
+    int      perm[TAP_RANK_MAX];
+    y->now = t;
+    if (t.kind != TAP_KIND_TENSOR || !tap_slot_make(f->session, y, &t))
+        return tap_error_no_memory(s->work.err, sizeof t);
+    (y->channels_last ? tap_perm_to_channels_last : tap_perm_to_channels_first)(t.rank, perm);
+    tap_permute_plan(&m, tap_dtype_bytes(t.dtype), t.rank, x->tensor.dims, perm);
+    permute_now(f, &m, x->tensor.data, y->tensor.data);
+    return TAP_OK;
+}
+
+tap_status tap_step_run(tap_frame *f, tap_step *s, tap_error *err) {
+    tap_scratch_mark mark = tap_scratch_here(&f->session->scratch);
+    s->work.err = err;
+    s->work.failed = TAP_OK;
+    tap_status st = run_step(f, s);
+    tap_scratch_back(&f->session->scratch, mark);
+    return st;
+}
+
+static tap_status run_steps(tap_frame *f, tap_error *err) {
+    tap_plan  *p = f->plan;
+    tap_status st = TAP_OK;
+    for (size_t i = 0; i < p->n_preface && st == TAP_OK; i++) st = tap_show_value(f, p->preface[i], err);
+    for (size_t k = 0; k < p->n_steps && st == TAP_OK; k++) {
+        tap_step *s = p->steps[k];
+        st = tap_step_run(f, s, err);
+        for (int32_t i = 0; i < s->n_shows && st == TAP_OK; i++) st = tap_show_value(f, s->shows[i], err);
+        for (int32_t i = 0; i < s->n_drops; i++) tap_slot_clear(s->drops[i]);
+    }
+    return st;
+}
+
+void tap_frame_reset(tap_frame *f) {
+    tap_plan *p = f->plan;
+    if (!p) return;
+    for (size_t i = 0; i < p->n_run_slots; i++) tap_slot_clear(p->run_slots[i]);
+    for (size_t i = 0; i < f->graph->n_inputs; i++) {
+        tap_slot *s = tap_plan_slot(p, f->graph->inputs[i]);
+        if (s->place == TAP_AT_INPUT) tap_slot_clear(s);
+    }
+}
+
+tap_status tap_frame_run(tap_frame *f, const tap_value *const *inputs, tap_error *err) {
+    f->inputs = inputs;
+    tap_status st = find_plan(f, err);
+    if (st == TAP_OK) st = bind_arena(f, err);
+    if (st == TAP_OK) st = bind_given(f, err);
+    if (st == TAP_OK) st = run_steps(f, err);
+    if (st != TAP_OK) tap_frame_reset(f);
+    return st;
+}

@@ -1,0 +1,390 @@
+/* Making a plan: types of all values, what is known before the run, and a step for each node that is left. */
+#include "run/plan.h"
+
+#include <string.h>
+
+static tap_status no_memory(tap_error *err) { return tap_error_no_memory(err, sizeof(tap_step)); }
+
+static void set_type(tap_slot *slot, const tap_type *type) {
+    slot->type = slot->now = *type;
+    slot->is_static = tap_type_is_static(type);
+    /* Kinds that may be absent, or a type that nobody knows, are looked at while running. */
+    slot->kind = slot->is_static ? TAP_KIND_TENSOR : TAP_KIND_NONE;
+    if (slot->is_static) tap_slot_shape(slot, type);
+}
+
+static void set_constant(tap_slot *slot, const tap_gvalue *v) {
+    tap_type t = v->init ? (tap_type){.kind = TAP_KIND_TENSOR, .dtype = v->init->dtype, .rank = v->init->rank}
+                         : (tap_type){.kind = TAP_KIND_NONE, .rank = -1};
+    if (v->init)
+        memcpy(t.dims, v->init->dims, sizeof t.dims);
+    else if (v->constant->kind == TAP_KIND_TENSOR)
+        t = tap_type_of_tensor(&v->constant->tensor);
+    else
+        t = v->type;
+    set_type(slot, &t);
+    slot->place = TAP_AT_CONST;
+    slot->of_model = true;
+    slot->tensor.data = NULL;    /* brought in when a step needs it */
+}
+
+/* An input or captured value: its type from the key, or unknown dims in a generic plan. */
+static void set_given(tap_slot *slot, const tap_type *key, bool generic) {
+    tap_type t = *key;
+    if (generic && t.kind == TAP_KIND_TENSOR)
+        for (int k = 0; k < t.rank; k++) t.dims[k] = -1;
+    set_type(slot, &t);
+    slot->place = TAP_AT_INPUT;
+}
+
+static bool constant_in_parent(const tap_frame *f, tap_vid outer) {
+    const tap_slot *s = tap_plan_slot(f->parent->plan, outer);
+    return s->place == TAP_AT_CONST && s->of_model;
+}
+
+static void plan_borders(tap_frame *f, tap_plan *p) {
+    tap_graph *g = f->graph;
+    for (size_t i = 0; i < p->n_slots; i++) {
+        p->slots[i].root = (int32_t)i;
+        p->slots[i].channels_last = i % 2 == 1;
+        p->slots[i].type.rank = -1;
+    }
+    for (size_t v = 0; v < g->n_values; v++) {
+        tap_gvalue *x = &g->values[v];
+        if (x->init || (x->constant && !p->overridden)) set_constant(tap_plan_slot(p, (tap_vid)v), x);
+    }
+    for (size_t i = 0; i < g->n_inputs; i++)
+        if (p->key[i].kind != TAP_KIND_NONE || !g->values[g->inputs[i]].init)
+            set_given(tap_plan_slot(p, g->inputs[i]), &p->key[i], p->generic);
+    for (size_t i = 0; i < g->n_captures; i++) {
+        tap_vid   v = g->captures[i];
+        tap_slot *s = tap_plan_slot(p, v);
+        if (constant_in_parent(f, g->values[v].outer))
+            set_constant(s, tap_constant_source(g, v));
+        else
+            set_given(s, &p->key[g->n_inputs + i], p->generic);
+    }
+}
+
+tap_step *tap_plan_add_step(tap_plan *p, tap_frame *f, tap_step_kind kind, tap_node *n, int32_t n_in, int32_t n_out) {
+    tap_arena *a = &p->memory;
+    if (p->n_steps == p->room_steps) {
+        size_t     room = p->room_steps ? p->room_steps * 2 : 32;
+        tap_step **wider = tap_arena_array(a, room, sizeof *wider);
+        if (!wider) return NULL;
+        if (p->n_steps) memcpy(wider, p->steps, p->n_steps * sizeof *wider);
+        p->steps = wider;
+        p->room_steps = room;
+    }
+    tap_step *s = tap_arena_zero(a, sizeof *s);
+    if (!s) return NULL;
+    s->kind = kind;
+    s->in = tap_arena_array(a, (size_t)n_in, sizeof *s->in);
+    s->out = tap_arena_array(a, (size_t)n_out, sizeof *s->out);
+    s->in_tensors = tap_arena_array(a, (size_t)n_in, sizeof *s->in_tensors);
+    s->out_tensors = tap_arena_array(a, (size_t)n_out, sizeof *s->out_tensors);
+    s->in_types = tap_arena_array(a, (size_t)n_in, sizeof *s->in_types);
+    if (!s->in || !s->out || !s->in_tensors || !s->out_tensors || !s->in_types) return NULL;
+    if (n) tap_work_init(&s->work, TAP_RUN_PHASE, f->session->model, n, NULL);
+    s->work.frame = f;
+    s->work.arena = a;
+    s->work.pub.n_in = n_in;
+    s->work.pub.n_out = n_out;
+    s->work.pub.in = s->in_tensors;
+    s->work.pub.out = s->out_tensors;
+    s->work.in_slots = s->in;
+    s->work.out_slots = s->out;
+    s->work.in_types = s->in_types;
+    p->steps[p->n_steps++] = s;
+    return s;
+}
+
+/* Whether all that the node reads is known now; *of_model: in every plan. */
+static bool is_known(const tap_step *s, bool *of_model) {
+    const tap_node *n = s->work.node;
+    *of_model = true;
+    if (n->op->flags & (TAP_RANDOM | TAP_HAS_BODY)) return false;
+    for (int32_t i = 0; i < n->n_in; i++) {
+        if (!s->in[i] || (s->in[i]->place == TAP_AT_CONST && s->in[i]->of_model)) continue;
+        *of_model = false;
+        if (s->in[i]->place == TAP_AT_CONST) continue;
+        if (!(i == 0 && n->op->flags & TAP_SHAPE_ONLY && s->in[0]->is_static)) return false;
+    }
+    return true;
+}
+
+/* Keeps a value computed ahead in the model, for all plans and sessions. */
+static bool keep_in_model(tap_model *m, tap_gvalue *v, const tap_slot *s) {
+    tap_value *c;
+    if (s->kind == TAP_KIND_TENSOR && s->tensor.dtype != TAP_STRING && s->tensor.buffer)
+        c = tap_value_share(&m->budget, &s->tensor);
+    else if (s->kind == TAP_KIND_TENSOR)
+        c = tap_tensor_make_copy(&m->budget, &s->tensor);
+    else
+        c = s->value ? tap_value_make_copy(&m->budget, s->value) : NULL;
+    if (!c) return false;
+    pthread_mutex_lock(&m->lock);
+    if (v->constant)
+        tap_value_release(c);
+    else
+        v->constant = c;
+    pthread_mutex_unlock(&m->lock);
+    return true;
+}
+
+/* A string's bytes live as long as a run; the plan lives longer. */
+static bool own_strings(tap_session *s, tap_slot *slot) {
+    if (slot->kind != TAP_KIND_TENSOR || slot->tensor.dtype != TAP_STRING) return true;
+    tap_value *c = tap_tensor_make_copy(&s->model->budget, &slot->tensor);
+    if (!c) return false;
+    tap_slot_clear(slot);
+    slot->value = c;
+    slot->tensor = c->tensor;
+    slot->kind = TAP_KIND_TENSOR;
+    return true;
+}
+
+/* Runs the step now and keeps what it makes. */
+static tap_status compute_ahead(tap_frame *f, tap_plan *p, tap_step *s, bool of_model, tap_error *err) {
+    tap_model *m = f->session->model;
+    tap_node  *n = s->work.node;
+    for (int32_t i = 0; i < n->n_in; i++) {
+        tap_slot *slot = s->in[i];
+        if (!slot) continue;
+        if (slot->place == TAP_AT_CONST && !slot->tensor.data && slot->kind == TAP_KIND_TENSOR && !tap_slot_load(f, n->in[i], slot))
+            return no_memory(err);
+        s->in_tensors[i] = &slot->tensor;
+    }
+    for (int32_t i = 0; i < n->n_out; i++)
+        if (s->out[i]) s->out[i]->place = TAP_AT_RUN;
+    s->infer = s->gather = true;
+    tap_status st = tap_step_run(f, s, err);
+    if (st != TAP_OK) return st;
+    for (int32_t i = 0; i < n->n_out; i++) {
+        tap_slot *slot = s->out[i];
+        if (!slot) continue;
+        if (!own_strings(f->session, slot)) return no_memory(err);
+        if (of_model && !p->overridden && !keep_in_model(m, &n->graph->values[n->out[i]], slot)) return no_memory(err);
+        slot->place = TAP_AT_CONST;
+        slot->of_model = of_model && !p->overridden;
+        if (slot->kind == TAP_KIND_TENSOR) slot->type = tap_type_of_tensor(&slot->tensor);
+        slot->is_static = slot->kind == TAP_KIND_TENSOR;
+    }
+    p->n_steps--;
+    return TAP_OK;
+}
+
+/* Nodes with bodies: the file's own inference tells kinds, dtypes and ranks; sizes are met while running. */
+static void types_from_file(const tap_node *n, tap_type *out) {
+    for (int32_t i = 0; i < n->n_out; i++) {
+        out[i] = n->out[i] == TAP_NO_VALUE ? (tap_type){.kind = TAP_KIND_NONE, .rank = -1} : n->graph->values[n->out[i]].type;
+        if (out[i].kind == TAP_KIND_TENSOR)
+            for (int k = 0; k < out[i].rank; k++) out[i].dims[k] = -1;
+    }
+}
+
+/* The state with packed weights; one of the plan's own where a default that it packs has another value now. */
+static tap_status pack(tap_frame *f, tap_plan *p, tap_step *s, tap_error *err) {
+    tap_model *m = f->session->model;
+    tap_node  *n = s->work.node;
+    bool       replaced = false;
+    for (int32_t i = 0; i < n->n_in; i++) {
+        const tap_gvalue *c = s->in[i] ? tap_constant_source(n->graph, n->in[i]) : NULL;
+        if (c && s->in[i]->place != TAP_AT_CONST) replaced = true;
+    }
+    tap_status st = TAP_OK;
+    (void)p;
+    pthread_mutex_lock(&m->lock);
+    if (!replaced) {
+        st = tap_node_pack(m, n, err);
+        s->work.pub.state = n->state;
+    } else if (n->op->prepare) {
+        tap_work w;
+        void    *state = NULL;
+        tap_work_init(&w, TAP_PREPARE, m, n, err);
+        w.no_defaults = true;
+        st = n->op->prepare(&w.pub, &state);
+        if (w.failed != TAP_OK) st = w.failed;
+        s->work.pub.state = state;
+        s->own_state = true;
+    }
+    pthread_mutex_unlock(&m->lock);
+    return st;
+}
+
+static bool all_folded(const tap_plan *p, const tap_node *n) {
+    for (int32_t i = 0; i < n->n_out; i++)
+        if (n->out[i] != TAP_NO_VALUE && tap_plan_slot((tap_plan *)(uintptr_t)p, n->out[i])->place != TAP_AT_CONST) return false;
+    return n->n_out > 0;
+}
+
+static tap_status plan_node(tap_frame *f, tap_plan *p, tap_node *n, tap_type *out, tap_error *err) {
+    if (all_folded(p, n)) return TAP_OK;
+    tap_step *s = tap_plan_add_step(p, f, n->op->flags & TAP_VIEW ? TAP_STEP_VIEW : TAP_STEP_RUN, n, n->n_in, n->n_out);
+    if (!s) return no_memory(err);
+    for (int32_t i = 0; i < n->n_in; i++)
+        if (n->in[i] != TAP_NO_VALUE) {
+            s->in[i] = tap_plan_slot(p, n->in[i]);
+            s->in_types[i] = &s->in[i]->type;
+        }
+    for (int32_t i = 0; i < n->n_out; i++)
+        if (n->out[i] != TAP_NO_VALUE) s->out[i] = tap_plan_slot(p, n->out[i]);
+    s->work.err = err;
+    if (n->op->flags & TAP_HAS_BODY) {
+        types_from_file(n, out);
+    } else {
+        s->work.phase = TAP_INFER;
+        s->work.out_types = out;
+        tap_status st = tap_work_infer(&s->work);
+        s->work.phase = TAP_RUN_PHASE;
+        s->work.out_types = NULL;
+        if (st != TAP_OK) return st;
+    }
+    for (int32_t i = 0; i < n->n_out; i++)
+        if (s->out[i] && s->out[i]->place != TAP_AT_CONST) set_type(s->out[i], &out[i]);
+    bool of_model;
+    if (is_known(s, &of_model)) return compute_ahead(f, p, s, of_model, err);
+    return n->op->pack ? pack(f, p, s, err) : TAP_OK;
+}
+
+/* ---- what a step looks at while running ---- */
+
+static void choose_kernel(tap_step *s) {
+    const tap_op *op = s->work.node->op;
+    s->run = op->run;
+    if (!op->kernels) return;
+    const tap_slot *typed = op->typed_by >= 0 && op->typed_by < s->work.node->n_in ? s->in[op->typed_by] : s->out[0];
+    tap_dtype       t = typed ? typed->type.dtype : TAP_UNDEFINED;
+    s->run = op->kernels[t];    /* NULL: the dtype is not known yet, or has no kernel: seen when it runs */
+}
+
+static void bind_step(tap_step *s) {
+    int32_t n_in = s->work.pub.n_in, n_out = s->work.pub.n_out;
+    for (int32_t i = 0; i < n_in; i++) {
+        if (!s->in[i]) continue;
+        s->in_tensors[i] = &s->in[i]->tensor;
+        s->in_types[i] = &s->in[i]->type;
+        if (!s->in[i]->is_static) s->gather = s->infer = true;
+    }
+    bool open = false;
+    for (int32_t i = 0; i < n_out; i++) {
+        if (!s->out[i]) continue;
+        s->out_tensors[i] = s->out[i]->is_static ? &s->out[i]->tensor : NULL;
+        if (!s->out[i]->is_static) open = true;
+        if (s->out[i]->place == TAP_AT_RUN) s->alloc = true;
+    }
+    if (open) s->infer = true;
+    if (s->kind != TAP_STEP_RUN) return;
+    if (s->work.node->op->flags & TAP_HAS_BODY) {
+        s->infer = false;
+        s->gather = true;
+        for (int32_t i = 0; i < n_out; i++) s->out_tensors[i] = NULL;
+    }
+    choose_kernel(s);
+}
+
+/* Constants that steps read, but for those that were packed. */
+static tap_status load_constants(tap_frame *f, tap_step *s, tap_error *err) {
+    const tap_node *n = s->work.node;
+    for (int32_t i = 0; i < s->work.pub.n_in; i++) {
+        tap_slot *slot = s->in[i];
+        if (!slot || slot->place != TAP_AT_CONST || slot->tensor.data || slot->value) continue;
+        if (n && n->packed && !s->own_state && n->op->packed_inputs >> i & 1) continue;
+        tap_vid v = (tap_vid)((slot - f->plan->slots) / 2);
+        if (!tap_slot_load(f, v, slot)) return no_memory(err);
+    }
+    return TAP_OK;
+}
+
+static tap_status plan_shows(tap_frame *f, tap_plan *p, tap_error *err) {
+    const tap_session *se = f->session;
+    const tap_graph   *g = f->graph;
+    bool              *shown = tap_arena_array(&p->memory, g->n_values, sizeof *shown);
+    p->preface = tap_arena_array(&p->memory, g->n_values, sizeof *p->preface);
+    if (!shown || !p->preface) return no_memory(err);
+    for (size_t k = 0; k < p->n_steps; k++) {
+        tap_step *s = p->steps[k];
+        if (!s->work.node) continue;
+        s->shows = tap_arena_array(&p->memory, (size_t)s->work.pub.n_out, sizeof *s->shows);
+        if (!s->shows) return no_memory(err);
+        for (int32_t i = 0; i < s->work.node->n_out; i++) {
+            tap_vid v = s->work.node->out[i];
+            if (v == TAP_NO_VALUE || !se->tapped[g->values[v].global]) continue;
+            s->shows[s->n_shows++] = v;
+            shown[v] = true;
+        }
+    }
+    for (size_t v = 0; v < g->n_values; v++)
+        if (!shown[v] && g->values[v].outer == TAP_NO_VALUE && se->tapped[g->values[v].global])
+            p->preface[p->n_preface++] = (tap_vid)v;
+    return TAP_OK;
+}
+
+static tap_status make_steps(tap_frame *f, tap_plan *p, tap_error *err) {
+    const tap_graph *g = f->graph;
+    int32_t          most = 0;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i]->n_out > most) most = g->nodes[i]->n_out;
+    tap_type *out = tap_arena_array(&p->memory, (size_t)most + 1, sizeof *out);
+    if (!out) return no_memory(err);
+    tap_status st = TAP_OK;
+    for (size_t i = 0; i < g->n_nodes && st == TAP_OK; i++) st = plan_node(f, p, g->nodes[i], out, err);
+    return st;
+}
+
+static tap_status finish_steps(tap_frame *f, tap_plan *p, tap_error *err) {
+    tap_status st = TAP_OK;
+    for (size_t k = 0; k < p->n_steps && st == TAP_OK; k++) {
+        bind_step(p->steps[k]);
+        st = load_constants(f, p->steps[k], err);
+    }
+    for (size_t i = 0; i < f->graph->n_outputs && st == TAP_OK; i++) {
+        tap_vid   v = f->graph->outputs[i];
+        tap_slot *s = v == TAP_NO_VALUE ? NULL : tap_plan_slot(p, v);
+        if (s && s->place == TAP_AT_CONST && !s->tensor.data && !s->value && !tap_slot_load(f, v, s)) st = no_memory(err);
+    }
+    return st;
+}
+
+tap_status tap_plan_build(tap_frame *f, const tap_type *key, bool generic, tap_plan **out, tap_error *err) {
+    tap_session *se = f->session;
+    tap_plan    *p = tap_mem_alloc_zero(&se->model->budget, sizeof *p);
+    *out = NULL;
+    if (!p) return no_memory(err);
+    tap_graph *g = f->graph;
+    size_t     n_key = g->n_inputs + g->n_captures;
+    tap_arena_init(&p->memory, &se->model->budget);
+    p->generic = generic;
+    p->n_slots = 2 * g->n_values;
+    p->slots = tap_arena_array(&p->memory, p->n_slots, sizeof *p->slots);
+    p->key = tap_arena_array(&p->memory, n_key, sizeof *p->key);
+    tap_plan  *before = f->plan;
+    tap_status st = p->slots && p->key ? TAP_OK : no_memory(err);
+    f->plan = p;
+    if (st == TAP_OK) {
+        for (size_t i = 0; i < n_key; i++) tap_type_copy(&p->memory, &p->key[i], &key[i]);
+        for (size_t i = 0; i < g->n_inputs; i++)
+            if (g->values[g->inputs[i]].init && key[i].kind != TAP_KIND_NONE) p->overridden = true;
+        plan_borders(f, p);
+        st = make_steps(f, p, err);
+    }
+    if (st == TAP_OK) st = tap_plan_layout(f, p, err);
+    if (st == TAP_OK && !se->options.no_fusion) st = tap_plan_fuse(f, p, err);
+    if (st == TAP_OK) st = tap_plan_memory(f, p, err);
+    if (st == TAP_OK) st = plan_shows(f, p, err);
+    if (st == TAP_OK) st = finish_steps(f, p, err);
+    if (st != TAP_OK) {
+        tap_plan_free(p, &se->model->budget);
+        f->plan = before;
+        return st;
+    }
+    *out = p;
+    return TAP_OK;
+}
+
+void tap_plan_free(tap_plan *p, tap_budget *b) {
+    if (!p) return;
+    for (size_t i = 0; p->slots && i < p->n_slots; i++) tap_slot_clear(&p->slots[i]);
+    tap_arena_clear(&p->memory);
+    tap_mem_free(b, p);
+}

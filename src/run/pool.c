@@ -1,0 +1,144 @@
+/* A pool of threads that run the pieces of one loop at a time.
+ *
+ * Workers wait for a ticket: `round` grows by one for each loop. They look for it for a while before they sleep, for the
+ * loops of one model follow each other within microseconds. Pieces are taken from a shared counter: which thread runs which
+ * piece is chance, the pieces themselves are not. */
+#include "run/pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#define SPINS 4000
+
+struct tap_pool {
+    tap_budget      *budget;
+    int              n_threads;    /* with the caller */
+    pthread_t       *threads;
+    pthread_mutex_t  lock;
+    pthread_cond_t   wake;
+    atomic_uint      round;
+    atomic_int       sleepers, busy;
+    atomic_bool      stop;
+    atomic_bool      running;      /* a loop is under way: an inner one is serial */
+    /* the loop */
+    tap_task            *fn;
+    void                *arg;
+    int64_t              n, grain, n_pieces;
+    atomic_int_least64_t next;
+};
+
+typedef struct worker_arg {
+    tap_pool *pool;
+    int       number;
+} worker_arg;
+
+static inline void relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#else
+    sched_yield();
+#endif
+}
+
+static void take_pieces(tap_pool *p, int worker) {
+    for (;;) {
+        int64_t k = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
+        if (k >= p->n_pieces) return;
+        int64_t begin = k * p->grain, end = begin + p->grain;
+        p->fn(p->arg, begin, end < p->n ? end : p->n, worker);
+    }
+}
+
+static bool wait_for_round(tap_pool *p, unsigned seen) {
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load_explicit(&p->round, memory_order_acquire) != seen) return true;
+        if (atomic_load_explicit(&p->stop, memory_order_relaxed)) return false;
+        relax();
+    }
+    pthread_mutex_lock(&p->lock);
+    atomic_fetch_add(&p->sleepers, 1);
+    while (atomic_load(&p->round) == seen && !atomic_load(&p->stop)) pthread_cond_wait(&p->wake, &p->lock);
+    atomic_fetch_sub(&p->sleepers, 1);
+    pthread_mutex_unlock(&p->lock);
+    return !atomic_load(&p->stop);
+}
+
+static void *work(void *argument) {
+    worker_arg a = *(worker_arg *)argument;
+    tap_mem_free(a.pool->budget, argument);
+    unsigned seen = 0;
+    while (wait_for_round(a.pool, seen)) {
+        seen++;
+        take_pieces(a.pool, a.number);
+        atomic_fetch_sub_explicit(&a.pool->busy, 1, memory_order_release);
+    }
+    return NULL;
+}
+
+static bool start(tap_pool *p, int number) {
+    worker_arg *a = tap_mem_alloc(p->budget, sizeof *a);
+    if (!a) return false;
+    *a = (worker_arg){p, number};
+    if (pthread_create(&p->threads[number - 1], NULL, work, a) == 0) return true;
+    tap_mem_free(p->budget, a);
+    return false;
+}
+
+tap_pool *tap_pool_new(tap_budget *b, int n_threads) {
+    tap_pool *p = tap_mem_alloc_zero(b, sizeof *p);
+    if (!p) return NULL;
+    p->budget = b;
+    p->n_threads = 1;
+    p->threads = tap_mem_alloc(b, (size_t)n_threads * sizeof *p->threads);
+    if (!p->threads) {
+        tap_mem_free(b, p);
+        return NULL;
+    }
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->wake, NULL);
+    while (p->n_threads < n_threads && start(p, p->n_threads)) p->n_threads++;
+    return p;
+}
+
+void tap_pool_free(tap_pool *p) {
+    if (!p) return;
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->stop, true);
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+    for (int i = 0; i < p->n_threads - 1; i++) pthread_join(p->threads[i], NULL);
+    pthread_cond_destroy(&p->wake);
+    pthread_mutex_destroy(&p->lock);
+    tap_mem_free(p->budget, p->threads);
+    tap_mem_free(p->budget, p);
+}
+
+int tap_pool_threads(const tap_pool *p) { return p ? p->n_threads : 1; }
+
+static void run_serially(int64_t n, int64_t grain, tap_task *fn, void *arg) {
+    for (int64_t b = 0; b < n; b += grain) fn(arg, b, b + grain < n ? b + grain : n, 0);
+}
+
+void tap_pool_run(tap_pool *p, int64_t n, int64_t grain, tap_task *fn, void *arg) {
+    if (grain < 1) grain = 1;
+    if (!p || p->n_threads == 1 || n <= grain || atomic_exchange(&p->running, true)) {
+        run_serially(n, grain, fn, arg);
+        return;
+    }
+    p->fn = fn;
+    p->arg = arg;
+    p->n = n;
+    p->grain = grain;
+    p->n_pieces = (n + grain - 1) / grain;
+    atomic_store_explicit(&p->next, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->busy, p->n_threads - 1, memory_order_relaxed);
+    atomic_fetch_add(&p->round, 1);
+    if (atomic_load(&p->sleepers) > 0) {
+        pthread_mutex_lock(&p->lock);
+        pthread_cond_broadcast(&p->wake);
+        pthread_mutex_unlock(&p->lock);
+    }
+    take_pieces(p, 0);
+    while (atomic_load_explicit(&p->busy, memory_order_acquire) > 0) relax();
+    atomic_store(&p->running, false);
+}

@@ -1,0 +1,52 @@
+/* Slots: where a value lies. */
+#include <string.h>
+
+#include "run/plan.h"
+
+bool tap_slot_shape(tap_slot *slot, const tap_type *type) {
+    int64_t dims[TAP_RANK_MAX];
+    int     r = type->rank;
+    if (!slot->channels_last || r < 3) return tap_tensor_shape(&slot->tensor, type->dtype, r, type->dims);
+    dims[0] = type->dims[0];
+    for (int k = 2; k < r; k++) dims[k - 1] = type->dims[k];
+    dims[r - 1] = type->dims[1];
+    return tap_tensor_shape(&slot->tensor, type->dtype, r, dims);
+}
+
+bool tap_slot_make(tap_session *s, tap_slot *slot, const tap_type *type) {
+    tap_slot_clear(slot);
+    if (!tap_slot_shape(slot, type)) return false;
+    size_t n_bytes = (size_t)slot->tensor.count * tap_dtype_bytes(type->dtype);
+    slot->held = tap_buffer_new(&s->model->budget, n_bytes);
+    if (!slot->held) return false;
+    slot->tensor.buffer = slot->held;
+    slot->tensor.data = slot->held->data;
+    if (type->dtype == TAP_STRING) memset(slot->tensor.data, 0, n_bytes);
+    slot->kind = TAP_KIND_TENSOR;
+    return true;
+}
+
+void tap_slot_clear(tap_slot *slot) {
+    if (slot->held) tap_buffer_release(slot->held);
+    if (slot->value) tap_value_release(slot->value);
+    slot->held = NULL;
+    slot->value = NULL;
+    slot->tensor.buffer = NULL;
+    slot->kind = TAP_KIND_NONE;
+    slot->made_absent = false;
+}
+
+bool tap_slot_load(tap_frame *f, tap_vid v, tap_slot *slot) {
+    tap_model *m = f->session->model;
+    pthread_mutex_lock(&m->lock);
+    tap_gvalue *src = tap_constant_source(f->graph, v);
+    tap_value  *c = src ? tap_graph_constant(&m->bound, src) : NULL;
+    pthread_mutex_unlock(&m->lock);
+    if (!c) return false;
+    if (c->kind == TAP_KIND_TENSOR)
+        slot->tensor = c->tensor;
+    else if (!slot->value)
+        tap_value_retain(slot->value = c);
+    slot->kind = c->kind;
+    return true;
+}
