@@ -1,0 +1,507 @@
+/* The public functions on models and sessions: joins loading, graph and running. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "onnx/load.h"
+#include "ops/registry.h"
+#include "run/plan.h"
+#include "tap/select.h"
+
+#define STRINGIFY_(x) #x
+#define STRINGIFY(x)  STRINGIFY_(x)
+
+const char *tap_version(void) {
+    return STRINGIFY(TAP_VERSION_MAJOR) "." STRINGIFY(TAP_VERSION_MINOR) "." STRINGIFY(TAP_VERSION_PATCH);
+}
+
+/* ---- models ---- */
+
+static tap_model_options options_or_default(const tap_model_options *given) {
+    tap_model_options o = {.size = sizeof o};
+    if (given) memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
+    if (!o.memory_limit_bytes) o.memory_limit_bytes = tap_memory_default_limit();
+    return o;
+}
+
+static tap_model *model_new(const tap_model_options *o) {
+    /* The model itself is outside its budget: what counts is what the file makes it hold. */
+    tap_model *m = tap_mem_alloc_zero(NULL, sizeof *m);
+    if (!m) return NULL;
+    atomic_init(&m->refs, 1);
+    tap_budget_init(&m->budget, o->memory_limit_bytes);
+    tap_arena_init(&m->arena, &m->budget);
+    pthread_mutex_init(&m->lock, NULL);
+    m->isa = tap_cpu_isa();
+    return m;
+}
+
+static void model_release(tap_model *m) {
+    if (!m || atomic_fetch_sub(&m->refs, 1) != 1) return;
+    tap_model_release_nodes(m);
+    tap_lookup_free(&m->lookup);
+    tap_unmap_all(m->mappings);
+    tap_arena_clear(&m->arena);
+    pthread_mutex_destroy(&m->lock);
+    tap_mem_free(NULL, m);
+}
+
+void tap_model_free(tap_model *m) { model_release(m); }
+
+static tap_status make_ports(tap_model *m, const tap_vid *ids, size_t n, tap_port **out, tap_error *err) {
+    *out = tap_arena_array(&m->arena, n, sizeof **out);
+    if (!*out) return tap_error_no_memory(err, n * sizeof **out);
+    for (size_t i = 0; i < n; i++) {
+        const tap_gvalue *v = &m->bound.main->values[ids[i]];
+        (*out)[i] = (tap_port){v->name, v->declared ? v->declared : &v->type, v->dim_names, v->is_input && v->init};
+    }
+    return TAP_OK;
+}
+
+static void list_nodes(tap_model *m, const tap_graph *g) {
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        tap_node *n = g->nodes[i];
+        m->all_nodes[m->n_all_nodes++] = n;
+        for (int32_t a = 0; a < n->n_attrs; a++)
+            for (size_t b = 0; n->attrs[a].bodies && b < n->attrs[a].src->n; b++) list_nodes(m, n->attrs[a].bodies[b]);
+    }
+}
+
+static tap_status make_lists(tap_model *m, tap_error *err) {
+    size_t n = 0;
+    for (size_t i = 0; i < m->bound.n_graphs; i++) n += m->bound.graphs[i]->n_values;
+    m->values = tap_arena_array(&m->arena, n, sizeof *m->values);
+    m->all_nodes = tap_arena_array(&m->arena, m->bound.n_nodes, sizeof *m->all_nodes);
+    if (!m->values || !m->all_nodes) return tap_error_no_memory(err, n * sizeof *m->values);
+    m->n_values = n;
+    for (size_t i = 0; i < m->bound.n_graphs; i++) {
+        tap_graph *g = m->bound.graphs[i];
+        for (size_t v = 0; v < g->n_values; v++) m->values[g->values[v].global] = (tap_vref){g, (tap_vid)v};
+    }
+    list_nodes(m, m->bound.main);
+    m->n_inputs = m->bound.main->n_inputs;
+    m->n_outputs = m->bound.main->n_outputs;
+    tap_status st = make_ports(m, m->bound.main->inputs, m->n_inputs, &m->inputs, err);
+    return st == TAP_OK ? make_ports(m, m->bound.main->outputs, m->n_outputs, &m->outputs, err) : st;
+}
+
+static tap_status model_build(tap_model *m, const tap_model_options *o, tap_error *err) {
+    size_t                   n;
+    const tap_family *const *own = tap_families(m->isa, &n);
+    const tap_family        *first[32];
+    size_t                   n_first = 0;
+    if (o->ops && o->ops->abi != TAP_OP_ABI)
+        return tap_error_set(err, TAP_USAGE, "the operators were built for ABI %d, this library has %d", o->ops->abi, TAP_OP_ABI);
+    for (size_t i = 0; o->ops && i < o->ops->n_families && n_first < TAP_COUNT_OF(first); i++) first[n_first++] = &o->ops->families[i];
+    if (!tap_lookup_init(&m->lookup, &m->budget, first, n_first, own, n)) return tap_error_no_memory(err, sizeof m->lookup);
+    m->bound = (tap_bound){.src = &m->src, .budget = &m->budget, .arena = &m->arena, .lookup = &m->lookup};
+    tap_status st = tap_graph_bind(&m->bound, err);
+    if (st == TAP_OK) st = tap_model_prepare(m, err);
+    if (st == TAP_OK && !o->allow_unsupported) st = tap_graph_check_supported(&m->bound, err);
+    return st == TAP_OK ? make_lists(m, err) : st;
+}
+
+static tap_status model_load(tap_model *m, const void *bytes, size_t n_bytes, const tap_onnx_folder *folder,
+                             const tap_model_options *o, tap_error *err) {
+    tap_status st = tap_onnx_load(bytes, n_bytes, folder, &m->arena, &m->mappings, &m->src, err);
+    return st == TAP_OK ? model_build(m, o, err) : st;
+}
+
+tap_status tap_model_open_memory(const void *bytes, size_t n_bytes, const tap_model_options *options, tap_model **out,
+                                 tap_error *err) {
+    tap_model_options o = options_or_default(options);
+    tap_model        *m = model_new(&o);
+    *out = NULL;
+    if (!m) return tap_error_no_memory(err, sizeof *m);
+    tap_onnx_folder folder = {.path = o.folder};
+    tap_status      st = model_load(m, bytes, n_bytes, o.folder ? &folder : NULL, &o, err);
+    if (st == TAP_OK)
+        *out = m;
+    else
+        model_release(m);
+    return st;
+}
+
+/* "a/b/model.onnx" -> "a/b", "model.onnx" -> "." */
+static const char *folder_of(tap_arena *a, const char *path) {
+    const char *slash = strrchr(path, '/');
+    if (!slash) return ".";
+    return slash == path ? "/" : tap_arena_string(a, path, (size_t)(slash - path));
+}
+
+tap_status tap_model_open(const char *path, const tap_model_options *options, tap_model **out, tap_error *err) {
+    tap_model_options o = options_or_default(options);
+    tap_model        *m = model_new(&o);
+    *out = NULL;
+    if (!m) return tap_error_no_memory(err, sizeof *m);
+    tap_status st = tap_map_file(path, &m->arena, &m->mappings, err);
+    if (st == TAP_OK) {
+        char           *real = realpath(path, NULL);
+        tap_onnx_folder folder = {folder_of(&m->arena, path), real ? folder_of(&m->arena, real) : NULL};
+        free(real);
+        st = folder.path ? model_load(m, m->mappings->data, m->mappings->n_bytes, &folder, &o, err)
+                         : tap_error_no_memory(err, strlen(path));
+    }
+    if (st == TAP_OK)
+        *out = m;
+    else
+        model_release(m);
+    return st;
+}
+
+size_t          tap_model_input_count(const tap_model *m) { return m->n_inputs; }
+const tap_port *tap_model_input(const tap_model *m, size_t i) { return i < m->n_inputs ? &m->inputs[i] : NULL; }
+size_t          tap_model_output_count(const tap_model *m) { return m->n_outputs; }
+const tap_port *tap_model_output(const tap_model *m, size_t i) { return i < m->n_outputs ? &m->outputs[i] : NULL; }
+
+static bool is_float(tap_dtype t) {
+    return t == TAP_FLOAT || t == TAP_DOUBLE || t == TAP_FLOAT16 || t == TAP_BFLOAT16;
+}
+
+void tap_model_get_info(const tap_model *m, tap_model_info *info) {
+    tap_model_info x = {.size = info->size, .ir_version = m->src.ir_version, .producer_name = m->src.producer_name};
+    x.producer_version = m->src.producer_version;
+    x.domain = m->src.domain;
+    x.graph_name = m->src.graph.name;
+    x.doc_string = m->src.doc;
+    x.model_version = m->src.model_version;
+    x.n_nodes = m->bound.main->n_nodes;
+    x.n_all_nodes = m->bound.n_nodes;
+    for (size_t i = 0; i < m->bound.n_graphs; i++) {
+        const tap_src_graph *g = m->bound.graphs[i]->src;
+        for (size_t k = 0; k < g->n_inits; k++) {
+            if (is_float(g->inits[k].dtype)) x.n_parameters += g->inits[k].count;
+            x.parameter_bytes += g->inits[k].n_bytes;
+        }
+    }
+    memcpy(info, &x, info->size < sizeof x ? info->size : sizeof x);
+}
+
+size_t      tap_model_opset_count(const tap_model *m) { return m->src.n_opsets; }
+const char *tap_model_opset(const tap_model *m, size_t i, int64_t *version) {
+    if (i >= m->src.n_opsets) return NULL;
+    *version = m->src.opsets[i].version;
+    return m->src.opsets[i].domain;
+}
+
+size_t      tap_model_metadata_count(const tap_model *m) { return m->src.n_metadata; }
+const char *tap_model_metadata(const tap_model *m, size_t i, const char **value) {
+    if (i >= m->src.n_metadata) return NULL;
+    *value = m->src.metadata[i].value;
+    return m->src.metadata[i].key;
+}
+
+size_t tap_model_node_count(const tap_model *m) { return m->n_all_nodes; }
+
+/* Names of a node's values, made when first asked for. */
+static const char **names_of(tap_model *m, const tap_graph *g, const tap_vid *ids, int32_t n) {
+    const char **names = tap_arena_array(&m->arena, (size_t)n, sizeof *names);
+    for (int32_t i = 0; names && i < n; i++) names[i] = ids[i] == TAP_NO_VALUE ? "" : g->values[ids[i]].full;
+    return names;
+}
+
+bool tap_model_node(const tap_model *m, size_t i, tap_node_info *info) {
+    if (i >= m->n_all_nodes) return false;
+    tap_model      *w = (tap_model *)(uintptr_t)m;
+    const tap_node *n = m->all_nodes[i];
+    tap_node_info   x = {.size = info->size, .address = n->address, .op = n->src->op, .domain = n->src->domain, .opset = n->opset};
+    x.n_inputs = (size_t)n->n_in;
+    x.n_outputs = (size_t)n->n_out;
+    pthread_mutex_lock(&w->lock);
+    x.inputs = names_of(w, n->graph, n->in, n->n_in);
+    x.outputs = names_of(w, n->graph, n->out, n->n_out);
+    pthread_mutex_unlock(&w->lock);
+    x.unsupported = n->unsupported;
+    x.depth = n->graph->depth;
+    if (!x.inputs || !x.outputs) return false;
+    memcpy(info, &x, info->size < sizeof x ? info->size : sizeof x);
+    return true;
+}
+
+size_t tap_model_value_count(const tap_model *m) { return m->n_values; }
+
+bool tap_model_value(const tap_model *m, size_t i, tap_value_info *info) {
+    if (i >= m->n_values) return false;
+    const tap_gvalue *v = tap_vref_value(m->values[i]);
+    tap_value_info    x = {.size = info->size, .name = v->full, .node = "", .op = "", .domain = "", .type = &v->type};
+    if (v->producer) {
+        x.node = v->producer->address;
+        x.op = v->producer->src->op;
+        x.domain = v->producer->src->domain;
+    }
+    bool top = m->values[i].graph == m->bound.main;
+    x.is_input = top && v->is_input;
+    x.is_output = top && v->is_output;
+    x.is_initializer = v->init != NULL;
+    x.in_body = !top;
+    memcpy(info, &x, info->size < sizeof x ? info->size : sizeof x);
+    return true;
+}
+
+tap_status tap_model_select(const tap_model *m, const char *const *selectors, size_t n, size_t **indices, size_t *n_indices,
+                            tap_error *err) {
+    return tap_select(&m->bound, m->values, m->n_values, selectors, n, indices, n_indices, err);
+}
+
+/* ---- operators ---- */
+
+static const tap_op *op_at(size_t i) {
+    size_t                   n;
+    const tap_family *const *f = tap_families(TAP_ISA_LEVEL_BASE, &n);
+    for (size_t k = 0; k < n; k++)
+        for (const tap_op *op = f[k]->ops; op->name; op++)
+            if (i-- == 0) return op;
+    return NULL;
+}
+
+size_t tap_op_count(void) {
+    size_t n = 0;
+    while (op_at(n)) n++;
+    return n;
+}
+
+bool tap_op_at(size_t i, tap_op_info *info) {
+    const tap_op *op = op_at(i);
+    if (!op) return false;
+    tap_op_info x = {.size = info->size, .domain = op->domain ? op->domain : "ai.onnx", .name = op->name};
+    x.since = op->since;
+    x.until = op->until;
+    x.dtypes = tap_op_dtypes(op) & ~op->beyond;
+    memcpy(info, &x, info->size < sizeof x ? info->size : sizeof x);
+    return true;
+}
+
+/* ---- sessions ---- */
+
+tap_status tap_session_new(tap_model *m, const tap_session_options *options, tap_session **out, tap_error *err) {
+    *out = NULL;
+    tap_status st = tap_graph_check_supported(&m->bound, err);
+    if (st != TAP_OK) return st;
+    tap_session *s = tap_mem_alloc_zero(&m->budget, sizeof *s);
+    if (!s) return tap_error_no_memory(err, sizeof *s);
+    atomic_fetch_add(&m->refs, 1);
+    s->model = m;
+    s->options.size = sizeof s->options;
+    if (options) memcpy(&s->options, options, options->size < sizeof s->options ? options->size : sizeof s->options);
+    if (s->options.threads <= 0) s->options.threads = tap_cpu_count();
+    tap_scratch_init(&s->scratch, &m->budget);
+    tap_arena_init(&s->strings, &m->budget);
+    s->frames = tap_mem_alloc_zero(&m->budget, m->bound.n_graphs * sizeof *s->frames);
+    s->tapped = tap_mem_alloc_zero(&m->budget, m->n_values * sizeof *s->tapped);
+    s->around = tap_mem_alloc_zero(&m->budget, m->n_outputs * sizeof *s->around);
+    s->copies = tap_mem_alloc_zero(&m->budget, m->n_outputs * sizeof *s->copies);
+    s->outputs = tap_mem_alloc_zero(&m->budget, m->n_outputs * sizeof *s->outputs);
+    s->pool = s->options.threads > 1 ? tap_pool_new(&m->budget, s->options.threads) : NULL;
+    if (!s->frames || !s->tapped || !s->around || !s->copies || !s->outputs || (s->options.threads > 1 && !s->pool)) {
+        tap_session_free(s);
+        return tap_error_no_memory(err, m->n_values);
+    }
+    *out = s;
+    return TAP_OK;
+}
+
+static void forget_kept(tap_session *s) {
+    for (size_t i = 0; i < s->n_kept; i++) {
+        tap_value_release(s->kept[i].value);
+        tap_mem_free(&s->model->budget, s->kept[i].name);
+    }
+    s->n_kept = 0;
+}
+
+void tap_session_free(tap_session *s) {
+    if (!s) return;
+    tap_model  *m = s->model;
+    tap_budget *b = &m->budget;
+    forget_kept(s);
+    tap_mem_free(b, s->kept);
+    tap_pool_free(s->pool);
+    for (size_t i = 0; s->frames && i < m->bound.n_graphs; i++) tap_frame_free(s->frames[i]);
+    for (size_t i = 0; s->copies && i < m->n_outputs; i++) tap_value_release(s->copies[i]);
+    tap_mem_free(b, s->frames);
+    tap_mem_free(b, s->tapped);
+    tap_mem_free(b, s->around);
+    tap_mem_free(b, s->copies);
+    tap_mem_free(b, s->outputs);
+    tap_scratch_free(&s->scratch);
+    tap_arena_clear(&s->strings);
+    tap_mem_free(b, s);
+    model_release(m);
+}
+
+/* Plans depend on what is tapped. */
+static void taps_changed(tap_session *s) {
+    for (size_t i = 0; i < s->model->bound.n_graphs; i++)
+        if (s->frames[i]) tap_frame_drop_plans(s->frames[i]);
+    s->has_run = false;
+    forget_kept(s);
+}
+
+tap_status tap_session_tap(tap_session *s, const char *selector, size_t *n_picked, tap_error *err) {
+    bool        away = *selector == '!';
+    const char *one = away ? selector + 1 : selector;
+    size_t     *indices, n;
+    /* An exact name may begin with '!'. */
+    if (away && tap_model_select(s->model, &selector, 1, &indices, &n, NULL) == TAP_OK && n > 0) {
+        away = false;
+        tap_free(indices);
+        one = selector;
+    }
+    tap_status st = tap_model_select(s->model, &one, 1, &indices, &n, err);
+    if (st != TAP_OK) return st;
+    for (size_t i = 0; i < n; i++) s->tapped[indices[i]] = !away;
+    tap_free(indices);
+    if (n_picked) *n_picked = n;
+    taps_changed(s);
+    return TAP_OK;
+}
+
+tap_status tap_session_set_taps(tap_session *s, const size_t *indices, size_t n, tap_error *err) {
+    for (size_t i = 0; i < n; i++)
+        if (indices[i] >= s->model->n_values) return tap_error_set(err, TAP_USAGE, "value %zu: the model has %zu", indices[i], s->model->n_values);
+    memset(s->tapped, 0, s->model->n_values * sizeof *s->tapped);
+    for (size_t i = 0; i < n; i++) s->tapped[indices[i]] = true;
+    taps_changed(s);
+    return TAP_OK;
+}
+
+void tap_session_listen(tap_session *s, tap_listener *listener, void *user) {
+    s->listener = listener;
+    s->listener_user = user;
+}
+
+/* ---- running ---- */
+
+static tap_status check_input(const tap_port *port, const tap_value *v, tap_error *err) {
+    const tap_type   *want = port->type;
+    const tap_tensor *t = tap_value_tensor(v);
+    char              is[200] = "", must[200] = "";
+    tap_text          a = {is, sizeof is, 0}, b = {must, sizeof must, 0};
+    if (want->kind != TAP_KIND_TENSOR) return TAP_OK;
+    bool fits = t && (want->dtype == TAP_UNDEFINED || t->dtype == want->dtype) && (want->rank < 0 || t->rank == want->rank);
+    for (int i = 0; fits && i < want->rank; i++) fits = want->dims[i] < 0 || want->dims[i] == t->dims[i];
+    if (fits) return TAP_OK;
+    if (t) {
+        tap_type now = tap_type_of_tensor(t);
+        tap_text_type(&a, &now);
+    } else {
+        tap_text_add(&a, "no tensor");
+    }
+    tap_text_type(&b, want);
+    tap_error_set(err, TAP_DATA, "input '%s' is %s, the model takes %s%s", port->name, is, must,
+                  t && want->dtype != TAP_UNDEFINED && t->dtype != want->dtype ? " (--cast converts)" : "");
+    tap_error_where(err, NULL, NULL, port->name);
+    return TAP_DATA;
+}
+
+static tap_status unknown_input(const tap_model *m, const char *name, tap_error *err) {
+    char     list[1000] = "";
+    tap_text t = {list, sizeof list, 0};
+    for (size_t i = 0; i < m->n_inputs; i++) tap_text_add(&t, "%s%s", i ? ", " : "", m->inputs[i].name);
+    tap_error_set(err, TAP_USAGE, "the model has no input '%s'; its inputs are: %s", name, list);
+    tap_error_where(err, NULL, NULL, name);
+    return TAP_USAGE;
+}
+
+static tap_status collect_inputs(tap_session *s, const tap_input *given, size_t n, const tap_value **values, tap_error *err) {
+    const tap_model *m = s->model;
+    for (size_t k = 0; k < m->n_inputs; k++) values[k] = NULL;
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < m->n_inputs && strcmp(m->inputs[k].name, given[i].name) != 0) k++;
+        if (k == m->n_inputs) return unknown_input(m, given[i].name, err);
+        tap_status st = given[i].value ? check_input(&m->inputs[k], given[i].value, err) : TAP_OK;
+        if (st != TAP_OK) return st;
+        values[k] = given[i].value;
+    }
+    for (size_t k = 0; k < m->n_inputs; k++) {
+        if (values[k] || m->inputs[k].has_default || m->inputs[k].type->kind == TAP_KIND_OPTIONAL) continue;
+        char     text[200] = "";
+        tap_text t = {text, sizeof text, 0};
+        tap_text_type(&t, m->inputs[k].type);
+        tap_error_set(err, TAP_USAGE, "input '%s' (%s) is missing", m->inputs[k].name, text);
+        tap_error_where(err, NULL, NULL, m->inputs[k].name);
+        return TAP_USAGE;
+    }
+    return TAP_OK;
+}
+
+static tap_slot *output_slot(const tap_session *s, size_t i) {
+    const tap_frame *f = s->frames[0];
+    tap_vid          v = f->graph->outputs[i];
+    return v == TAP_NO_VALUE ? NULL : tap_plan_slot(f->plan, v);
+}
+
+static void forget_outputs(tap_session *s) {
+    for (size_t i = 0; i < s->model->n_outputs; i++) {
+        tap_value_release(s->copies[i]);
+        s->copies[i] = NULL;
+        s->outputs[i] = NULL;
+    }
+}
+
+/* An output that is the caller's own memory is copied: the caller may let go of its input before it reads the output. */
+static tap_status take_output(tap_session *s, size_t i, tap_error *err) {
+    tap_slot  *slot = output_slot(s, i);
+    tap_value *v = &s->around[i];
+    if (!slot || (slot->kind != TAP_KIND_TENSOR && !slot->value)) return TAP_OK;
+    *v = (tap_value){.kind = TAP_KIND_TENSOR, .tensor = slot->tensor};
+    atomic_init(&v->refs, 1);
+    s->outputs[i] = slot->kind == TAP_KIND_TENSOR ? v : slot->value;
+    if (slot->place != TAP_AT_INPUT) return TAP_OK;
+    s->outputs[i] = s->copies[i] = tap_value_make_copy(&s->model->budget, s->outputs[i]);
+    return s->copies[i] ? TAP_OK : tap_error_no_memory(err, tap_tensor_bytes(&slot->tensor));
+}
+
+tap_status tap_session_run(tap_session *s, const tap_input *inputs, size_t n_inputs, tap_error *err) {
+    tap_scratch_mark  mark = tap_scratch_here(&s->scratch);
+    const tap_value **values = tap_scratch_take(&s->scratch, (s->model->n_inputs + 1) * sizeof *values);
+    if (!values) return tap_error_no_memory(err, sizeof *values);
+    forget_kept(s);
+    forget_outputs(s);
+    if (s->frames[0]) tap_frame_reset(s->frames[0]);
+    tap_arena_clear(&s->strings);
+    s->has_run = false;
+    s->n_iterations = 0;
+    tap_status st = collect_inputs(s, inputs, n_inputs, values, err);
+    tap_frame *f = st == TAP_OK ? tap_frame_get(s, s->model->bound.main, NULL) : NULL;
+    if (st == TAP_OK && !f) st = tap_error_no_memory(err, sizeof *f);
+    if (st == TAP_OK) st = tap_frame_run(f, values, err);
+    for (size_t i = 0; st == TAP_OK && i < s->model->n_outputs; i++) st = take_output(s, i, err);
+    tap_scratch_back(&s->scratch, mark);
+    s->has_run = st == TAP_OK;
+    s->run_number++;
+    return st;
+}
+
+const tap_value *tap_session_output(const tap_session *s, size_t i) {
+    return s->has_run && i < s->model->n_outputs ? s->outputs[i] : NULL;
+}
+
+const tap_value *tap_session_value(const tap_session *s, const char *name) {
+    for (size_t i = 0; i < s->model->n_outputs; i++)
+        if (strcmp(s->model->outputs[i].name, name) == 0) return tap_session_output(s, i);
+    for (size_t i = 0; i < s->n_kept; i++)
+        if (strcmp(s->kept[i].name, name) == 0) return s->kept[i].value;
+    return NULL;
+}
+
+size_t tap_session_tapped_count(const tap_session *s) { return s->n_kept; }
+
+const tap_value *tap_session_tapped(const tap_session *s, size_t i, const char **name, size_t *index) {
+    if (i >= s->n_kept) return NULL;
+    if (name) *name = s->kept[i].name;
+    if (index) *index = s->kept[i].index;
+    return s->kept[i].value;
+}
+
+void tap_session_get_info(const tap_session *s, tap_runtime_info *info) {
+    tap_runtime_info x = {.size = info->size, .isa = tap_isa_name(s->model->isa), .threads = tap_pool_threads(s->pool)};
+    x.memory_bytes = atomic_load(&s->model->budget.used);
+    x.memory_peak_bytes = atomic_load(&s->model->budget.peak);
+    for (size_t i = 0; i < s->model->bound.n_graphs; i++)
+        if (s->frames[i]) x.plans += s->frames[i]->n_plans;
+    const tap_plan *p = s->frames[0] ? s->frames[0]->plan : NULL;
+    x.steps = p ? p->n_steps : 0;
+    x.fused_steps = p ? p->n_fused : 0;
+    memcpy(info, &x, info->size < sizeof x ? info->size : sizeof x);
+}
