@@ -1,0 +1,212 @@
+/* The combinations that reductions use: sum, product, maximum, minimum, over their block types. */
+#include <math.h>
+
+#include "common/reduce.h"
+
+/* Not TAP_PASTE: what it makes here is a macro that needs TAP_PASTE itself. */
+#define GLUE_(a, b) a##_##b
+#define GLUE(a, b)  GLUE_(a, b)
+
+#define ADD(a, b)        ((a) + (b))
+#define ADD_VECTOR(s, x) ((s) += (x))
+
+#define NAME          sum_f32
+#define B             float
+#define A             double
+#define START         0
+#define VECTOR(s, x)  ADD_VECTOR(s, x)
+#define COMBINE(a, b) ADD(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          sum_f64
+#define B             double
+#define A             double
+#define START         0
+#define VECTOR(s, x)  ADD_VECTOR(s, x)
+#define COMBINE(a, b) ADD(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          sum_u32
+#define B             uint32_t
+#define A             uint32_t
+#define START         0
+#define VECTOR(s, x)  ADD_VECTOR(s, x)
+#define COMBINE(a, b) ADD(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          sum_u64
+#define B             uint64_t
+#define A             uint64_t
+#define START         0
+#define VECTOR(s, x)  ADD_VECTOR(s, x)
+#define COMBINE(a, b) ADD(a, b)
+#include "common/reduce_loops.inc"
+
+#define TIMES(a, b)        ((a) * (b))
+#define TIMES_VECTOR(s, x) ((s) *= (x))
+
+#define NAME          prod_f64
+#define B             double
+#define A             double
+#define START         1
+#define VECTOR(s, x)  TIMES_VECTOR(s, x)
+#define COMBINE(a, b) TIMES(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          prod_u32
+#define B             uint32_t
+#define A             uint32_t
+#define START         1
+#define VECTOR(s, x)  TIMES_VECTOR(s, x)
+#define COMBINE(a, b) TIMES(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          prod_u64
+#define B             uint64_t
+#define A             uint64_t
+#define START         1
+#define VECTOR(s, x)  TIMES_VECTOR(s, x)
+#define COMBINE(a, b) TIMES(a, b)
+#include "common/reduce_loops.inc"
+
+/* s where mask is 0, x where it is -1. */
+#define PICK(mask, s, x) \
+    ((s) = (__typeof__(s))(((mask) & (__typeof__(mask))(x)) | (~(mask) & (__typeof__(mask))(s))))
+
+/* With NaN: it replaces whatever was there, and nothing compares greater than it afterwards. */
+#define MAX_FLOAT(a, b)        ((b) > (a) || (b) != (b) ? (b) : (a))
+#define MIN_FLOAT(a, b)        ((b) < (a) || (b) != (b) ? (b) : (a))
+#define MAX_FLOAT_VECTOR(s, x) PICK(((x) > (s)) | ((x) != (x)), s, x)
+#define MIN_FLOAT_VECTOR(s, x) PICK(((x) < (s)) | ((x) != (x)), s, x)
+#define MAX_INT(a, b)          ((b) > (a) ? (b) : (a))
+#define MIN_INT(a, b)          ((b) < (a) ? (b) : (a))
+#define MAX_INT_VECTOR(s, x)   PICK((x) > (s), s, x)
+#define MIN_INT_VECTOR(s, x)   PICK((x) < (s), s, x)
+
+#define NAME          max_f32
+#define B             float
+#define A             float
+#define START         (-INFINITY)
+#define VECTOR(s, x)  MAX_FLOAT_VECTOR(s, x)
+#define COMBINE(a, b) MAX_FLOAT(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          min_f32
+#define B             float
+#define A             float
+#define START         INFINITY
+#define VECTOR(s, x)  MIN_FLOAT_VECTOR(s, x)
+#define COMBINE(a, b) MIN_FLOAT(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          max_f64
+#define B             double
+#define A             double
+#define START         ((double)-INFINITY)
+#define VECTOR(s, x)  MAX_FLOAT_VECTOR(s, x)
+#define COMBINE(a, b) MAX_FLOAT(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          min_f64
+#define B             double
+#define A             double
+#define START         ((double)INFINITY)
+#define VECTOR(s, x)  MIN_FLOAT_VECTOR(s, x)
+#define COMBINE(a, b) MIN_FLOAT(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          max_i8
+#define B             int8_t
+#define A             int8_t
+#define START         INT8_MIN
+#define VECTOR(s, x)  MAX_INT_VECTOR(s, x)
+#define COMBINE(a, b) MAX_INT(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          min_i8
+#define B             int8_t
+#define A             int8_t
+#define START         INT8_MAX
+#define VECTOR(s, x)  MIN_INT_VECTOR(s, x)
+#define COMBINE(a, b) MIN_INT(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          max_u8
+#define B             uint8_t
+#define A             uint8_t
+#define START         0
+#define VECTOR(s, x)  MAX_INT_VECTOR(s, x)
+#define COMBINE(a, b) MAX_INT(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          min_u8
+#define B             uint8_t
+#define A             uint8_t
+#define START         UINT8_MAX
+#define VECTOR(s, x)  MIN_INT_VECTOR(s, x)
+#define COMBINE(a, b) MIN_INT(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          max_i32
+#define B             int32_t
+#define A             int32_t
+#define START         INT32_MIN
+#define VECTOR(s, x)  MAX_INT_VECTOR(s, x)
+#define COMBINE(a, b) MAX_INT(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          min_i32
+#define B             int32_t
+#define A             int32_t
+#define START         INT32_MAX
+#define VECTOR(s, x)  MIN_INT_VECTOR(s, x)
+#define COMBINE(a, b) MIN_INT(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          max_u32
+#define B             uint32_t
+#define A             uint32_t
+#define START         0
+#define VECTOR(s, x)  MAX_INT_VECTOR(s, x)
+#define COMBINE(a, b) MAX_INT(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          min_u32
+#define B             uint32_t
+#define A             uint32_t
+#define START         UINT32_MAX
+#define VECTOR(s, x)  MIN_INT_VECTOR(s, x)
+#define COMBINE(a, b) MIN_INT(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          max_i64
+#define B             int64_t
+#define A             int64_t
+#define START         INT64_MIN
+#define VECTOR(s, x)  MAX_INT_VECTOR(s, x)
+#define COMBINE(a, b) MAX_INT(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          min_i64
+#define B             int64_t
+#define A             int64_t
+#define START         INT64_MAX
+#define VECTOR(s, x)  MIN_INT_VECTOR(s, x)
+#define COMBINE(a, b) MIN_INT(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          max_u64
+#define B             uint64_t
+#define A             uint64_t
+#define START         0
+#define VECTOR(s, x)  MAX_INT_VECTOR(s, x)
+#define COMBINE(a, b) MAX_INT(a, b)
+#include "common/reduce_loops.inc"
+
+#define NAME          min_u64
+#define B             uint64_t
+#define A             uint64_t
+#define START         UINT64_MAX
+#define VECTOR(s, x)  MIN_INT_VECTOR(s, x)
+#define COMBINE(a, b) MIN_INT(a, b)
+#include "common/reduce_loops.inc"
