@@ -182,6 +182,7 @@ static tap_status compress_run(tap_ctx *ctx) {
 
 static tap_status elements_infer(tap_ctx *ctx) {
     const tap_type *x = tap_in_type(ctx, 0), *at = tap_in_type(ctx, 1);
+    int64_t dims[TAP_RANK_MAX];
     int axis;
     tap_status status = tap_need_dtype(ctx, 1, TAP_TYPES_INDEX, "indices");
     if (status) return status;
@@ -194,10 +195,9 @@ static tap_status elements_infer(tap_ctx *ctx) {
             return tap_fail(ctx, tap_misfit(ctx),
                             "indices have %lld elements along axis %d, the data has %lld",
                             (long long)at->dims[i], i, (long long)x->dims[i]);
-    return tap_out_type(
-        ctx, 0, x->dtype, at->rank < 0 ? x->rank : at->rank,
-        at->rank < 0 ? (int64_t[TAP_RANK_MAX]){-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
-                     : at->dims);
+    if (at->rank >= 0) return tap_out_type(ctx, 0, x->dtype, at->rank, at->dims);
+    for (int i = 0; i < x->rank; i++) dims[i] = -1;
+    return tap_out_type(ctx, 0, x->dtype, x->rank, dims);
 }
 
 typedef struct elements {
@@ -349,23 +349,15 @@ static tap_status nd_run(tap_ctx *ctx) {
     return TAP_OK;
 }
 
-#define PICKS .in_min = 2, .in_max = 2, .out_min = 1, .out_max = 1, .dtypes = TAP_TYPES_ALL
+#define PICKS    .in_min = 2, .in_max = 2, .out_min = 1, .out_max = 1, .dtypes = TAP_TYPES_ALL
+#define ELEMENTS .infer = elements_infer, .run = elements_run
+#define COMPRESS .prepare = compress_prepare, .infer = compress_infer, .run = compress_run
 
 static const tap_op ops[] = {
     {.name = "Gather", .since = 1, PICKS, .prepare = axis_prepare, .infer = gather_infer, .run = gather_run},
-    {.name = "GatherElements",
-     .since = 11,
-     PICKS,
-     .prepare = axis_prepare,
-     .infer = elements_infer,
-     .run = elements_run},
+    {.name = "GatherElements", .since = 11, PICKS, .prepare = axis_prepare, ELEMENTS},
     {.name = "GatherND", .since = 11, PICKS, .prepare = nd_prepare, .infer = nd_infer, .run = nd_run},
-    {.name = "Compress",
-     .since = 9,
-     PICKS,
-     .prepare = compress_prepare,
-     .infer = compress_infer,
-     .run = compress_run},
+    {.name = "Compress", .since = 9, PICKS, COMPRESS},
     {0},
 };
 
