@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "common/bodies.h"
-#include "core/error.h"
+#include "common/shape.h"
 
 /* A bool or int64 operand that must have one element; what infer can see of it is checked. */
 static tap_status check_one(tap_ctx *ctx, int i, tap_dtype dtype, const char *what) {
@@ -242,7 +242,7 @@ static int64_t known_trips(tap_ctx *ctx) {
     const tap_tensor *m = tap_in_known(ctx, 0), *cond = tap_in_known(ctx, 1);
     if (cond && cond->dtype == TAP_BOOL && cond->count == 1 && !*(const bool *)cond->data) return 0;
     if (!m || m->dtype != TAP_INT64 || m->count != 1) return -1;
-    int64_t trips = tap_max64(0, *(const int64_t *)m->data);
+    int64_t trips = tap_max64(0, tap_int_at(m, 0));
     return trips == 0 || !tap_has_in(ctx, 1) ? trips : -1;
 }
 

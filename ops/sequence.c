@@ -3,7 +3,7 @@
 
 #include "common/bodies.h"
 #include "common/rows.h"
-#include "core/error.h"
+#include "common/shape.h"
 
 /* ---- What they share ----------------------------------------------------------------------------------- */
 
@@ -42,13 +42,9 @@ static tap_status check_position(tap_ctx *ctx, int i) {
     return tap_fail(ctx, TAP_MODEL, "the position has to be one int32 or int64");
 }
 
-static int64_t int_at(const tap_tensor *t, int64_t i) {
-    return t->dtype == TAP_INT32 ? ((const int32_t *)t->data)[i] : ((const int64_t *)t->data)[i];
-}
-
 /* Input i as a position in [0, n); negative ones count from the end, n. Absent: otherwise. */
 static tap_status position_in(tap_ctx *ctx, int i, size_t length, int64_t n, int64_t otherwise, size_t *at) {
-    int64_t p = tap_has_in(ctx, i) ? int_at(ctx->in[i], 0) : otherwise;
+    int64_t p = tap_has_in(ctx, i) ? tap_int_at(ctx->in[i], 0) : otherwise;
     if (p < -(int64_t)length || p >= n)
         return tap_fail(ctx, TAP_RUN, "position %lld in a sequence of %zu", (long long)p, length);
     *at = (size_t)(p < 0 ? p + (int64_t)length : p);
@@ -251,10 +247,10 @@ static int64_t common_length(tap_ctx *ctx, int64_t dim) {
     if (!tap_has_in(ctx, 1)) return 1;
     const tap_tensor *split = tap_in_known(ctx, 1);
     if (!split || split->count == 0 || (split->dtype != TAP_INT32 && split->dtype != TAP_INT64)) return -1;
-    int64_t first = int_at(split, 0);
+    int64_t first = tap_int_at(split, 0);
     if (split->rank == 0) return first > 0 && dim > 0 && dim % first == 0 ? first : -1;
     for (int64_t i = 1; i < split->count; i++)
-        if (int_at(split, i) != first) return -1;
+        if (tap_int_at(split, i) != first) return -1;
     return first < 0 ? -1 : first;
 }
 
@@ -283,14 +279,14 @@ static tap_status split_infer(tap_ctx *ctx) {
 /* How many parts there are, and the length of each: lengths in a list, or all `each` but the last. */
 static tap_status split_lengths(tap_ctx *ctx, int64_t dim, int64_t *n, int64_t *each) {
     const tap_tensor *split = ctx->in[1];
-    *each = split && split->rank == 0 ? int_at(split, 0) : 1;
+    *each = split && split->rank == 0 ? tap_int_at(split, 0) : 1;
     if (*each < 1) return tap_fail(ctx, TAP_RUN, "split is %lld", (long long)*each);
     *n = dim / *each + (dim % *each != 0);
     if (!split || split->rank == 0) return TAP_OK;
     int64_t sum = 0;
     *n = split->count;
     for (int64_t i = 0; i < *n; i++) {
-        int64_t part = int_at(split, i);
+        int64_t part = tap_int_at(split, i);
         if (part < 0 || !tap_add64(sum, part, &sum) || sum > dim)
             return tap_fail(ctx, TAP_RUN, "split[%lld] is %lld, and the axis has %lld", (long long)i,
                             (long long)part, (long long)dim);
@@ -325,7 +321,7 @@ static tap_status split_run(tap_ctx *ctx) {
     tap_value **items = tap_scratch(ctx, (size_t)n * sizeof *items);
     if (!items) return TAP_MEMORY;
     for (int64_t i = 0; i < n; i++) {
-        int64_t part = split && split->rank == 1 ? int_at(split, i) : tap_min64(each, x->dims[axis] - begin);
+        int64_t part = split && split->rank == 1 ? tap_int_at(split, i) : tap_min64(each, x->dims[axis] - begin);
         items[i] = split_part(ctx, s, axis, begin, part);
         begin += part;
         if (items[i]) continue;
