@@ -1,0 +1,189 @@
+/* Pow and Mod.
+ *
+ * Pow: the exponent has a dtype of its own. It becomes float32 where the base is at most that wide and so is
+ * the exponent, float64 for other floats and mixtures, int64 between integers; the result is rounded or cut
+ * to the base's dtype. */
+#include <math.h>
+
+#include "common/axis_broadcast.h"
+#include "common/cast.h"
+#include "common/convert.h"
+
+/* ---- Pow: loops by base and by what the exponent became -------------------------------------------- */
+
+/* Squares and square roots are common enough to be computed as such. pow(-0, 0.5) is 0, pow(-inf, 0.5) is
+ * inf. */
+static inline float power_float(float a, float b) {
+    if (b == 2) return a * a;
+    if (b == 0.5f) return isinf(a) ? INFINITY : sqrtf(a + 0.0f);
+    return powf(a, b);
+}
+
+static inline double power_double(double a, double b) {
+    return b == 2 ? a * a : pow(a, b);
+}
+
+/* Wraps. To a negative power: what the real quotient leaves when it is cut; 0 for 1 / 0. */
+static inline int64_t power_int64(int64_t a, int64_t b) {
+    if (b < 0) return a == 1 ? 1 : a == -1 ? (b & 1 ? -1 : 1) : 0;
+    uint64_t y = 1, x = (uint64_t)a;
+    for (; b > 0; b >>= 1, x *= x)
+        if (b & 1) y *= x;
+    return (int64_t)y;
+}
+
+/* One exponent for all is the usual case: the loops for 2 and 0.5 have no call in them. */
+TAP_LOOP1(square_FLOAT, float, float, x *x)
+TAP_LOOP1(square_DOUBLE, double, double, x *x)
+TAP_LOOP2(any_FLOAT, float, float, power_float(a, b))
+TAP_LOOP2(any_DOUBLE, double, double, power_double(a, b))
+
+TAP_LOOP(pow_FLOAT) {
+    char *const q[2] = {p[0], p[2]};
+    const int64_t to_step[2] = {step[0], step[2]};
+    if (step[1] == 0 && *(const float *)p[1] == 2)
+        square_FLOAT(n, q, to_step, state);
+    else
+        any_FLOAT(n, p, step, state);
+}
+
+TAP_LOOP(pow_DOUBLE) {
+    char *const q[2] = {p[0], p[2]};
+    const int64_t to_step[2] = {step[0], step[2]};
+    if (step[1] == 0 && *(const double *)p[1] == 2)
+        square_DOUBLE(n, q, to_step, state);
+    else
+        any_DOUBLE(n, p, step, state);
+}
+
+TAP_HALVES_(pow, 2, 5) /* the exponent is float32 */
+static const tap_widening pow_1_widening = {pow_FLOAT, TAP_FLOAT16, 2,
+                                            7}; /* Pow until opset 6: a half, too */
+TAP_LOOP(pow_1_FLOAT16) {
+    TAP_ISA_NAME(tap_widened)(n, p, step, state, &pow_1_widening);
+}
+TAP_LOOP2_MIXED(pow_FLOAT_DOUBLE, float, double, float, power_double((double)a, b))
+TAP_LOOP2_MIXED(pow_INT32_INT64, int32_t, int64_t, int32_t, power_int64(a, b))
+TAP_LOOP2(pow_INT64_INT64, int64_t, int64_t, power_int64(a, b))
+TAP_LOOP2_MIXED(pow_INT32_DOUBLE, int32_t, double, int32_t, tap_int32_of_double(pow((double)a, b)))
+TAP_LOOP2_MIXED(pow_INT64_DOUBLE, int64_t, double, int64_t, tap_int64_of_double(pow((double)a, b)))
+
+/* By the dtype of the base: exponents of float32, of float64, of int64. */
+typedef struct power {
+    tap_loop *by_float, *by_double, *by_int;
+} power;
+static const power powers[TAP_DTYPE_COUNT] = {[TAP_FLOAT] = {pow_FLOAT, pow_FLOAT_DOUBLE, NULL},
+                                              [TAP_DOUBLE] = {NULL, pow_DOUBLE, NULL},
+                                              [TAP_FLOAT16] = {pow_FLOAT16, NULL, NULL},
+                                              [TAP_BFLOAT16] = {pow_BFLOAT16, NULL, NULL},
+                                              [TAP_INT32] = {NULL, pow_INT32_DOUBLE, pow_INT32_INT64},
+                                              [TAP_INT64] = {NULL, pow_INT64_DOUBLE, pow_INT64_INT64}};
+
+/* The exponents as the loop takes them; in scratch memory where that is not how they come. NULL: no memory.
+ */
+static const tap_tensor *exponents(tap_ctx *ctx, tap_dtype base, const tap_tensor *b, tap_tensor *room,
+                                   tap_loop **loop) {
+    const power *w = &powers[base];
+    const bool is_int = (TAP_TYPES_INT | TAP_TYPES_UINT) >> b->dtype & 1;
+    const bool wide = b->dtype == TAP_DOUBLE || (is_int && tap_dtype_bytes(b->dtype) >= 4);
+    tap_dtype to = is_int && w->by_int                      ? TAP_INT64
+                   : w->by_float && !(wide && w->by_double) ? TAP_FLOAT
+                                                            : TAP_DOUBLE;
+    *loop = to == TAP_INT64 ? w->by_int : to == TAP_FLOAT ? w->by_float : w->by_double;
+    if (b->dtype == to) return b;
+    *room = *b;
+    room->dtype = to;
+    room->data = tap_scratch(ctx, (size_t)b->count * tap_dtype_bytes(to));
+    if (!room->data) return NULL;
+    TAP_ISA_NAME(tap_cast_dense)(b->dtype, to, b->count, b->data, room->data);
+    return room;
+}
+
+static tap_status pow_run(tap_ctx *ctx) {
+    tap_tensor room;
+    tap_loop *loop;
+    const tap_tensor *in[2] = {ctx->in[0], exponents(ctx, ctx->in[0]->dtype, ctx->in[1], &room, &loop)};
+    return in[1] ? tap_broadcast(ctx, loop, NULL, in, 2, ctx->out, 1) : TAP_MEMORY;
+}
+
+static tap_status pow_infer(tap_ctx *ctx) {
+    const tap_type *a = tap_in_type(ctx, 0), *b = tap_in_type(ctx, 1);
+    if (b->dtype != TAP_UNDEFINED && !(TAP_TYPES_NUMERIC >> b->dtype & 1))
+        return tap_fail(ctx, TAP_MODEL, "the exponent must be a number and is %s", tap_dtype_name(b->dtype));
+    tap_status st = tap_opset(ctx) < 12 ? tap_same_dtypes(ctx, 0) : TAP_OK;
+    return st == TAP_OK ? tap_out_broadcast(ctx, 0, a->dtype, 0, 1) : st;
+}
+
+/* ---- Mod ------------------------------------------------------------------------------------------- */
+
+typedef struct mod_state {
+    bool truncates; /* fmod: the result has the sign of the dividend, else that of the divisor */
+} mod_state;
+
+/* The signs' rules are those of Mod-28; a zero takes the divisor's sign. */
+static inline double floor_mod(double a, double b) {
+    double r = fmod(a, b);
+    if (r != 0) return (r < 0) != (b < 0) ? (isinf(b) ? b : r + b) : r;
+    return r == 0 ? copysign(0.0, b) : r;
+}
+
+static inline float floor_mod_float(float a, float b) {
+    float r = fmodf(a, b);
+    if (r != 0) return (r < 0) != (b < 0) ? (isinf(b) ? b : r + b) : r;
+    return copysignf(0.0f, b);
+}
+
+/* By 0 the standard leaves it open: 0. */
+#define MOD_SIGNED(NAME, T, ...)                                            \
+    static inline T NAME##_one(T a, T b, bool truncates) {                  \
+        if (b == 0 || b == -1) return 0;                                    \
+        T r = (T)(a % b);                                                   \
+        return !truncates && r != 0 && (r < 0) != (b < 0) ? (T)(r + b) : r; \
+    }                                                                       \
+    TAP_LOOP2_WITH(NAME, mod_state, T, T, T, NAME##_one(a, b, s.truncates))
+#define MOD_UNSIGNED(NAME, T, ...) TAP_LOOP2(NAME, T, T, b == 0 ? 0 : a % b)
+TAP_FOR_SIGNED(MOD_SIGNED, mod, )
+TAP_FOR_UNSIGNED(MOD_UNSIGNED, mod, )
+TAP_LOOP2_WITH(mod_FLOAT, mod_state, float, float, float, s.truncates ? fmodf(a, b) : floor_mod_float(a, b))
+TAP_LOOP2_WITH(mod_DOUBLE, mod_state, double, double, double, s.truncates ? fmod(a, b) : floor_mod(a, b))
+TAP_HALVES2(mod)
+
+static tap_loop *const mod[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(mod), TAP_ROW_INTS(mod)};
+
+static tap_status mod_prepare(tap_ctx *ctx, void **state) {
+    mod_state *s = tap_state(ctx, sizeof *s);
+    if (!s) return TAP_MEMORY;
+    s->truncates = tap_attr_int(ctx, "fmod", 0) != 0;
+    *state = s;
+    return TAP_OK;
+}
+
+static tap_status mod_infer(tap_ctx *ctx) {
+    const mod_state *s = ctx->state;
+    const tap_dtype t = tap_in_type(ctx, 0)->dtype;
+    if (tap_opset(ctx) < 28 && !s->truncates && (TAP_TYPES_FLOAT >> t & 1))
+        return tap_fail(ctx, TAP_MODEL, "below opset 28 attribute fmod must be 1 for %s", tap_dtype_name(t));
+    tap_status st = tap_same_dtypes(ctx, 0);
+    return st == TAP_OK ? tap_out_broadcast(ctx, 0, t, 0, 1) : st;
+}
+
+static tap_loop *const pow_1[TAP_DTYPE_COUNT] = {
+    [TAP_FLOAT] = pow_FLOAT, [TAP_DOUBLE] = pow_DOUBLE, [TAP_FLOAT16] = pow_1_FLOAT16};
+
+static const tap_op ops[] = {
+    {TAP_ROW_AXIS_BROADCAST("Pow", 6, pow_1)},
+    {.name = "Pow",
+     .since = 7,
+     .in_min = 2,
+     .in_max = 2,
+     .out_min = 1,
+     .out_max = 1,
+     .flags = TAP_IN_PLACE,
+     .dtypes = TAP_TYPES_FLOAT | TAP_BIT(TAP_INT32) | TAP_BIT(TAP_INT64),
+     .infer = pow_infer,
+     .run = pow_run},
+    {TAP_ROW_ELEMENTWISE("Mod", 10, 0, 2, mod), .prepare = mod_prepare, .infer = mod_infer},
+    {0},
+};
+
+TAP_DEFINE_FAMILY(power, ops);
