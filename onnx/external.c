@@ -119,10 +119,13 @@ static const tap_mapping *map_resolved(tap_loader *l, const char *location, cons
     return *l->mappings;
 }
 
+/* location lives in the model's arena. */
 static const tap_mapping *map_location(tap_loader *l, const char *location) {
+    if (l->last_location && strcmp(l->last_location, location) == 0) return l->last_file;
     char *real = resolve(l, location);
     const tap_mapping *m = real ? map_resolved(l, location, real) : NULL;
     free(real);
+    if (m) l->last_file = m, l->last_location = location;
     return m;
 }
 
@@ -138,14 +141,14 @@ bool tap_load_external(tap_loader *l, const TapOnnx__TensorProto *p, size_t n_by
         return tap_load_fail(l, TAP_MODEL,
                              "its shape takes %zu bytes, but its external data in '%s' has length %" PRIu64,
                              n_bytes, x.location, x.n_bytes);
-    const tap_mapping *m = map_location(l, x.location);
+    if (!(t->location = tap_load_string(l, x.location))) return false;
+    const tap_mapping *m = map_location(l, t->location);
     if (!m) return false;
     if (x.offset > m->n_bytes || n_bytes > m->n_bytes - x.offset)
         return tap_load_fail(l, TAP_MODEL,
                              "its external data takes %zu bytes from byte %" PRIu64
                              " of '%s', which has only %zu",
                              n_bytes, x.offset, x.location, m->n_bytes);
-    if (!(t->location = tap_load_string(l, x.location))) return false;
     t->external = true;
     if (n_bytes == 0) return true;
     t->data = (const uint8_t *)m->data + x.offset;

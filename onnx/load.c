@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/map.h"
 #include "onnx/foreign.h"
 #include "onnx/loader.h"
 #include "onnx/wire.h"
@@ -125,28 +126,38 @@ bool tap_load_graph(tap_loader *l, const TapOnnx__GraphProto *p, tap_src_graph *
 
 /* ---- opsets and functions ---- */
 
-static bool check_opset(tap_loader *l, const tap_src_opset *o, size_t i) {
-    const char *shown = o[i].domain[0] ? o[i].domain : "ai.onnx";
-    if (o[i].version < 1)
-        return tap_load_fail(l, TAP_MODEL, "opset %" PRId64 " of domain '%s' does not exist", o[i].version,
-                             shown);
-    for (size_t k = 0; k < i; k++)
-        if (o[k].version != o[i].version && strcmp(o[k].domain, o[i].domain) == 0)
-            return tap_load_fail(l, TAP_MODEL,
-                                 "domain '%s' is imported twice, as opset %" PRId64 " and as %" PRId64, shown,
-                                 o[k].version, o[i].version);
-    return true;
+static const char *shown_domain(const tap_src_opset *o) {
+    return o->domain[0] ? o->domain : "ai.onnx";
+}
+
+/* seen: domains so far, with their place in the list. */
+static bool check_opset(tap_loader *l, const tap_src_opset *opsets, int32_t i, tap_map *seen) {
+    const tap_src_opset *o = &opsets[i], *before = &opsets[tap_map_get(seen, o->domain, i)];
+    if (o->version < 1)
+        return tap_load_fail(l, TAP_MODEL, "opset %" PRId64 " of domain '%s' does not exist", o->version,
+                             shown_domain(o));
+    if (before->version != o->version)
+        return tap_load_fail(l, TAP_MODEL,
+                             "domain '%s' is imported twice, as opset %" PRId64 " and as %" PRId64,
+                             shown_domain(o), before->version, o->version);
+    return tap_map_put(seen, o->domain, i) ||
+           tap_load_fail(l, TAP_MEMORY, "no memory for the list of opsets");
 }
 
 static bool load_opsets(tap_loader *l, TapOnnx__OperatorSetIdProto *const *p, size_t n,
                         const tap_src_opset **opsets) {
+    tap_map seen;
     tap_src_opset *o = tap_load_make(l, n, sizeof *o);
+    bool fine = o != NULL;
     *opsets = o;
-    for (size_t i = 0; o && i < n; i++) {
+    tap_map_init(&seen, l->arena->budget);
+    for (size_t i = 0; fine && i < n; i++) {
         o[i].version = p[i]->version;
-        if (!(o[i].domain = tap_load_domain(l, p[i]->domain)) || !check_opset(l, o, i)) return false;
+        o[i].domain = tap_load_domain(l, p[i]->domain);
+        fine = o[i].domain && check_opset(l, o, (int32_t)i, &seen);
     }
-    return o != NULL;
+    tap_map_free(&seen);
+    return fine;
 }
 
 static bool fill_function(tap_loader *l, const TapOnnx__FunctionProto *p, tap_src_function *f) {

@@ -20,6 +20,8 @@ typedef struct tap_loader {
     const tap_onnx_folder *folder;
     tap_arena *arena;
     tap_mapping **mappings;
+    const char *last_location; /* of external data, and the file there: most models have one file */
+    const tap_mapping *last_file;
     const tap_where *where; /* innermost */
     bool in_function;
     tap_status status;

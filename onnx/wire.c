@@ -195,6 +195,7 @@ static bool is_payload(const tap_wire_kind *kind, uint32_t number) {
 }
 
 static bool has_payload(const tap_wire_kind *kind, const tally *t) {
+    if (kind != &tap_onnx__tensor_proto__descriptor) return false;
     for (size_t i = 0; i < kind->n_fields; i++)
         if (t->n[i] && is_payload(kind, kind->fields[i].id)) return true;
     return false;
