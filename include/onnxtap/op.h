@@ -55,7 +55,7 @@ struct tap_ctx {
 /* ---- The row --------------------------------------------------------------------------------------------------------- */
 
 /* One stride of an elementwise operator: n elements; p[0..] the inputs, then the outputs, in the row's order; step[k] bytes
- * from one element of p[k] to the next, 0 where it is broadcast. An output may equal an input exactly (same p and step). */
+ * from one element of p[k] to the next, 0 where it is broadcast; p[k] is NULL where an input is absent. An output may equal an input exactly (same p and step). */
 typedef void tap_loop(int64_t n, char *const *p, const int64_t *step, const void *state);
 
 typedef tap_status tap_prepare_fn(tap_ctx *ctx, void **state);
@@ -109,7 +109,8 @@ typedef struct tap_op {
     uint32_t          image_inputs;           /* *_CHANNELS_LAST: bits of the inputs that are images                   */
     uint32_t          packed_inputs;          /* TAP_PACKS: bits of the inputs                                         */
     tap_prepare_fn   *prepare;                /* NULL: no state, and the node may have no attributes                   */
-    tap_infer_fn     *infer;                  /* NULL: TAP_ELEMENTWISE broadcasts; others: output 0 is like input 0    */
+    tap_infer_fn     *infer;                  /* NULL: TAP_ELEMENTWISE broadcasts inputs of one dtype; others: output 0
+                                                 is like input 0                                                  */
     tap_pack_fn      *pack;
     tap_run_fn       *run;
     tap_release_fn   *release;

@@ -125,6 +125,12 @@ static tap_status infer_elementwise(tap_work *w) {
     const tap_op   *op = w->node->op;
     const tap_type *t = tap_in_type(ctx, op->typed_by);
     tap_dtype       dtype = op->gives != TAP_UNDEFINED ? op->gives : t ? t->dtype : TAP_UNDEFINED;
+    for (int i = 0; i < ctx->n_in; i++) {
+        const tap_type *other = tap_in_type(ctx, i);
+        if (other && t && other->dtype && t->dtype && other->dtype != t->dtype)
+            return tap_fail(ctx, TAP_MODEL, "inputs must have one dtype: input %d is %s, input %d is %s", op->typed_by,
+                            tap_dtype_name(t->dtype), i, tap_dtype_name(other->dtype));
+    }
     return tap_out_broadcast(ctx, 0, dtype, 0, ctx->n_in - 1);
 }
 
