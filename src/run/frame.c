@@ -7,6 +7,7 @@
 #include "run/plan.h"
 
 #define PLANS_KEPT 6
+#define TAP_IMAGES_MAX 8
 #define GENERIC_AFTER 12    /* plans made before one for any size is tried */
 
 tap_frame *tap_frame_get(tap_session *s, tap_graph *g, tap_frame *parent) {
@@ -301,6 +302,63 @@ static void permute_now(tap_frame *f, const tap_move *m, const void *src, void *
     tap_pool_run(f->session->pool, m->n_units, tap_move_grain(m), move_units, &t);
 }
 
+/* Where the operands of the stages lie now. Those that a row's own `stage` gave are there already. */
+static void bind_stages(tap_step *s) {
+    for (int32_t k = 0; k < s->n_stages; k++)
+        for (int32_t i = 0; i < s->stages[k].n_operands; i++)
+            if (s->stage_slots[4 * k + i]) s->stages[k].operand[i] = s->stage_slots[4 * k + i]->tensor.data;
+}
+
+/* A kernel that wants images channels-last, where the plan did not know that they are images. */
+static tap_status run_in_channels_last(tap_frame *f, tap_step *s, tap_run_fn *run) {
+    tap_work         *w = &s->work;
+    const tap_op     *op = w->node->op;
+    const tap_tensor *in[TAP_IMAGES_MAX], *kept_in[TAP_IMAGES_MAX] = {0};
+    tap_tensor       *out = s->out_tensors[0];
+    int               perm[TAP_RANK_MAX];
+    for (int32_t i = 0; i < w->pub.n_in && i < TAP_IMAGES_MAX; i++) {
+        kept_in[i] = in[i] = s->in_tensors[i];
+        if (!in[i] || !(op->image_inputs >> i & 1)) continue;
+        tap_tensor *t = tap_scratch_take(&f->session->scratch, sizeof *t);
+        void       *data = t ? tap_scratch_take(&f->session->scratch, tap_tensor_bytes(in[i])) : NULL;
+        if (!data) return tap_fail(&w->pub, TAP_MEMORY, "no memory for another layout");
+        tap_perm_to_channels_last(in[i]->rank, perm);
+        tap_move m;
+        tap_permute_plan(&m, tap_dtype_bytes(in[i]->dtype), in[i]->rank, in[i]->dims, perm);
+        permute_now(f, &m, in[i]->data, data);
+        *t = *in[i];
+        t->data = data;
+        for (int k = 0; k < t->rank; k++) t->dims[k] = in[i]->dims[perm[k]];
+        s->in_tensors[i] = t;
+    }
+    tap_tensor *last = tap_scratch_take(&f->session->scratch, sizeof *last);
+    void       *data = last && out ? tap_scratch_take(&f->session->scratch, tap_tensor_bytes(out)) : NULL;
+    if (!data) return tap_fail(&w->pub, TAP_MEMORY, "no memory for another layout");
+    *last = *out;
+    last->data = data;
+    tap_perm_to_channels_last(out->rank, perm);
+    for (int k = 0; k < out->rank; k++) last->dims[k] = out->dims[perm[k]];
+    s->out_tensors[0] = last;
+    w->pub.channels_last = true;
+    tap_status st = run(&w->pub);
+    w->pub.channels_last = false;
+    s->out_tensors[0] = out;
+    for (int32_t i = 0; i < w->pub.n_in && i < TAP_IMAGES_MAX; i++) s->in_tensors[i] = kept_in[i];
+    if (st != TAP_OK) return st;
+    tap_move m;
+    tap_perm_to_channels_first(out->rank, perm);
+    tap_permute_plan(&m, tap_dtype_bytes(out->dtype), out->rank, last->dims, perm);
+    permute_now(f, &m, last->data, out->data);
+    return TAP_OK;
+}
+
+static bool is_late_image(const tap_step *s) {
+    const tap_work *w = &s->work;
+    const tap_op   *op = w->node->op;
+    if (!(op->flags & TAP_WANTS_CHANNELS_LAST) || w->pub.channels_last || w->pub.n_in > TAP_IMAGES_MAX) return false;
+    return s->in_tensors[0] && s->in_tensors[0]->rank >= 3 && s->out_tensors[0];
+}
+
 static tap_status run_kernel(tap_step *s) {
     tap_work     *w = &s->work;
     const tap_op *op = w->node->op;
@@ -311,7 +369,9 @@ static tap_status run_kernel(tap_step *s) {
         run = op->kernels[t];
         if (!run) return tap_fail(&w->pub, TAP_UNSUPPORTED, "it does not take %s", tap_dtype_name(t));
     }
-    return run ? run(&w->pub) : tap_elementwise_run(&w->pub);
+    if (s->n_stages) bind_stages(s);
+    if (!run) return tap_elementwise_run(&w->pub);
+    return is_late_image(s) ? run_in_channels_last(w->frame, s, run) : run(&w->pub);
 }
 
 static tap_status check_made(tap_step *s) {

@@ -46,7 +46,7 @@ static void plan_borders(tap_frame *f, tap_plan *p) {
     tap_graph *g = f->graph;
     for (size_t i = 0; i < p->n_slots; i++) {
         p->slots[i].root = (int32_t)i;
-        p->slots[i].channels_last = i % 2 == 1;
+        p->slots[i].channels_last = i % TAP_SLOTS_PER_VALUE == 1;
         p->slots[i].type.rank = -1;
     }
     for (size_t v = 0; v < g->n_values; v++) {
@@ -283,6 +283,17 @@ static void bind_step(tap_step *s) {
     choose_kernel(s);
 }
 
+/* Memory of the constant that slot is, or is a form of. */
+static bool load_constant(tap_frame *f, tap_slot *slot) {
+    tap_plan *p = f->plan;
+    tap_slot *r = slot;
+    while (r->root != (int32_t)(r - p->slots)) r = &p->slots[r->root];
+    if (!r->tensor.data && !r->value && !tap_slot_load(f, (tap_vid)((r - p->slots) / TAP_SLOTS_PER_VALUE), r)) return false;
+    slot->tensor.data = r->tensor.data;
+    slot->tensor.buffer = r->tensor.buffer;
+    return true;
+}
+
 /* Constants that steps read, but for those that were packed. */
 static tap_status load_constants(tap_frame *f, tap_step *s, tap_error *err) {
     const tap_node *n = s->work.node;
@@ -290,9 +301,10 @@ static tap_status load_constants(tap_frame *f, tap_step *s, tap_error *err) {
         tap_slot *slot = s->in[i];
         if (!slot || slot->place != TAP_AT_CONST || slot->tensor.data || slot->value) continue;
         if (n && n->packed && !s->own_state && n->op->packed_inputs >> i & 1) continue;
-        tap_vid v = (tap_vid)((slot - f->plan->slots) / 2);
-        if (!tap_slot_load(f, v, slot)) return no_memory(err);
+        if (!load_constant(f, slot)) return no_memory(err);
     }
+    for (int32_t i = 0; s->extra && s->extra[i]; i++)
+        if (s->extra[i]->place == TAP_AT_CONST && !s->extra[i]->tensor.data && !load_constant(f, s->extra[i])) return no_memory(err);
     return TAP_OK;
 }
 
@@ -307,9 +319,10 @@ static tap_status plan_shows(tap_frame *f, tap_plan *p, tap_error *err) {
         if (!s->work.node) continue;
         s->shows = tap_arena_array(&p->memory, (size_t)s->work.pub.n_out, sizeof *s->shows);
         if (!s->shows) return no_memory(err);
-        for (int32_t i = 0; i < s->work.node->n_out; i++) {
-            tap_vid v = s->work.node->out[i];
-            if (v == TAP_NO_VALUE || !se->tapped[g->values[v].global]) continue;
+        for (int32_t i = 0; i < s->work.pub.n_out; i++) {
+            if (!s->out[i]) continue;
+            tap_vid v = (tap_vid)((s->out[i] - p->slots) / TAP_SLOTS_PER_VALUE);
+            if (!se->tapped[g->values[v].global]) continue;
             s->shows[s->n_shows++] = v;
             shown[v] = true;
         }
@@ -355,7 +368,7 @@ tap_status tap_plan_build(tap_frame *f, const tap_type *key, bool generic, tap_p
     size_t     n_key = g->n_inputs + g->n_captures;
     tap_arena_init(&p->memory, &se->model->budget);
     p->generic = generic;
-    p->n_slots = 2 * g->n_values;
+    p->n_slots = TAP_SLOTS_PER_VALUE * g->n_values;
     p->slots = tap_arena_array(&p->memory, p->n_slots, sizeof *p->slots);
     p->key = tap_arena_array(&p->memory, n_key, sizeof *p->key);
     tap_plan  *before = f->plan;

@@ -14,7 +14,8 @@ typedef enum tap_place {
     TAP_AT_RUN,      /* memory of its own, made while running                                        */
 } tap_place;
 
-/* A value in one layout. Each value of the graph has two: as ONNX has it, and channels-last. */
+/* A value in one form. Each value of the graph has three: as ONNX has it; channels-last; and, for one that holds a number for
+ * each channel, as a vector along the last axis. */
 typedef struct tap_slot {
     tap_tensor  tensor;      /* dims in the order of the layout                                      */
     tap_type    type;        /* as planned, in ONNX's order                                          */
@@ -48,6 +49,7 @@ typedef struct tap_step {
     const tap_type   **in_types;
     tap_stage         *stages;
     tap_node         **fused;                /* nodes that became stages                                     */
+    tap_slot         **stage_slots;          /* 4 per stage: where its operands lie                          */
     tap_slot         **extra;                /* operands of the stages, ended by NULL                        */
     int32_t            n_stages;
     bool               infer, gather, alloc; /* while running: infer; look at kinds of inputs; make outputs  */
@@ -64,7 +66,7 @@ typedef struct tap_plan {
     tap_type        *key;        /* types of inputs, then captures                                    */
     bool             generic;    /* dims of inputs are unknown in it                                  */
     bool             overridden; /* an input that has a default was given                             */
-    tap_slot        *slots;      /* 2 x n_values                                                      */
+    tap_slot        *slots;      /* TAP_SLOTS_PER_VALUE x n_values                                    */
     size_t           n_slots;
     tap_step       **steps;
     size_t           n_steps, room_steps;
@@ -91,8 +93,11 @@ struct tap_frame {
     const tap_value *const *inputs;    /* n_inputs of the run, NULL where absent                            */
 };
 
-static inline tap_slot *tap_plan_slot(tap_plan *p, tap_vid v) { return &p->slots[2 * (size_t)v]; }
-static inline tap_slot *tap_plan_slot_cl(tap_plan *p, tap_vid v) { return &p->slots[2 * (size_t)v + 1]; }
+#define TAP_SLOTS_PER_VALUE 3
+
+static inline tap_slot *tap_plan_slot(tap_plan *p, tap_vid v) { return &p->slots[TAP_SLOTS_PER_VALUE * (size_t)v]; }
+static inline tap_slot *tap_plan_slot_cl(tap_plan *p, tap_vid v) { return &p->slots[TAP_SLOTS_PER_VALUE * (size_t)v + 1]; }
+static inline tap_slot *tap_plan_slot_vector(tap_plan *p, tap_vid v) { return &p->slots[TAP_SLOTS_PER_VALUE * (size_t)v + 2]; }
 
 /* A plan for frame->inputs. Errors as those of the nodes' infer. */
 tap_status tap_plan_build(tap_frame *f, const tap_type *key, bool generic, tap_plan **out, tap_error *err);
