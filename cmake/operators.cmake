@@ -14,6 +14,13 @@ file(STRINGS ops/families.def tap_hot_rows REGEX "^TAP_FAMILY\\([a-z0-9_]+, *hot
 file(STRINGS ops/families.def tap_plain_rows REGEX "^TAP_FAMILY\\([a-z0-9_]+, *plain\\)")
 string(REGEX REPLACE "TAP_FAMILY\\(([a-z0-9_]+)[^;]*" "ops/\\1.c" tap_hot_files "${tap_hot_rows}")
 string(REGEX REPLACE "TAP_FAMILY\\(([a-z0-9_]+)[^;]*" "ops/\\1.c" tap_plain_files "${tap_plain_rows}")
+foreach(list tap_hot_files tap_plain_files)
+  set(once ${${list}})
+  list(REMOVE_DUPLICATES once)
+  if(NOT "${once}" STREQUAL "${${list}}")
+    message(FATAL_ERROR "ops/families.def names a family twice")
+  endif()
+endforeach()
 file(GLOB tap_common_files CONFIGURE_DEPENDS ops/common/*.c)
 
 function(tap_operator_library name isa)

@@ -53,7 +53,7 @@ static const tap_tensor *tap_slot_known(tap_work *w, int i) {
         }
         return &s->tensor;
     }
-    return w->final ? &s->tensor : NULL;
+    return w->final || w->phase == TAP_RUN_PHASE ? &s->tensor : NULL;
 }
 
 const tap_tensor *tap_in_known(const tap_ctx *ctx, int i) {

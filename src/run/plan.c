@@ -144,6 +144,15 @@ static bool own_strings(tap_session *s, tap_slot *slot) {
     return true;
 }
 
+static void choose_kernel(tap_step *s) {
+    const tap_op *op = s->work.node->op;
+    s->run = op->run;
+    if (!op->kernels) return;
+    const tap_slot *typed = op->typed_by >= 0 && op->typed_by < s->work.node->n_in ? s->in[op->typed_by] : s->out[0];
+    tap_dtype       t = typed ? typed->type.dtype : TAP_UNDEFINED;
+    s->run = op->kernels[t];    /* NULL: the dtype is not known yet, or has no kernel: seen when it runs */
+}
+
 /* Runs the step now and keeps what it makes. */
 static tap_status compute_ahead(tap_frame *f, tap_plan *p, tap_step *s, bool of_model, tap_error *err) {
     tap_model *m = f->session->model;
@@ -158,6 +167,7 @@ static tap_status compute_ahead(tap_frame *f, tap_plan *p, tap_step *s, bool of_
     for (int32_t i = 0; i < n->n_out; i++)
         if (s->out[i]) s->out[i]->place = TAP_AT_RUN;
     s->infer = s->gather = true;
+    if (s->kind == TAP_STEP_RUN) choose_kernel(s);
     tap_status st = tap_step_run(f, s, err);
     if (st != TAP_OK) return st;
     for (int32_t i = 0; i < n->n_out; i++) {
@@ -248,15 +258,6 @@ static tap_status plan_node(tap_frame *f, tap_plan *p, tap_node *n, tap_type *ou
 }
 
 /* ---- what a step looks at while running ---- */
-
-static void choose_kernel(tap_step *s) {
-    const tap_op *op = s->work.node->op;
-    s->run = op->run;
-    if (!op->kernels) return;
-    const tap_slot *typed = op->typed_by >= 0 && op->typed_by < s->work.node->n_in ? s->in[op->typed_by] : s->out[0];
-    tap_dtype       t = typed ? typed->type.dtype : TAP_UNDEFINED;
-    s->run = op->kernels[t];    /* NULL: the dtype is not known yet, or has no kernel: seen when it runs */
-}
 
 static void bind_step(tap_step *s) {
     int32_t n_in = s->work.pub.n_in, n_out = s->work.pub.n_out;
