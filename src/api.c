@@ -285,6 +285,7 @@ tap_status tap_session_new(tap_model *m, const tap_session_options *options, tap
     if (options) memcpy(&s->options, options, options->size < sizeof s->options ? options->size : sizeof s->options);
     if (s->options.threads <= 0) s->options.threads = tap_cpu_count();
     tap_scratch_init(&s->scratch, &m->budget);
+    tap_buffers_init(&s->buffers, &m->budget);
     tap_arena_init(&s->strings, &m->budget);
     s->frames = tap_mem_alloc_zero(&m->budget, m->bound.n_graphs * sizeof *s->frames);
     s->tapped = tap_mem_alloc_zero(&m->budget, m->n_values * sizeof *s->tapped);
@@ -323,6 +324,7 @@ void tap_session_free(tap_session *s) {
     tap_mem_free(b, s->copies);
     tap_mem_free(b, s->outputs);
     tap_scratch_free(&s->scratch);
+    tap_buffers_free(&s->buffers);
     tap_arena_clear(&s->strings);
     tap_mem_free(b, s);
     model_release(m);

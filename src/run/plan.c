@@ -168,7 +168,9 @@ static tap_status compute_ahead(tap_frame *f, tap_plan *p, tap_step *s, bool of_
         if (s->out[i]) s->out[i]->place = TAP_AT_RUN;
     s->infer = s->gather = true;
     if (s->kind == TAP_STEP_RUN) choose_kernel(s);
+    f->session->ahead = true;
     tap_status st = tap_step_run(f, s, err);
+    f->session->ahead = false;
     if (st != TAP_OK) return st;
     for (int32_t i = 0; i < n->n_out; i++) {
         tap_slot *slot = s->out[i];

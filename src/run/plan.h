@@ -126,6 +126,8 @@ tap_status tap_step_permute(tap_frame *f, tap_step *step);
 bool tap_slot_load(tap_frame *f, tap_vid v, tap_slot *slot);
 /* A counted value with what lies in a slot: shares memory that is counted, copies what is the arena's. NULL: no memory. */
 tap_value *tap_slot_keep(tap_session *se, tap_slot *s);
+/* A tensor value with memory of the session's, uninitialised but for strings. NULL: no memory. */
+tap_value *tap_session_make(tap_session *s, tap_dtype dtype, int rank, const int64_t *dims);
 bool tap_slot_make(tap_session *s, tap_slot *slot, const tap_type *type);
 void tap_slot_clear(tap_slot *slot);
 /* Dims of a tensor type in the order of the slot's layout. */

@@ -107,7 +107,7 @@ tap_value *tap_slot_keep(tap_session *se, tap_slot *s) {
     }
     if (s->kind != TAP_KIND_TENSOR) return NULL;
     if (s->tensor.buffer) return tap_value_share(b, &s->tensor);
-    tap_value *v = tap_value_make(b, s->tensor.dtype, s->tensor.rank, s->tensor.dims);
+    tap_value *v = tap_session_make(se, s->tensor.dtype, s->tensor.rank, s->tensor.dims);
     if (v) memcpy(v->tensor.data, s->tensor.data, tap_tensor_bytes(&s->tensor));
     return v;
 }
@@ -122,7 +122,7 @@ tap_value *tap_keep_in(tap_ctx *ctx, int i) {
 }
 
 tap_value *tap_make(tap_ctx *ctx, tap_dtype dtype, int rank, const int64_t *dims, tap_tensor **tensor) {
-    tap_value *v = tap_value_make(&session_of(ctx)->model->budget, dtype, rank, dims);
+    tap_value *v = tap_session_make(session_of(ctx), dtype, rank, dims);
     if (!v) return no_memory(ctx, "a value");
     *tensor = &v->tensor;
     return v;

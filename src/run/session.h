@@ -2,6 +2,7 @@
 #ifndef TAP_RUN_SESSION_H
 #define TAP_RUN_SESSION_H
 
+#include "run/buffers.h"
 #include "run/model.h"
 #include "run/pool.h"
 #include "run/scratch.h"
@@ -20,6 +21,8 @@ struct tap_session {
     tap_session_options options;
     tap_pool           *pool;
     tap_scratch_stack   scratch;
+    tap_buffers         buffers;
+    bool                ahead;        /* what is made now goes to the model or a plan: it outlives the session's blocks */
     tap_arena           strings;      /* bytes of the run's strings                                         */
     bool               *tapped;       /* by global value number                                             */
     bool                any_tapped;

@@ -13,11 +13,28 @@ bool tap_slot_shape(tap_slot *slot, const tap_type *type) {
     return tap_tensor_shape(&slot->tensor, type->dtype, r, dims);
 }
 
+static tap_buffer *make_buffer(tap_session *s, size_t n_bytes) {
+    return s->ahead ? tap_buffer_new(&s->model->budget, n_bytes) : tap_buffers_take(&s->buffers, n_bytes);
+}
+
+tap_value *tap_session_make(tap_session *s, tap_dtype dtype, int rank, const int64_t *dims) {
+    tap_tensor t;
+    if (!tap_tensor_shape(&t, dtype, rank, dims)) return NULL;
+    size_t n_bytes = tap_tensor_bytes(&t);
+    t.buffer = make_buffer(s, n_bytes);
+    if (!t.buffer) return NULL;
+    t.data = t.buffer->data;
+    if (dtype == TAP_STRING) memset(t.data, 0, n_bytes);
+    tap_value *v = tap_value_share(&s->model->budget, &t);
+    tap_buffer_release(t.buffer);
+    return v;
+}
+
 bool tap_slot_make(tap_session *s, tap_slot *slot, const tap_type *type) {
     tap_slot_clear(slot);
     if (!tap_slot_shape(slot, type)) return false;
     size_t n_bytes = (size_t)slot->tensor.count * tap_dtype_bytes(type->dtype);
-    slot->held = tap_buffer_new(&s->model->budget, n_bytes);
+    slot->held = make_buffer(s, n_bytes);
     if (!slot->held) return false;
     slot->tensor.buffer = slot->held;
     slot->tensor.data = slot->held->data;
