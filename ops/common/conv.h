@@ -1,0 +1,58 @@
+/* Convolution over channels-last images, on the tiles of the matrix product (gemm_tile.h).
+ *
+ * A tile is some pixels x output channels; k runs over the taps of the filter and, innermost, over the input
+ * channels. Input is read where it lies: channels of neighbouring taps are one run of memory. Where a tile's
+ * window hangs over the border, or pixels do not follow each other evenly, its input is first copied, with
+ * zeros around it, into a buffer that stays in cache. The order of multiply-adds is that of k for every
+ * pixel; where a tap falls outside of the image depends on shapes only. */
+#ifndef TAP_OPS_COMMON_CONV_H
+#define TAP_OPS_COMMON_CONV_H
+
+#include "common/gemm.h"
+
+/* One spatial axis: output o reads the inputs o * step + first + t * tap_step, t from 0 to taps - 1; outside
+ * of 0 .. in - 1 they are zero. It is written to out_first + o * out_step, of out_extent. */
+typedef struct tap_conv_axis {
+    int64_t in, step, first, taps, tap_step;
+    int64_t out, out_extent, out_first, out_step;
+} tap_conv_axis;
+
+/* y[image][p][g * m + j] = bias + sum over taps t and channels i of x[image][p's input at t][g * c + i] *
+ * w[g][t][i][j]. */
+typedef struct tap_conv {
+    tap_tile_kind kind;
+    int n_axes; /* >= 1                                                                  */
+    tap_conv_axis axes[TAP_RANK_MAX];
+    int64_t images, groups, c, m; /* c, m: channels of a group                                             */
+    const void *x;                /* x[images][in ...][groups * c]                                         */
+    const void *packed;           /* w of tap_conv_pack: for each group B[taps * c][m]                     */
+    const void *bias;             /* groups * m, added once after the sum; NULL: none                      */
+    void *y;                      /* y[images][out_extent ...][groups * m]                                 */
+    tap_gemm_done *done;          /* rows are pixels of y, columns its channels; NULL: nobody is told      */
+    void *arg;
+} tap_conv;
+
+/* What is packed of weights w[groups * m][c][taps ...]: for each axis, of `extent` taps, `n` of them, tap t
+ * being w's first + t * step (step may be negative). transposed: they are w[groups * c][m][taps ...]. */
+typedef struct tap_conv_weights {
+    tap_dtype dtype, from; /* of the packed and of w, as in tap_gemm_pack                            */
+    const void *w;         /* at any alignment                                                      */
+    bool transposed;
+    int n_axes;
+    struct {
+        int64_t extent, n, first, step;
+    } axes[TAP_RANK_MAX];
+    int64_t groups, c, m;
+} tap_conv_weights;
+
+#define tap_conv_packed_bytes TAP_ISA_NAME(tap_conv_packed_bytes)
+#define tap_conv_pack         TAP_ISA_NAME(tap_conv_pack)
+#define tap_conv_run          TAP_ISA_NAME(tap_conv_run)
+
+bool tap_conv_packed_bytes(tap_tile_kind kind, int64_t groups, int64_t k, int64_t m, size_t *n_bytes);
+void tap_conv_pack(const tap_conv_weights *w, void *packed);
+
+/* From run: over all workers, with scratch from the context. */
+tap_status tap_conv_run(tap_ctx *ctx, const tap_conv *v);
+
+#endif

@@ -1,0 +1,90 @@
+/* Attributes and shapes of convolutions. */
+#include "common/conv_op.h"
+
+tap_status tap_conv_attrs_prepare(tap_ctx *ctx, tap_conv_attrs *a) {
+    a->group = tap_attr_int(ctx, "group", 1);
+    if (a->group < 1)
+        return tap_fail(ctx, TAP_MODEL, "group is %lld; it must be at least 1", (long long)a->group);
+    return tap_window_prepare(ctx, &a->window, TAP_WINDOW_DILATIONS);
+}
+
+/* Known dims of w and of the bias against group and the input's channels; negative ones are unknown. */
+static tap_status check_channels(tap_ctx *ctx, int64_t group, int64_t channels, const tap_type *w,
+                                 const tap_type *bias) {
+    int64_t m = w->dims[0], c = w->dims[1];
+    if (m >= 0 && m % group)
+        return tap_fail(ctx, TAP_MODEL, "W has %lld output channels, which group %lld does not divide",
+                        (long long)m, (long long)group);
+    if (channels >= 0 && channels % group)
+        return tap_fail(ctx, TAP_MODEL, "X has %lld channels, which group %lld does not divide",
+                        (long long)channels, (long long)group);
+    if (channels >= 0 && c >= 0 && channels / group != c)
+        return tap_fail(ctx, TAP_MODEL,
+                        "X has %lld channels in %lld groups, but W is for %lld channels a group",
+                        (long long)channels, (long long)group, (long long)c);
+    if (bias && bias->rank >= 0 && (bias->rank != 1 || (bias->dims[0] >= 0 && m >= 0 && bias->dims[0] != m)))
+        return tap_fail(ctx, TAP_MODEL,
+                        "the bias must be of rank 1 with an element for each of the %lld output channels",
+                        (long long)m);
+    return TAP_OK;
+}
+
+static tap_status check_kernel(tap_ctx *ctx, const tap_conv_attrs *a, const tap_type *w) {
+    for (int i = 0; i < w->rank - 2; i++) {
+        int64_t k = w->dims[2 + i];
+        if (k == 0) return tap_fail(ctx, TAP_MODEL, "W has no taps on spatial axis %d", i);
+        if (k > 0 && a->window.n_kernel && k != a->window.kernel[i])
+            return tap_fail(ctx, TAP_MODEL, "kernel_shape[%d] is %lld, but W has %lld taps there", i,
+                            (long long)a->window.kernel[i], (long long)k);
+    }
+    return TAP_OK;
+}
+
+tap_status tap_conv_infer(tap_ctx *ctx, const tap_conv_attrs *a, const tap_type *x, const tap_type *w,
+                          const tap_type *bias, tap_dtype dtype) {
+    int rank = x->rank >= 0 ? x->rank : w->rank;
+    if (rank < 0) return tap_out_type(ctx, 0, dtype, -1, NULL);
+    if (rank < 3)
+        return tap_fail(ctx, TAP_MODEL, "X and W need a spatial axis at least; rank %d has none", rank);
+    if (x->rank >= 0 && w->rank >= 0 && x->rank != w->rank)
+        return tap_fail(ctx, TAP_MODEL, "X is of rank %d, W of rank %d; they must be equal", x->rank,
+                        w->rank);
+    tap_status s = tap_window_check(ctx, &a->window, rank - 2);
+    if (s == TAP_OK && w->rank >= 0)
+        s = check_channels(ctx, a->group, x->rank >= 0 ? x->dims[1] : -1, w, bias);
+    if (s == TAP_OK && w->rank >= 0) s = check_kernel(ctx, a, w);
+    if (s != TAP_OK) return s;
+    tap_window_axis axes[TAP_RANK_MAX];
+    int64_t unknown[TAP_RANK_MAX], dims[TAP_RANK_MAX] = {-1, -1};
+    for (int i = 0; i < TAP_RANK_MAX; i++) unknown[i] = -1;
+    s = tap_window_resolve(ctx, &a->window, rank - 2, x->rank >= 0 ? x->dims + 2 : unknown,
+                           w->rank >= 0 ? w->dims + 2 : unknown, axes);
+    if (s != TAP_OK) return s;
+    if (x->rank >= 0) dims[0] = x->dims[0];
+    if (w->rank >= 0) dims[1] = w->dims[0];
+    for (int i = 2; i < rank; i++) dims[i] = axes[i - 2].out;
+    return tap_out_type(ctx, 0, dtype, rank, dims);
+}
+
+tap_status tap_conv_axes(tap_ctx *ctx, const tap_conv_attrs *a, const tap_tensor *x, const tap_tensor *w,
+                         tap_conv *v) {
+    tap_window_axis axes[TAP_RANK_MAX];
+    int n = x->rank - 2;
+    tap_status s = tap_window_resolve(ctx, &a->window, n, x->dims + 1, w->dims + 2, axes);
+    if (s != TAP_OK) return s;
+    v->n_axes = n;
+    v->images = x->dims[0];
+    v->groups = a->group;
+    v->c = w->dims[1];
+    v->m = w->dims[0] / a->group;
+    for (int i = 0; i < n; i++)
+        v->axes[i] = (tap_conv_axis){.in = axes[i].in,
+                                     .step = axes[i].stride,
+                                     .first = -axes[i].begin,
+                                     .taps = axes[i].kernel,
+                                     .tap_step = axes[i].dilation,
+                                     .out = axes[i].out,
+                                     .out_extent = axes[i].out,
+                                     .out_step = 1};
+    return TAP_OK;
+}

@@ -1,0 +1,201 @@
+/* The convolution driver against the definition, bit for bit, for every instruction set this CPU has. */
+#define TAP_ISA base
+#include "common/conv.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/cpu.h"
+#include "test.h"
+
+/* A context is not needed: these stand in for the executor. Pieces run last to first, on alternating workers.
+ */
+static void *scratch[64];
+static int n_scratch;
+__attribute__((weak)) void tap_parallel(tap_ctx *ctx, int64_t n, int64_t grain, tap_task *fn, void *arg) {
+    (void)ctx;
+    for (int64_t b = (n - 1) / grain * grain; n > 0 && b >= 0; b -= grain)
+        fn(arg, b, tap_min64(b + grain, n), (int)(b / grain % 3));
+}
+__attribute__((weak)) int tap_workers(const tap_ctx *ctx) {
+    (void)ctx;
+    return 3;
+}
+__attribute__((weak)) void *tap_scratch(tap_ctx *ctx, size_t n) {
+    (void)ctx;
+    return scratch[n_scratch++] = aligned_alloc(64, tap_round_up(n + 1, 64));
+}
+__attribute__((weak)) tap_status tap_fail(tap_ctx *ctx, tap_status code, const char *fmt, ...) {
+    (void)ctx, (void)fmt;
+    return code;
+}
+
+#define DECLARE(isa)                                                                           \
+    bool tap_conv_packed_bytes_##isa(tap_tile_kind kind, int64_t groups, int64_t k, int64_t m, \
+                                     size_t *n_bytes);                                         \
+    void tap_conv_pack_##isa(const tap_conv_weights *w, void *packed);                         \
+    tap_status tap_conv_run_##isa(tap_ctx *ctx, const tap_conv *v);
+#define ENTRY(isa, fused) \
+    { #isa, fused, tap_conv_packed_bytes_##isa, tap_conv_pack_##isa, tap_conv_run_##isa }
+
+typedef struct set {
+    const char *name;
+    bool fused;
+    bool (*packed_bytes)(tap_tile_kind, int64_t, int64_t, int64_t, size_t *);
+    void (*pack)(const tap_conv_weights *, void *);
+    tap_status (*run)(tap_ctx *, const tap_conv *);
+} set;
+
+DECLARE(base)
+#if defined(__x86_64__)
+DECLARE(avx2)
+DECLARE(avx512)
+static const set sets[] = {ENTRY(base, false), ENTRY(avx2, true), ENTRY(avx512, true)};
+#else
+static const set sets[] = {ENTRY(base, false)};
+#endif
+
+static uint32_t seed = 7;
+static float next(void) {
+    return (float)((int32_t)((seed = seed * 1664525 + 1013904223) >> 8) % 2001 - 1000) / 777;
+}
+
+/* Two spatial axes; kernel, strides, dilations, pads before and after. */
+typedef struct problem {
+    int64_t images, groups, c, m, in[2], kernel[2], stride[2], dilation[2], begin[2], end[2];
+} problem;
+
+static float *values(int64_t n) {
+    float *p = malloc((size_t)(n + 1) * sizeof *p);
+    for (int64_t i = 0; i < n; i++) p[i] = next();
+    return p;
+}
+
+/* w[g * m + j][i][ty][tx] */
+static float expect(const problem *q, bool fused, const float *x, const float *w, const float *bias,
+                    int64_t image, int64_t oy, int64_t ox, int64_t channel) {
+    float s = 0;
+    int64_t g = channel / q->m, channels = q->groups * q->c;
+    for (int64_t ty = 0; ty < q->kernel[0]; ty++)
+        for (int64_t tx = 0; tx < q->kernel[1]; tx++)
+            for (int64_t i = 0; i < q->c; i++) {
+                int64_t y = oy * q->stride[0] - q->begin[0] + ty * q->dilation[0];
+                int64_t z = ox * q->stride[1] - q->begin[1] + tx * q->dilation[1];
+                bool inside = y >= 0 && y < q->in[0] && z >= 0 && z < q->in[1];
+                float a = inside ? x[((image * q->in[0] + y) * q->in[1] + z) * channels + g * q->c + i] : 0;
+                float b = w[((channel * q->c + i) * q->kernel[0] + ty) * q->kernel[1] + tx];
+                s = fused ? fmaf(a, b, s) : s + a * b;
+            }
+    return s + bias[channel];
+}
+
+static int64_t told;
+static void count_done(void *arg, int64_t row, int64_t n_rows, int64_t col, int64_t n_cols) {
+    (void)arg, (void)row, (void)col;
+    told += n_rows * n_cols;
+}
+
+static void solve(const set *s, const problem *q) {
+    tap_conv v = {
+        .kind = TAP_TILE_F32, .n_axes = 2, .images = q->images, .groups = q->groups, .c = q->c, .m = q->m};
+    tap_conv_weights pw = {
+        .dtype = TAP_FLOAT, .from = TAP_FLOAT, .n_axes = 2, .groups = q->groups, .c = q->c, .m = q->m};
+    int64_t out[2], taps = q->kernel[0] * q->kernel[1], channels = q->groups * q->m;
+    for (int i = 0; i < 2; i++) {
+        int64_t extent = (q->kernel[i] - 1) * q->dilation[i] + 1;
+        out[i] = (q->in[i] + q->begin[i] + q->end[i] - extent) / q->stride[i] + 1;
+        v.axes[i] = (tap_conv_axis){.in = q->in[i],
+                                    .step = q->stride[i],
+                                    .first = -q->begin[i],
+                                    .taps = q->kernel[i],
+                                    .tap_step = q->dilation[i],
+                                    .out = out[i],
+                                    .out_extent = out[i],
+                                    .out_step = 1};
+        pw.axes[i].extent = pw.axes[i].n = q->kernel[i];
+        pw.axes[i].step = 1;
+    }
+    int64_t n_y = q->images * out[0] * out[1] * channels;
+    float *x = values(q->images * q->in[0] * q->in[1] * q->groups * q->c),
+          *w = values(channels * q->c * taps);
+    float *bias = values(channels), *y = values(n_y);
+    size_t bytes = 0;
+    CHECK(s->packed_bytes(v.kind, q->groups, taps * q->c, q->m, &bytes));
+    void *packed = aligned_alloc(64, tap_round_up(bytes + 1, 64));
+    pw.w = w;
+    s->pack(&pw, packed);
+    v.x = x, v.packed = packed, v.bias = bias, v.y = y, v.done = count_done;
+    told = 0;
+    CHECK_EQ(s->run(NULL, &v), TAP_OK);
+    CHECK_EQ(told, n_y);
+    int wrong = 0;
+    for (int64_t i = 0; i < n_y; i++) {
+        int64_t p = i / channels;
+        float want = expect(q, s->fused, x, w, bias, p / (out[0] * out[1]), p / out[1] % out[0], p % out[1],
+                            i % channels);
+        wrong += memcmp(&want, &y[i], sizeof want) != 0;
+    }
+    CHECK_EQ(wrong, 0);
+    if (wrong)
+        printf("%s: c %d m %d in %dx%d kernel %dx%d\n", s->name, (int)q->c, (int)q->m, (int)q->in[0],
+               (int)q->in[1], (int)q->kernel[0], (int)q->kernel[1]);
+    while (n_scratch) free(scratch[--n_scratch]);
+    free(x), free(w), free(bias), free(y), free(packed);
+}
+
+static void each(const problem *problems, size_t n) {
+    for (size_t i = 0; i < TAP_COUNT_OF(sets) && (int)i <= (int)tap_cpu_isa(); i++)
+        for (size_t k = 0; k < n; k++) solve(&sets[i], &problems[k]);
+}
+
+static void windows(void) {
+    static const problem problems[] = {
+        {1, 1, 3, 5, {9, 31}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},  /* borders on all sides  */
+        {2, 1, 4, 33, {8, 20}, {3, 5}, {1, 1}, {1, 1}, {0, 2}, {2, 0}}, /* uneven padding, a partial panel */
+        {1, 1, 3, 8, {23, 40}, {7, 7}, {2, 2}, {1, 1}, {3, 3}, {3, 3}}, /* strides */
+        {1, 1, 8, 16, {9, 33}, {3, 3}, {1, 1}, {2, 3}, {2, 3}, {2, 3}}, /* dilations */
+        {1, 1, 8, 16, {9, 33}, {3, 3}, {2, 3}, {2, 2}, {4, 1}, {0, 9}}, /* padding wider than the window */
+        {1, 1, 2, 3, {1, 50}, {1, 9}, {1, 1}, {1, 1}, {0, 4}, {0, 4}},  /* one axis does not slide  */
+        {1, 1, 2, 3, {50, 1}, {9, 1}, {1, 1}, {1, 1}, {4, 0}, {4, 0}},
+        {3, 1, 20, 70, {5, 7}, {1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}},   /* pointwise   */
+        {1, 1, 20, 70, {15, 37}, {1, 1}, {2, 2}, {1, 1}, {0, 0}, {0, 0}}, /* pointwise with strides */
+    };
+    each(problems, TAP_COUNT_OF(problems));
+}
+
+static void small_images(void) {
+    static const problem problems[] = {
+        {2, 1, 12, 40, {4, 4}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+        {3, 1, 5, 64, {7, 2}, {3, 3}, {2, 1}, {1, 1}, {1, 1}, {1, 1}},
+        {1, 1, 5, 64, {2, 2}, {2, 2}, {1, 1}, {1, 1}, {0, 0}, {0, 0}},
+        {1, 1, 1100, 33, {3, 3}, {1, 1}, {2, 2}, {1, 1}, {1, 0}, {0, 1}},
+    };
+    each(problems, TAP_COUNT_OF(problems));
+}
+
+static void groups(void) {
+    static const problem problems[] = {
+        {1, 2, 16, 20, {6, 17}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+        {2, 4, 3, 2, {6, 17}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+        {1, 3, 17, 9, {6, 17}, {3, 2}, {2, 1}, {1, 2}, {1, 1}, {1, 1}},
+        {1, 3, 5, 7, {6, 6}, {1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}},
+        {2, 5, 3, 4, {4, 3}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+    };
+    each(problems, TAP_COUNT_OF(problems));
+}
+
+/* Pixels whose places collide in the cache, many panels, many tiles and lines in a job, weights of several
+ * blocks. */
+static void large(void) {
+    static const problem problems[] = {
+        {1, 1, 1024, 130, {1, 30}, {1, 1}, {1, 2}, {1, 1}, {0, 0}, {0, 0}},
+        {1, 1, 1, 1, {40, 600}, {1, 3}, {1, 1}, {1, 1}, {0, 1}, {0, 1}},
+        {1, 1, 300, 70, {3, 16}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+    };
+    each(problems, TAP_COUNT_OF(problems));
+}
+
+int main(void) {
+    static const test_case tests[] = {TEST(windows), TEST(small_images), TEST(groups), TEST(large)};
+    return test_main(tests, TAP_COUNT_OF(tests));
+}
