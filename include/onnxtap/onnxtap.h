@@ -154,7 +154,7 @@ TAP_API tap_status tap_value_wrap(tap_dtype dtype, int rank, const int64_t *dims
 /* A deep copy, independent of any session. Of a tensor borrowed from a listener, too. */
 TAP_API tap_status tap_value_copy(const tap_value *v, tap_value **out, tap_error *err);
 TAP_API tap_status tap_tensor_copy(const tap_tensor *t, tap_value **out, tap_error *err);
-/* A sequence of n values (references are taken), or a map of two. dtype is that of the elements of an empty sequence. */
+/* A sequence of n values, or a map of two; the caller's references go over to it, unless it fails. dtype is that of the elements of an empty sequence. */
 TAP_API tap_status tap_value_new_sequence(tap_value *const *items, size_t n, tap_dtype dtype, tap_value **out, tap_error *err);
 TAP_API tap_status tap_value_new_map(tap_value *keys, tap_value *values, tap_value **out, tap_error *err);
 

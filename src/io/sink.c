@@ -1,0 +1,199 @@
+/* The face of all sinks: which kind a path asks for, and values that a format lacks taken apart into tensors.
+ */
+#include "io/sink.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/error.h"
+
+static const struct {
+    const char *name;
+    tap_format format;
+} formats[] = {
+    {"npz", TAP_FORMAT_NPZ}, {"npy", TAP_FORMAT_NPY}, {"pb", TAP_FORMAT_PB}, {"json", TAP_FORMAT_JSON}};
+
+tap_format tap_format_from_name(const char *name) {
+    for (size_t i = 0; i < TAP_COUNT_OF(formats); i++)
+        if (strcmp(name, formats[i].name) == 0) return formats[i].format;
+    return TAP_FORMAT_AUTO;
+}
+
+static bool is_folder(const char *path) {
+    struct stat st;
+    size_t n = strlen(path);
+    return (n > 0 && path[n - 1] == '/') || (stat(path, &st) == 0 && S_ISDIR(st.st_mode));
+}
+
+static tap_format by_extension(const char *path) {
+    const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+    return dot && (!slash || dot > slash) ? tap_format_from_name(dot + 1) : TAP_FORMAT_AUTO;
+}
+
+static const tap_sink_kind *kind_of(tap_format format, bool folder) {
+    switch (format) {
+    case TAP_FORMAT_NPZ: return folder ? NULL : &tap_sink_npz;
+    case TAP_FORMAT_JSON: return folder ? NULL : &tap_sink_json;
+    case TAP_FORMAT_NPY: return folder ? &tap_sink_npy_folder : &tap_sink_npy_file;
+    case TAP_FORMAT_PB: return folder ? &tap_sink_pb_folder : &tap_sink_pb_file;
+    default: return NULL;
+    }
+}
+
+static tap_status choose(tap_sink *s, tap_error *err) {
+    bool folder = is_folder(s->path);
+    if (s->options.format == TAP_FORMAT_AUTO)
+        s->options.format = folder ? TAP_FORMAT_NPY : by_extension(s->path);
+    s->kind = kind_of(s->options.format, folder);
+    if (s->kind) return TAP_OK;
+    if (folder) return tap_error_set(err, TAP_USAGE, "%s: a folder takes the formats npy and pb", s->path);
+    return tap_error_set(
+        err, TAP_USAGE,
+        "%s: which format? Its name should end in .npz, .npy, .pb, .json, or in / for a folder", s->path);
+}
+
+static void sink_free(tap_sink *s) {
+    tap_names_free(s->keys);
+    free(s->path);
+    free(s);
+}
+
+tap_status tap_sink_make(const char *path, const tap_sink_options *options, tap_pb_encode *encode,
+                         tap_sink **out, tap_error *err) {
+    *out = NULL;
+    tap_sink *s = calloc(1, sizeof *s);
+    if (!s) return tap_error_no_memory(err, sizeof *s);
+    if (options)
+        memcpy(&s->options, options, options->size < sizeof *options ? options->size : sizeof *options);
+    s->encode = encode;
+    s->keys = tap_names_new();
+    s->path = strdup(path);
+    tap_status status = s->keys && s->path ? choose(s, err) : tap_error_no_memory(err, strlen(path));
+    if (status == TAP_OK) status = s->kind->open(s, err);
+    if (status == TAP_OK)
+        *out = s;
+    else
+        sink_free(s);
+    return status;
+}
+
+/* ---- Values as tensors ---- */
+
+static tap_status add_one(tap_sink *s, const char *name, const tap_entry *e, const tap_value *v,
+                          tap_error *err) {
+    const char *key = tap_names_unique(s->keys, name, '#', false);
+    if (!key) return tap_error_no_memory(err, strlen(name));
+    return s->kind->add(s, key, e, v, err);
+}
+
+static tap_status add_named(tap_sink *s, const char *name, const tap_entry *e, const tap_value *v,
+                            tap_error *err);
+
+/* The same with something behind the name. */
+static tap_status add_part(tap_sink *s, const char *name, const char *suffix, const tap_entry *e,
+                           const tap_value *v, tap_error *err) {
+    size_t n = strlen(name), m = strlen(suffix);
+    char *p = malloc(n + m + 1);
+    if (!p) return tap_error_no_memory(err, n);
+    memcpy(p, name, n);
+    memcpy(p + n, suffix, m + 1);
+    tap_status status = add_named(s, p, e, v, err);
+    free(p);
+    return status;
+}
+
+static bool same_elements(const tap_tensor *a, const tap_tensor *b) {
+    if (a->dtype != b->dtype || a->count != b->count) return false;
+    if (a->dtype != TAP_STRING) return memcmp(a->data, b->data, tap_tensor_bytes(a)) == 0;
+    const tap_string *x = a->data, *y = b->data;
+    for (int64_t i = 0; i < a->count; i++)
+        if (x[i].n != y[i].n || (x[i].n && memcmp(x[i].s, y[i].s, x[i].n) != 0)) return false;
+    return true;
+}
+
+static const tap_tensor *part(const tap_value *v, size_t item, size_t side) {
+    return tap_value_tensor(tap_value_item(tap_value_item(v, item), side));
+}
+
+/* Whether it is a sequence of maps which all have the keys of the first and values of one dtype. */
+static bool is_table(const tap_value *v) {
+    size_t n = tap_value_length(v);
+    if (v->kind != TAP_KIND_SEQUENCE || n == 0) return false;
+    for (size_t i = 0; i < n; i++) {
+        const tap_tensor *keys = part(v, i, 0), *values = part(v, i, 1);
+        if (tap_value_kind(tap_value_item(v, i)) != TAP_KIND_MAP || !keys || !values) return false;
+        if (!same_elements(keys, part(v, 0, 0)) || values->dtype != part(v, 0, 1)->dtype) return false;
+    }
+    return true;
+}
+
+static tap_status add_table(tap_sink *s, const char *name, const tap_entry *e, const tap_value *v,
+                            tap_error *err) {
+    const tap_tensor *row = part(v, 0, 1);
+    size_t n_bytes = tap_tensor_bytes(row);
+    tap_value *matrix = NULL;
+    tap_status status =
+        tap_value_new(row->dtype, 2, (int64_t[]){(int64_t)tap_value_length(v), row->count}, &matrix, err);
+    if (status != TAP_OK) return status;
+    for (size_t i = 0; i < tap_value_length(v) && n_bytes; i++)
+        memcpy((char *)matrix->tensor.data + i * n_bytes, part(v, i, 1)->data, n_bytes);
+    status = add_one(s, name, e, matrix, err);
+    tap_value_release(matrix);
+    if (status != TAP_OK) return status;
+    return add_part(s, name, ".keys", e, tap_value_item(tap_value_item(v, 0), 0), err);
+}
+
+static tap_status add_named(tap_sink *s, const char *name, const tap_entry *e, const tap_value *v,
+                            tap_error *err) {
+    if (tap_value_kind(v) == TAP_KIND_NONE) return TAP_OK;
+    if (v->kind == TAP_KIND_TENSOR || s->kind->takes_any) return add_one(s, name, e, v, err);
+    if (is_table(v)) return add_table(s, name, e, v, err);
+    if (v->kind == TAP_KIND_MAP) {
+        tap_status status = add_part(s, name, "", e, tap_value_item(v, 1), err);
+        return status == TAP_OK ? add_part(s, name, ".keys", e, tap_value_item(v, 0), err) : status;
+    }
+    for (size_t i = 0; i < tap_value_length(v); i++) {
+        char suffix[32];
+        snprintf(suffix, sizeof suffix, "[%zu]", i);
+        tap_status status = add_part(s, name, suffix, e, tap_value_item(v, i), err);
+        if (status != TAP_OK) return status;
+    }
+    return TAP_OK;
+}
+
+tap_status tap_sink_add(tap_sink *s, const tap_entry *entry, const tap_value *v, tap_error *err) {
+    tap_entry e = {.output = -1};
+    memcpy(&e, entry, entry->size < sizeof e ? entry->size : sizeof e);
+    if (!e.name) return tap_error_set(err, TAP_USAGE, "an entry without a name");
+    if (!e.tensor) e.tensor = e.name;
+    tap_status status = add_named(s, e.name, &e, v, err);
+    if (status == TAP_OK) s->n++;
+    return status;
+}
+
+size_t tap_sink_count(const tap_sink *s) {
+    return s->n;
+}
+
+tap_status tap_sink_close(tap_sink *s, tap_error *err) {
+    tap_status status = s->kind->finish(s, NULL, err);
+    sink_free(s);
+    return status;
+}
+
+tap_status tap_sink_abort(tap_sink *s, tap_error *reason) {
+    tap_status status = TAP_OK;
+    tap_error why = TAP_ERROR_INIT;
+    if (s->n == 0)
+        s->kind->discard(s);
+    else
+        status = s->kind->finish(s, reason ? reason : &why, &why);
+    sink_free(s);
+    if (status != TAP_OK && reason) {
+        tap_text t = {reason->text, sizeof reason->text, strlen(reason->text)};
+        tap_text_add(&t, "; what was complete could not be kept: %s", why.text);
+    }
+    return status;
+}
