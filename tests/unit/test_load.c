@@ -320,6 +320,28 @@ static void list_attributes(void) {
     pb_msg(a, 14, pb_tensor_type(1, 1, (int64_t[]){4}));
     CHECK_EQ(load_attr(&x, a)->u.types[0].dims[0], 4);
     unload(&x);
+    a = pb_attr("types", 14);
+    pb_msg(a, 15, pb_type_of(4, pb_tensor_type(1, -1, NULL)));
+    pb_msg(a, 15, pb_tensor_type(7, 0, NULL));
+    y = load_attr(&x, a);
+    CHECK(y->n == 2 && y->u.types[0].kind == TAP_KIND_SEQUENCE && y->u.types[1].dtype == TAP_INT64);
+    unload(&x);
+}
+
+static void sparse_attributes(void) {
+    for (int many = 0; many < 2; many++) {
+        pb *s = pb_new(), *a = pb_attr("sparse", many ? 12 : 11);
+        pb_msg(s, 1, pb_raw_tensor(NULL, 2, 1, "\5", 1));
+        pb_msg(s, 2, pb_raw_tensor(NULL, 7, 1, "\2\0\0\0\0\0\0\0", 8));
+        pb_int(s, 3, 4);
+        pb_msg(a, many ? 23 : 22, s);
+        loaded x;
+        const tap_src_attr *y = load_attr(&x, a);
+        CHECK_EQ(y->n, 1);
+        CHECK_EQ(y->u.tensors[0].count, 4);
+        CHECK(memcmp(y->u.tensors[0].data, "\0\0\5\0", 4) == 0);
+        unload(&x);
+    }
 }
 
 /* A declared list without elements is empty; a declared number that is left out is zero. */
@@ -358,6 +380,23 @@ static void wrong_attributes(void) {
     a = pb_attr("a", 1);
     pb_str(a, 21, "outer");
     refused_attr(a, "it refers to attribute 'outer' of a function, but is in none");
+    pb *f = pb_new(), *n = pb_node("Op", "n"), *p = pb_model(8, 16, pb_new());
+    a = pb_attr("a", 2);
+    pb_int(a, 3, 1);
+    pb_str(a, 21, "outer");
+    pb_msg(n, 5, a);
+    pb_str(f, 1, "F");
+    pb_msg(f, 7, n);
+    pb_msg(p, 25, f);
+    refused(p, TAP_MODEL,
+            "function 'F', node 'n' (Op), attribute 'a': it has a value, and refers to attribute 'outer'");
+    a = pb_attr("a", 13);
+    pb *type = pb_new();
+    pb_msg(type, 7, pb_new());
+    pb_msg(a, 14, type);
+    n = pb_node("Op", "n");
+    pb_msg(n, 5, a);
+    refused(pb_model_with_node(n), TAP_UNSUPPORTED, "it names a type that no operator has");
 }
 
 /* ---- other files ---- */
@@ -431,6 +470,7 @@ int main(void) {
         TEST(types_that_no_operator_has),
         TEST(scalar_attributes),
         TEST(list_attributes),
+        TEST(sparse_attributes),
         TEST(absent_attribute_values),
         TEST(wrong_attributes),
         TEST(other_formats),

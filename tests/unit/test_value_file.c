@@ -107,6 +107,7 @@ static void others_both_ways(void) {
     CHECK_EQ(tap_value_new_sequence(NULL, 0, TAP_FLOAT, &empty, NULL), TAP_OK);
     round_trip(empty, &tensors, true);
     round_trip(map_of(words(3), floats(3, 1)), &numbers_by_name, true);
+    round_trip(map_of(words(2), words(2)), &numbers_by_name, true);
     round_trip(list_of(map_of(words(2), floats(2, 1)), map_of(words(1), floats(1, 4))), &list_of_maps, true);
     round_trip(floats(3, 1), &maybe_tensor, false);
     round_trip(NULL, &maybe_tensor, false);
