@@ -2,9 +2,9 @@
 #ifndef TAP_OPS_COMMON_SCALAR_H
 #define TAP_OPS_COMMON_SCALAR_H
 
-#include <math.h>
 #include <string.h>
 
+#include "common/convert.h"
 #include "common/ops.h"
 #include "core/half.h"
 
@@ -49,16 +49,12 @@ static inline double tap_real_at(const tap_tensor *t, int64_t i) {
     }
 }
 
-/* Element i as an integer, fractions cut off; what is out of range, or NaN, gives the nearest end, or 0. */
+/* Element i as an integer, fractions cut off; NaN and what is out of range give INT64_MIN. */
 static inline int64_t tap_cut_at(const tap_tensor *t, int64_t i) {
     int64_t v;
-    if (t->dtype == TAP_INT64) {
-        memcpy(&v, (const char *)t->data + i * 8, 8);
-        return v;
-    }
-    double d = tap_real_at(t, i);
-    if (isnan(d)) return 0;
-    return d >= 0x1p63 ? INT64_MAX : d < -0x1p63 ? INT64_MIN : (int64_t)d;
+    if (t->dtype != TAP_INT64) return tap_int64_of_double(tap_real_at(t, i));
+    memcpy(&v, (const char *)t->data + i * 8, 8);
+    return v;
 }
 
 /* Element i as an integer; false where it is none. */
