@@ -1,0 +1,136 @@
+/* CumSum and CumProd: sums and products along an axis up to each element. Floats are accumulated in float64,
+ * integers wrap. */
+#include "common/scalar.h"
+#include "common/shape.h"
+
+typedef struct cumulative {
+    const void *x;
+    void *y;
+    int64_t d, post, blocks; /* x[pre][d][post], columns in blocks of COLUMNS */
+    bool exclusive, reverse, product;
+} cumulative;
+
+#define COLUMNS 256
+
+#define T        float
+#define FN(f)    f##_float
+#define SUM_T    double
+#define LOAD(v)  (double)(v)
+#define STORE(a) (float)(a)
+#include "cumulative.inc"
+#define T        double
+#define FN(f)    f##_double
+#define SUM_T    double
+#define LOAD(v)  (v)
+#define STORE(a) (a)
+#include "cumulative.inc"
+#define T        uint16_t
+#define FN(f)    f##_float16
+#define SUM_T    double
+#define LOAD(v)  (double)tap_f16_to_f32(v)
+#define STORE(a) tap_f32_to_f16(tap_f64_to_f32_odd(a))
+#include "cumulative.inc"
+#define T        uint16_t
+#define FN(f)    f##_bfloat16
+#define SUM_T    double
+#define LOAD(v)  (double)tap_bf16_to_f32(v)
+#define STORE(a) tap_f32_to_bf16(tap_f64_to_f32_odd(a))
+#include "cumulative.inc"
+#define T        uint32_t
+#define FN(f)    f##_int32
+#define SUM_T    uint32_t
+#define LOAD(v)  (v)
+#define STORE(a) (a)
+#include "cumulative.inc"
+#define T        uint64_t
+#define FN(f)    f##_int64
+#define SUM_T    uint64_t
+#define LOAD(v)  (v)
+#define STORE(a) (a)
+#include "cumulative.inc"
+
+typedef void cumulative_loop(const cumulative *c, int64_t row, int64_t from, int64_t n);
+
+typedef struct cumulative_job {
+    cumulative c;
+    cumulative_loop *loop;
+} cumulative_job;
+
+/* ---- The operators ---- */
+
+typedef struct cumulative_state {
+    bool exclusive, reverse;
+} cumulative_state;
+
+static tap_status cumulative_prepare(tap_ctx *ctx, void **state) {
+    cumulative_state *s = tap_state(ctx, sizeof *s);
+    if (!s) return TAP_MEMORY;
+    *state = s;
+    s->exclusive = tap_attr_int(ctx, "exclusive", 0) != 0;
+    s->reverse = tap_attr_int(ctx, "reverse", 0) != 0;
+    return TAP_OK;
+}
+
+static tap_status cumulative_infer(tap_ctx *ctx) {
+    const tap_type *x = tap_in_type(ctx, 0);
+    const tap_tensor *t = tap_in_known(ctx, 1);
+    int axis;
+    tap_status status = tap_need_dtype(ctx, 1, TAP_TYPES_INDEX, "axis");
+    if (status) return status;
+    if (t && t->count != 1)
+        return tap_fail(ctx, tap_misfit(ctx), "axis has %lld elements, not one", (long long)t->count);
+    if (t && x->rank >= 0 && !tap_axis(tap_int_at(t, 0), x->rank, &axis))
+        return tap_fail(ctx, tap_misfit(ctx), "axis %lld is out of range for rank %d",
+                        (long long)tap_int_at(t, 0), x->rank);
+    return tap_out_like(ctx, 0, x);
+}
+
+static void cumulative_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const cumulative_job *j = arg;
+    (void)worker;
+    for (int64_t unit = begin; unit < end; unit++) {
+        int64_t from = unit % j->c.blocks * COLUMNS;
+        j->loop(&j->c, unit / j->c.blocks, from, tap_min64(COLUMNS, j->c.post - from));
+    }
+}
+
+static tap_status cumulative_run(tap_ctx *ctx) {
+    static cumulative_loop *const loops[TAP_DTYPE_COUNT] = {
+        [TAP_FLOAT] = run_float,       [TAP_DOUBLE] = run_double, [TAP_FLOAT16] = run_float16,
+        [TAP_BFLOAT16] = run_bfloat16, [TAP_INT32] = run_int32,   [TAP_UINT32] = run_int32,
+        [TAP_INT64] = run_int64,       [TAP_UINT64] = run_int64,
+    };
+    const cumulative_state *s = ctx->state;
+    const tap_tensor *x = ctx->in[0];
+    cumulative_job j = {.loop = loops[x->dtype]};
+    int axis;
+    if (!tap_axis(tap_int_at(ctx->in[1], 0), x->rank, &axis))
+        return tap_fail(ctx, TAP_RUN, "axis out of range");
+    if (x->count == 0) return TAP_OK;
+    j.c.x = x->data;
+    j.c.y = ctx->out[0]->data;
+    j.c.d = x->dims[axis];
+    j.c.post = tap_product(x->dims + axis + 1, x->rank - axis - 1);
+    j.c.blocks = (j.c.post + COLUMNS - 1) / COLUMNS;
+    j.c.exclusive = s->exclusive;
+    j.c.reverse = s->reverse;
+    j.c.product = tap_ctx_op(ctx)->data != NULL;
+    int64_t units = x->count / j.c.d / j.c.post * j.c.blocks;
+    tap_parallel(ctx, units, tap_max64(1, 32768 / (j.c.d * tap_min64(COLUMNS, j.c.post))), cumulative_task,
+                 &j);
+    return TAP_OK;
+}
+
+#define TYPES \
+    (TAP_TYPES_FLOAT | TAP_BIT(TAP_INT32) | TAP_BIT(TAP_INT64) | TAP_BIT(TAP_UINT32) | TAP_BIT(TAP_UINT64))
+#define CUMULATIVE                                                                                \
+    .in_min = 2, .in_max = 2, .out_min = 1, .out_max = 1, .flags = TAP_IN_PLACE, .dtypes = TYPES, \
+    .prepare = cumulative_prepare, .infer = cumulative_infer, .run = cumulative_run
+
+static const tap_op ops[] = {
+    {.name = "CumSum", .since = 11, CUMULATIVE},
+    {.name = "CumProd", .since = 26, CUMULATIVE, .data = "product"},
+    {0},
+};
+
+TAP_DEFINE_FAMILY(cumulative, ops);

@@ -1,0 +1,87 @@
+/* ReverseSequence: the first elements of each sequence of a batch, back to front. */
+#include "common/move.h"
+#include "common/shape.h"
+
+typedef struct reverse_state {
+    bool time_first; /* axes are [time][batch], else [batch][time] */
+} reverse_state;
+
+static tap_status reverse_prepare(tap_ctx *ctx, void **state) {
+    reverse_state *s = tap_state(ctx, sizeof *s);
+    if (!s) return TAP_MEMORY;
+    *state = s;
+    int64_t batch = tap_attr_int(ctx, "batch_axis", 1), time = tap_attr_int(ctx, "time_axis", 0);
+    if (batch + time != 1 || batch * time != 0)
+        return tap_fail(ctx, TAP_MODEL, "batch_axis %lld and time_axis %lld must be 0 and 1, or 1 and 0",
+                        (long long)batch, (long long)time);
+    s->time_first = time == 0;
+    return TAP_OK;
+}
+
+static tap_status reverse_infer(tap_ctx *ctx) {
+    const reverse_state *s = ctx->state;
+    const tap_type *x = tap_in_type(ctx, 0), *len = tap_in_type(ctx, 1);
+    tap_status status = tap_need_rank(ctx, 0, 2, TAP_RANK_MAX, "the input");
+    if (!status) status = tap_need_dtype(ctx, 1, TAP_BIT(TAP_INT64), "sequence_lens");
+    if (!status) status = tap_need_rank(ctx, 1, 1, 1, "sequence_lens");
+    if (status) return status;
+    int64_t batch = x->rank < 0 ? -1 : x->dims[s->time_first ? 1 : 0];
+    if (len->rank == 1 && len->dims[0] >= 0 && batch >= 0 && len->dims[0] != batch)
+        return tap_fail(ctx, tap_misfit(ctx), "%lld lengths for %lld sequences", (long long)len->dims[0],
+                        (long long)batch);
+    return tap_out_like(ctx, 0, x);
+}
+
+typedef struct reverse {
+    const char *x;
+    char *y;
+    const int64_t *len;
+    int64_t time, batch, time_step, batch_step, row_bytes;
+} reverse;
+
+static void reverse_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const reverse *r = arg;
+    (void)worker;
+    for (int64_t b = begin; b < end; b++) {
+        const char *x = r->x + b * r->batch_step;
+        char *y = r->y + b * r->batch_step;
+        for (int64_t t = 0; t < r->time; t++)
+            tap_copy_row(x + (t < r->len[b] ? r->len[b] - 1 - t : t) * r->time_step, y + t * r->time_step,
+                         (size_t)r->row_bytes);
+    }
+}
+
+static tap_status reverse_run(tap_ctx *ctx) {
+    const reverse_state *s = ctx->state;
+    const tap_tensor *x = ctx->in[0];
+    reverse r = {.x = x->data, .y = ctx->out[0]->data, .len = ctx->in[1]->data};
+    int time = s->time_first ? 0 : 1;
+    r.time = x->dims[time];
+    r.batch = x->dims[1 - time];
+    for (int64_t b = 0; b < r.batch; b++)
+        if (r.len[b] < 0 || r.len[b] > r.time)
+            return tap_fail(ctx, TAP_RUN, "sequence %lld has length %lld; there are %lld steps", (long long)b,
+                            (long long)r.len[b], (long long)r.time);
+    if (x->count == 0) return TAP_OK;
+    r.row_bytes = x->count / x->dims[0] / x->dims[1] * (int64_t)tap_dtype_bytes(x->dtype);
+    r.time_step = r.row_bytes * (s->time_first ? r.batch : 1);
+    r.batch_step = r.row_bytes * (s->time_first ? 1 : r.time);
+    tap_parallel(ctx, r.batch, tap_max64(1, 131072 / (r.time * r.row_bytes)), reverse_task, &r);
+    return TAP_OK;
+}
+
+static const tap_op ops[] = {
+    {.name = "ReverseSequence",
+     .since = 10,
+     .in_min = 2,
+     .in_max = 2,
+     .out_min = 1,
+     .out_max = 1,
+     .dtypes = TAP_TYPES_ALL,
+     .prepare = reverse_prepare,
+     .infer = reverse_infer,
+     .run = reverse_run},
+    {0},
+};
+
+TAP_DEFINE_FAMILY(reverse_sequence, ops);
