@@ -54,8 +54,9 @@ struct tap_ctx {
 
 /* ---- The row --------------------------------------------------------------------------------------------------------- */
 
-/* One stride of an elementwise operator: n elements; p[0..] the inputs, then the outputs, in the row's order; step[k] bytes
- * from one element of p[k] to the next, 0 where it is broadcast; p[k] is NULL where an input is absent. An output may equal an input exactly (same p and step). */
+/* One stride of an elementwise operator: n elements; p[0..] the inputs (NULL where absent), then the outputs, in the row's
+ * order; step[k] bytes from one element of p[k] to the next, 0 where it is broadcast. An output may equal an input exactly
+ * (same p and step). */
 typedef void tap_loop(int64_t n, char *const *p, const int64_t *step, const void *state);
 
 typedef tap_status tap_prepare_fn(tap_ctx *ctx, void **state);
@@ -247,7 +248,7 @@ TAP_API uint64_t tap_random_seed(tap_ctx *ctx);
 /* ---- Shared drivers ------------------------------------------------------------------------------------------------------ */
 
 /* Runs loop over the broadcast of in[0..n_in) into out[0..n_out), whose shapes are that of the broadcast. Dimensions are
- * merged first. Splits the work over the workers. NULL tensors are not allowed. */
+ * merged first. Splits the work over the workers. in[i] may be NULL: so is its pointer in the loop, and its step 0. */
 TAP_API tap_status tap_broadcast(tap_ctx *ctx, tap_loop *loop, const void *state, const tap_tensor *const *in, int n_in,
                                  tap_tensor *const *out, int n_out);
 /* infer: the numpy broadcast of the shapes of inputs first..last (absent ones are skipped) as output i. */
