@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/cast.h"
-#include "core/number.h"
+#include "core/decimal.h"
 #include "core/tensor.h"
 
 /* ---- Numbers to text: floats as NumPy prints them, bools as True and False ------------------------- */
@@ -19,21 +19,21 @@ static size_t format(const tap_tensor *x, int64_t i, char *text) {
     const char *at = (const char *)x->data + (size_t)i * tap_dtype_bytes(x->dtype);
     double d;
     int64_t v;
-    if (x->dtype == TAP_BOOL) return (size_t)snprintf(text, TAP_NUMBER_CHARS, *at ? "True" : "False");
+    if (x->dtype == TAP_BOOL) return (size_t)snprintf(text, TAP_DECIMAL_CHARS, *at ? "True" : "False");
     if (x->dtype == TAP_UINT64)
-        return (size_t)snprintf(text, TAP_NUMBER_CHARS, "%" PRIu64, ((const uint64_t *)x->data)[i]);
+        return (size_t)snprintf(text, TAP_DECIMAL_CHARS, "%" PRIu64, ((const uint64_t *)x->data)[i]);
     if (is_integer(x->dtype)) {
         TAP_ISA_NAME(tap_cast_dense)(x->dtype, TAP_INT64, 1, at, &v);
-        return (size_t)snprintf(text, TAP_NUMBER_CHARS, "%" PRId64, v);
+        return (size_t)snprintf(text, TAP_DECIMAL_CHARS, "%" PRId64, v);
     }
     TAP_ISA_NAME(tap_cast_dense)(x->dtype, TAP_DOUBLE, 1, at, &d);
-    return tap_number_format(x->dtype, d, text);
+    return tap_decimal_format(x->dtype, d, text);
 }
 
 static tap_status to_strings(tap_ctx *ctx, const tap_tensor *x, tap_tensor *y) {
     tap_string *out = y->data;
     for (int64_t i = 0; i < x->count; i++) {
-        char text[TAP_NUMBER_CHARS];
+        char text[TAP_DECIMAL_CHARS];
         size_t n = format(x, i, text);
         char *s = tap_string_bytes(ctx, n);
         if (!s) return TAP_MEMORY;
@@ -46,7 +46,7 @@ static tap_status to_strings(tap_ctx *ctx, const tap_tensor *x, tap_tensor *y) {
 /* ---- Text to numbers ------------------------------------------------------------------------------- */
 
 /* Stores n as element i of y. Integers are read exactly, "2.7" becomes 2; floats are rounded once. */
-static void store(const tap_cast *c, const tap_number *n, tap_tensor *y, int64_t i) {
+static void store(const tap_cast *c, const tap_decimal *n, tap_tensor *y, int64_t i) {
     char *at = (char *)y->data + (size_t)i * tap_dtype_bytes(y->dtype);
     uint64_t wrapped = n->is_negative ? 0 - n->magnitude : n->magnitude;
     const bool floats = y->dtype == TAP_FLOAT, ints = n->is_int && is_integer(y->dtype);
@@ -63,8 +63,8 @@ static void store(const tap_cast *c, const tap_number *n, tap_tensor *y, int64_t
 static tap_status from_strings(tap_ctx *ctx, const tap_cast *c, const tap_tensor *x, tap_tensor *y) {
     const tap_string *in = x->data;
     for (int64_t i = 0; i < x->count; i++) {
-        tap_number n;
-        if (!tap_number_parse(in[i].s, in[i].n, &n))
+        tap_decimal n;
+        if (!tap_decimal_parse(in[i].s, in[i].n, &n))
             return tap_fail(ctx, TAP_RUN, "element %" PRId64 " is no number: \"%.*s\"", i,
                             (int)tap_min64((int64_t)in[i].n, 80), in[i].s);
         store(c, &n, y, i);

@@ -1,6 +1,6 @@
 /* Numbers as text. The C library does the rounding, and is never shown a decimal point, which depends on the
  * locale. */
-#include "core/number.h"
+#include "core/decimal.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -68,7 +68,7 @@ static const char *parse_exponent(const char *s, const char *end, decimal *d) {
     return s;
 }
 
-static void set_integer(tap_number *out, const decimal *d) {
+static void set_integer(tap_decimal *out, const decimal *d) {
     out->is_int = d->exponent == 0 && !d->lost && d->n <= 20;
     out->magnitude = 0;
     for (size_t i = 0; i < d->n && out->is_int; i++)
@@ -77,7 +77,7 @@ static void set_integer(tap_number *out, const decimal *d) {
             !__builtin_add_overflow(out->magnitude, (uint64_t)(d->digits[i] - '0'), &out->magnitude);
 }
 
-static bool parse_decimal(const char *s, const char *end, tap_number *out) {
+static bool parse_decimal(const char *s, const char *end, tap_decimal *out) {
     decimal d = {.n = 0};
     s = parse_digits(s, end, &d);
     if (!d.any) return false;
@@ -95,11 +95,11 @@ static bool parse_decimal(const char *s, const char *end, tap_number *out) {
     return true;
 }
 
-bool tap_number_parse(const char *s, size_t n, tap_number *out) {
+bool tap_decimal_parse(const char *s, size_t n, tap_decimal *out) {
     const char *end = s + n;
     while (s < end && isspace((unsigned char)*s)) s++;
     while (end > s && isspace((unsigned char)end[-1])) end--;
-    *out = (tap_number){.is_negative = s < end && *s == '-'};
+    *out = (tap_decimal){.is_negative = s < end && *s == '-'};
     if (s < end && (*s == '-' || *s == '+')) s++;
     if (is_word(s, (size_t)(end - s), "inf") || is_word(s, (size_t)(end - s), "infinity"))
         out->d = INFINITY;
@@ -127,7 +127,7 @@ static bool leads_back(tap_dtype t, const char *text, double x) {
 
 /* Digits of |x| and the power of ten of the first; the count of digits. */
 static int shortest(tap_dtype t, double x, char *digits, int *power) {
-    char text[TAP_NUMBER_CHARS];
+    char text[TAP_DECIMAL_CHARS];
     int n = 1;
     do snprintf(text, sizeof text, "%.*e", n - 1, x);
     while (!leads_back(t, text, x) && n++ < 17);
@@ -140,7 +140,7 @@ static int shortest(tap_dtype t, double x, char *digits, int *power) {
     return n;
 }
 
-size_t tap_number_format(tap_dtype t, double x, char *out) {
+size_t tap_decimal_format(tap_dtype t, double x, char *out) {
     if (isnan(x)) return (size_t)sprintf(out, "nan");
     char *o = out, digits[24];
     int power = 0, n = 0;
