@@ -10,10 +10,16 @@
 
 #define SPINS 4000
 
+typedef struct pool_worker {
+    tap_pool *pool;
+    int       number;
+    pthread_t thread;
+} pool_worker;
+
 struct tap_pool {
     tap_budget      *budget;
     int              n_threads;    /* with the caller */
-    pthread_t       *threads;
+    pool_worker     *workers;      /* n_threads - 1   */
     pthread_mutex_t  lock;
     pthread_cond_t   wake;
     atomic_uint      round;
@@ -26,11 +32,6 @@ struct tap_pool {
     int64_t              n, grain, n_pieces;
     atomic_int_least64_t next;
 };
-
-typedef struct worker_arg {
-    tap_pool *pool;
-    int       number;
-} worker_arg;
 
 static inline void relax(void) {
 #if defined(__x86_64__)
@@ -64,24 +65,22 @@ static bool wait_for_round(tap_pool *p, unsigned seen) {
 }
 
 static void *work(void *argument) {
-    worker_arg a = *(worker_arg *)argument;
-    tap_mem_free(a.pool->budget, argument);
-    unsigned seen = 0;
-    while (wait_for_round(a.pool, seen)) {
+    const pool_worker *w = argument;
+    tap_pool          *p = w->pool;
+    unsigned           seen = 0;
+    while (wait_for_round(p, seen)) {
         seen++;
-        take_pieces(a.pool, a.number);
-        atomic_fetch_sub_explicit(&a.pool->busy, 1, memory_order_release);
+        take_pieces(p, w->number);
+        atomic_fetch_sub_explicit(&p->busy, 1, memory_order_release);
     }
     return NULL;
 }
 
 static bool start(tap_pool *p, int number) {
-    worker_arg *a = tap_mem_alloc(p->budget, sizeof *a);
-    if (!a) return false;
-    *a = (worker_arg){p, number};
-    if (pthread_create(&p->threads[number - 1], NULL, work, a) == 0) return true;
-    tap_mem_free(p->budget, a);
-    return false;
+    pool_worker *w = &p->workers[number - 1];
+    w->pool = p;
+    w->number = number;
+    return pthread_create(&w->thread, NULL, work, w) == 0;
 }
 
 tap_pool *tap_pool_new(tap_budget *b, int n_threads) {
@@ -89,8 +88,8 @@ tap_pool *tap_pool_new(tap_budget *b, int n_threads) {
     if (!p) return NULL;
     p->budget = b;
     p->n_threads = 1;
-    p->threads = tap_mem_alloc(b, (size_t)n_threads * sizeof *p->threads);
-    if (!p->threads) {
+    p->workers = tap_mem_alloc_zero(b, (size_t)n_threads * sizeof *p->workers);
+    if (!p->workers) {
         tap_mem_free(b, p);
         return NULL;
     }
@@ -106,10 +105,10 @@ void tap_pool_free(tap_pool *p) {
     atomic_store(&p->stop, true);
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
-    for (int i = 0; i < p->n_threads - 1; i++) pthread_join(p->threads[i], NULL);
+    for (int i = 0; i < p->n_threads - 1; i++) pthread_join(p->workers[i].thread, NULL);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
-    tap_mem_free(p->budget, p->threads);
+    tap_mem_free(p->budget, p->workers);
     tap_mem_free(p->budget, p);
 }
 

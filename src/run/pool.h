@@ -7,7 +7,8 @@
 
 typedef struct tap_pool tap_pool;
 
-/* n_threads counts the caller: 1 starts none. NULL: no memory, or no thread could be started. */
+/* n_threads counts the caller: 1 starts none. Where the system starts no more threads the pool has those that it started.
+ * NULL: no memory. */
 tap_pool *tap_pool_new(tap_budget *b, int n_threads);
 void      tap_pool_free(tap_pool *p);
 int       tap_pool_threads(const tap_pool *p);    /* of NULL: 1 */

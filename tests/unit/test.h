@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static int test_failures;
+/* One counter for all files of a program. */
+__attribute__((weak)) int test_failures;
 
 #define CHECK(cond)                                                                                                    \
     do {                                                                                                               \
@@ -48,7 +49,7 @@ typedef struct test_case {
 } test_case;
 
 /* Runs all, prints `N passed, N failed`; the program's exit status. */
-static int test_main(const test_case *tests, size_t n) {
+static inline int test_main(const test_case *tests, size_t n) {
     size_t failed = 0;
     for (size_t i = 0; i < n; i++) {
         int before = test_failures;
