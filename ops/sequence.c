@@ -278,7 +278,7 @@ static tap_status split_infer(tap_ctx *ctx) {
 
 /* How many parts there are, and the length of each: lengths in a list, or all `each` but the last. */
 static tap_status split_lengths(tap_ctx *ctx, int64_t dim, int64_t *n, int64_t *each) {
-    const tap_tensor *split = ctx->in[1];
+    const tap_tensor *split = tap_has_in(ctx, 1) ? ctx->in[1] : NULL;
     *each = split && split->rank == 0 ? tap_int_at(split, 0) : 1;
     if (*each < 1) return tap_fail(ctx, TAP_RUN, "split is %lld", (long long)*each);
     *n = dim / *each + (dim % *each != 0);
@@ -312,7 +312,7 @@ static tap_value *split_part(tap_ctx *ctx, const axis_state *s, int axis, int64_
 
 static tap_status split_run(tap_ctx *ctx) {
     const axis_state *s = ctx->state;
-    const tap_tensor *x = ctx->in[0], *split = ctx->in[1];
+    const tap_tensor *x = ctx->in[0], *split = tap_has_in(ctx, 1) ? ctx->in[1] : NULL;
     int axis;
     int64_t n = 0, each = 1, begin = 0;
     tap_status status = axis_in(ctx, s, x->rank, &axis);
