@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#include "common/conv_lanes.h"
+#include "common/conv_space.h"
+
 /* Weights of so many bytes stay in the second cache while pixels pass; copied input has the buffer. */
 #ifdef TAP_ISA_avx512
 #define B_BLOCK_BYTES (1 << 20)
@@ -41,20 +44,16 @@ typedef struct line {
 typedef struct plan {
     const tap_conv *v;
     const tap_tile_set *set;
-    tap_conv_axis axes[TAP_RANK_MAX], *last;
-    int n_axes;
-    int64_t images;
-    int64_t elem, c_bytes, x_pixel, x_image, y_pixel, y_image; /* bytes                             */
-    int64_t outer_taps, k; /* taps of all axes but the last; all taps x c                             */
-    int64_t lines;         /* of an image: output pixels that follow each other along the last axis   */
+    tap_conv_space s;
+    int64_t c_bytes, k; /* of a group's channels in a pixel; taps x c                                      */
     int64_t panels, panel_bytes, p_block;
-    int64_t columns; /* input pixels along the last axis under the largest tile                 */
-    bool merged;     /* the last axis' taps are one segment                                     */
-    bool direct;     /* input is read where it lies if it can be                                */
-    bool by_pixel;   /* if it is copied, each pixel's window by itself: k elements of one segment */
-    bool scattered;  /* tiles take pixels of several lines; all their input is copied           */
+    int64_t columns; /* input pixels along the last axis under the largest tile                            */
+    bool merged;     /* the last axis' taps are one segment                                                */
+    bool direct;     /* input is read where it lies if it can be                                           */
+    bool by_pixel;   /* if it is copied, each pixel's window by itself: k elements of one segment          */
+    bool scattered;  /* tiles take pixels of several lines; all their input is copied                      */
     int64_t tiles_of_line, tiles_of_image;
-    int64_t seg_max; /* segments of a line                                                      */
+    int64_t seg_max; /* segments of a line                                                                 */
     int64_t tile_bytes, buffer_bytes, line_bytes;
 } plan;
 
@@ -70,120 +69,44 @@ typedef struct work {
     int n_tiles;
 } work;
 
-/* ---- The plan: from shapes only
- * ------------------------------------------------------------------------------------------ */
+/* ---- The plan: from shapes only ------------------------------------------------------------- */
 
-static bool is_pointwise(const tap_conv_axis *a) {
-    return a->taps == 1 && a->first == 0 && a->step == 1 && a->out == a->in && a->out_step == 1 &&
-           a->out_extent == a->out;
-}
-
-/* Fewer axes with the same pixels: those of extent 1 go; where nothing slides, all pixels of all images are
- * one line. */
-static void simplify_axes(plan *p) {
-    const tap_conv *v = p->v;
-    bool pointwise = true;
-    int64_t count = v->images;
-    p->images = v->images;
-    for (int i = 0; i < v->n_axes; i++) {
-        const tap_conv_axis *a = &v->axes[i];
-        pointwise = pointwise && is_pointwise(a);
-        if (a->in == 1 && is_pointwise(a)) continue;
-        p->axes[p->n_axes++] = *a;
-    }
-    if (p->n_axes == 0) p->axes[p->n_axes++] = v->axes[0];
-    if (pointwise) {
-        for (int i = 0; i < v->n_axes; i++) count *= v->axes[i].in;
-        p->axes[0] = (tap_conv_axis){.in = count,
-                                     .step = 1,
-                                     .taps = 1,
-                                     .tap_step = 1,
-                                     .out = count,
-                                     .out_extent = count,
-                                     .out_step = 1};
-        p->n_axes = 1;
-        p->images = 1;
-    }
-    p->last = &p->axes[p->n_axes - 1];
-}
-
-/* Pixels of several lines share a tile where lines are short and the pixels of y follow each other. */
-static bool wants_scattered(const plan *p) {
-    bool dense = p->lines > 1;
-    for (int i = 0; i < p->n_axes; i++)
-        dense = dense && p->axes[i].out_step == 1 && p->axes[i].out == p->axes[i].out_extent;
-    return dense && p->last->out * 5 < p->set->rows * 2;
-}
-
-static void plan_sizes(plan *p) {
-    const tap_conv *v = p->v;
-    int64_t in = 1, out = 1;
-    p->elem = p->set->elem;
-    p->c_bytes = v->c * p->elem;
-    p->x_pixel = v->groups * p->c_bytes;
-    p->y_pixel = v->groups * v->m * p->elem;
-    p->outer_taps = p->lines = 1;
-    for (int i = 0; i < p->n_axes; i++) {
-        in *= p->axes[i].in;
-        out *= p->axes[i].out_extent;
-        if (i + 1 < p->n_axes) p->outer_taps *= p->axes[i].taps, p->lines *= p->axes[i].out;
-    }
-    p->x_image = in * p->x_pixel;
-    p->y_image = out * p->y_pixel;
-    p->k = p->outer_taps * p->last->taps * v->c;
-    p->panels = (v->m + p->set->columns - 1) / p->set->columns;
-    p->panel_bytes = p->k * p->set->columns * p->elem;
-    p->p_block = tap_max64(2, B_BLOCK_BYTES / tap_max64(1, p->panel_bytes));
-}
-
-/* How tiles come to their input. */
+/* How tiles come to their input. Pixels of several lines share a tile where lines are short. Pixels whose
+ * places in the first cache collide, and groups too narrow to be worth a segment, are copied. */
 static void plan_input(plan *p) {
     const tap_conv *v = p->v;
-    const tap_conv_axis *w = p->last;
-    p->scattered = wants_scattered(p);
-    /* Pixels whose places in the first cache collide, and groups too narrow to be worth a segment, are
-     * copied. */
-    bool collide = w->taps == 1 && w->step * p->x_pixel % 4096 == 0 && p->panels >= 4;
+    const tap_conv_axis *w = &p->s.last;
+    int64_t rows = p->set->rows, elem = p->set->elem;
+    p->scattered = p->s.dense && p->s.lines > 1 && w->out * 5 < rows * 2;
+    bool collide = w->taps == 1 && w->step * p->s.x_pixel % 4096 == 0 && p->panels >= 4;
     p->direct = !p->scattered && !collide && (v->groups == 1 || p->c_bytes >= 64 || w->taps == 1);
     p->merged = w->tap_step == 1 && (v->groups == 1 || !p->direct);
-    p->columns = (p->set->rows - 1) * w->step + (w->taps - 1) * w->tap_step + 1;
-    p->by_pixel = p->scattered || collide || p->columns > p->set->rows * w->taps;
+    p->columns = (rows - 1) * w->step + (w->taps - 1) * w->tap_step + 1;
+    p->by_pixel = p->scattered || collide || p->columns > rows * w->taps;
     p->tile_bytes =
-        p->by_pixel ? p->set->rows * (p->k * p->elem + PAD_BYTES) : p->outer_taps * p->columns * p->c_bytes;
+        p->by_pixel ? rows * (p->k * elem + PAD_BYTES) : p->s.outer_taps * p->columns * p->c_bytes;
     p->tile_bytes = (int64_t)tap_round_up((size_t)p->tile_bytes, TAP_ALIGN);
     p->buffer_bytes = tap_max64(BUFFER_BYTES, p->tile_bytes);
-    p->seg_max = p->outer_taps * (p->merged ? 1 : w->taps);
-    p->line_bytes = (p->outer_taps + 3 * p->seg_max) * (int64_t)sizeof(int64_t);
+    p->seg_max = p->s.outer_taps * (p->merged ? 1 : w->taps);
+    p->line_bytes = (p->s.outer_taps + 3 * p->seg_max) * (int64_t)sizeof(int64_t);
 }
 
 static void plan_init(plan *p, const tap_conv *v) {
     *p = (plan){.v = v, .set = tap_tiles(v->kind)};
-    simplify_axes(p);
-    plan_sizes(p);
+    int64_t elem = p->set->elem, rows = p->set->rows;
+    tap_conv_space_init(&p->s, v, elem);
+    p->c_bytes = v->c * elem;
+    p->k = p->s.outer_taps * p->s.last.taps * v->c;
+    p->panels = (v->m + p->set->columns - 1) / p->set->columns;
+    p->panel_bytes = p->k * p->set->columns * elem;
+    p->p_block = tap_max64(2, B_BLOCK_BYTES / tap_max64(1, p->panel_bytes));
     plan_input(p);
-    p->tiles_of_line = (p->last->out + p->set->rows - 1) / p->set->rows;
-    p->tiles_of_image = p->scattered ? (p->lines * p->last->out + p->set->rows - 1) / p->set->rows
-                                     : p->lines * p->tiles_of_line;
+    p->tiles_of_line = (p->s.last.out + rows - 1) / rows;
+    p->tiles_of_image =
+        p->scattered ? (p->s.lines * p->s.last.out + rows - 1) / rows : p->s.lines * p->tiles_of_line;
 }
 
-/* ---- Where a tile's input is
- * --------------------------------------------------------------------------------------------- */
-
-/* Bytes from the image's start to the row on which, for output line l, this tap of the outer axes falls; -1:
- * outside. */
-static int64_t row_of_tap(const plan *p, int64_t l, int64_t tap) {
-    int64_t row = 0, stride = p->last->in;
-    for (int i = p->n_axes - 2; i >= 0; i--) {
-        const tap_conv_axis *a = &p->axes[i];
-        int64_t x = l % a->out * a->step + a->first + tap % a->taps * a->tap_step;
-        if (x < 0 || x >= a->in) return -1;
-        row += x * stride;
-        stride *= a->in;
-        l /= a->out;
-        tap /= a->taps;
-    }
-    return row * p->x_pixel;
-}
+/* ---- Where a tile's input is ------------------------------------------------------------------ */
 
 /* n pixels of the group's channels from x, step apart, to `to`; zeros for those outside. row: of the image,
  * NULL: outside. */
@@ -193,17 +116,18 @@ static void copy_pixels(const plan *p, const char *row, int64_t x, int64_t n, in
         memset(to, 0, (size_t)(n * p->c_bytes));
         return;
     }
-    if (step == 1 && p->c_bytes == p->x_pixel) {
+    if (step == 1 && p->c_bytes == p->s.x_pixel) {
         int64_t before = tap_min64(n, tap_max64(0, -x)),
-                inside = tap_max64(0, tap_min64(n, p->last->in - x) - before);
+                inside = tap_max64(0, tap_min64(n, p->s.last.in - x) - before);
         memset(to, 0, (size_t)before * bytes);
-        if (inside) memcpy(to + before * p->c_bytes, row + (x + before) * p->x_pixel, (size_t)inside * bytes);
+        if (inside)
+            memcpy(to + before * p->c_bytes, row + (x + before) * p->s.x_pixel, (size_t)inside * bytes);
         memset(to + (before + inside) * p->c_bytes, 0, (size_t)(n - before - inside) * bytes);
         return;
     }
     for (int64_t i = 0; i < n; i++, x += step, to += p->c_bytes) {
-        if (x >= 0 && x < p->last->in)
-            memcpy(to, row + x * p->x_pixel, bytes);
+        if (x >= 0 && x < p->s.last.in)
+            memcpy(to, row + x * p->s.x_pixel, bytes);
         else
             memset(to, 0, bytes);
     }
@@ -211,7 +135,7 @@ static void copy_pixels(const plan *p, const char *row, int64_t x, int64_t n, in
 
 static line line_at(const plan *p, char *memory) {
     line n = {.outer = (int64_t *)(void *)memory};
-    n.b_seg = n.outer + p->outer_taps;
+    n.b_seg = n.outer + p->s.outer_taps;
     n.direct = n.b_seg + p->seg_max;
     n.copied = n.direct + p->seg_max;
     return n;
@@ -219,54 +143,42 @@ static line line_at(const plan *p, char *memory) {
 
 /* The segments of output line l. */
 static void fill_line(const plan *p, int64_t l, line *n) {
-    const tap_conv_axis *w = p->last;
-    int64_t pieces = p->merged ? 1 : w->taps, step = p->set->columns * p->elem;
-    for (int64_t t = 0; t < p->outer_taps; t++) {
-        int64_t row = row_of_tap(p, l, t);
+    const tap_conv_axis *w = &p->s.last;
+    int64_t pieces = p->merged ? 1 : w->taps, step = p->set->columns * p->set->elem;
+    for (int64_t t = 0; t < p->s.outer_taps; t++) {
+        int64_t row = tap_conv_row(&p->s, l, t);
         if (row < 0) continue;
         for (int64_t i = 0; i < pieces; i++, n->n_seg++) {
             n->b_seg[n->n_seg] = (t * w->taps + i) * p->v->c * step;
-            n->direct[n->n_seg] = row + i * w->tap_step * p->x_pixel;
+            n->direct[n->n_seg] = row + i * w->tap_step * p->s.x_pixel;
             n->copied[n->n_seg] = (n->n_outer * p->columns + i * w->tap_step) * p->c_bytes;
         }
         n->outer[n->n_outer++] = row;
     }
 }
 
-/* The number, within its image, of y's pixel for output o of line l. */
-static int64_t place_in_y(const plan *p, int64_t l, int64_t o) {
-    int64_t at = p->last->out_first + o * p->last->out_step, stride = p->last->out_extent;
-    for (int i = p->n_axes - 2; i >= 0; i--) {
-        const tap_conv_axis *a = &p->axes[i];
-        at += (a->out_first + l % a->out * a->out_step) * stride;
-        stride *= a->out_extent;
-        l /= a->out;
-    }
-    return at;
-}
-
 /* A tile of `rows` pixels of y from number `at` of the image on; where its input is, is still open. */
 static pixels *add_tile(const plan *p, work *k, int64_t image, int64_t group, int64_t at, int64_t rows) {
     pixels *t = &k->tiles[k->n_tiles++];
-    *t = (pixels){.at = image * (p->y_image / p->y_pixel) + at, .rows = (int)rows};
-    t->c = (char *)p->v->y + t->at * p->y_pixel + group * p->v->m * p->elem;
+    *t = (pixels){.at = image * (p->s.y_image / p->s.y_pixel) + at, .rows = (int)rows};
+    t->c = (char *)p->v->y + t->at * p->s.y_pixel + group * p->v->m * p->set->elem;
     return t;
 }
 
 /* The tile's input copied window by window, for outputs o .., counted through the lines. x: the image. */
 static void copy_windows(const plan *p, work *k, const char *x, int64_t o, pixels *t) {
     static const int64_t whole[1] = {0};
-    const tap_conv_axis *w = p->last;
+    const tap_conv_axis *w = &p->s.last;
     t->a = k->buffer + k->used;
-    t->a_row = p->k * p->elem + PAD_BYTES;
+    t->a_row = p->k * p->set->elem + PAD_BYTES;
     t->a_seg = t->b_seg = whole;
     t->n_seg = 1;
     t->k = p->k;
     for (int64_t i = 0; i < t->rows; i++) {
         char *to = k->buffer + k->used + i * t->a_row;
         int64_t l = (o + i) / w->out, first = (o + i) % w->out * w->step + w->first;
-        for (int64_t tap = 0; tap < p->outer_taps; tap++, to += w->taps * p->c_bytes) {
-            int64_t row = row_of_tap(p, l, tap);
+        for (int64_t tap = 0; tap < p->s.outer_taps; tap++, to += w->taps * p->c_bytes) {
+            int64_t row = tap_conv_row(&p->s, l, tap);
             copy_pixels(p, row < 0 ? NULL : x + row, first, w->taps, w->tap_step, to);
         }
     }
@@ -277,7 +189,7 @@ static void copy_windows(const plan *p, work *k, const char *x, int64_t o, pixel
 static void copy_rows(const plan *p, work *k, const char *x, int64_t first, int64_t n, pixels *t) {
     char *to = k->buffer + k->used;
     t->a = to;
-    t->a_row = p->last->step * p->c_bytes;
+    t->a_row = p->s.last.step * p->c_bytes;
     t->a_seg = k->line.copied;
     for (int64_t i = 0; i < k->line.n_outer; i++, to += p->columns * p->c_bytes)
         copy_pixels(p, x + k->line.outer[i], first, n, 1, to);
@@ -287,16 +199,16 @@ static void copy_rows(const plan *p, work *k, const char *x, int64_t first, int6
 /* Outputs o .. o + rows of line l, which is the work's last one. */
 static void add_tile_of_line(const plan *p, work *k, int64_t image, int64_t group, int64_t l, int64_t o,
                              int64_t rows) {
-    const tap_conv_axis *w = p->last;
-    const char *x = (const char *)p->v->x + image * p->x_image + group * p->c_bytes;
+    const tap_conv_axis *w = &p->s.last;
+    const char *x = (const char *)p->v->x + image * p->s.x_image + group * p->c_bytes;
     int64_t first = o * w->step + w->first, end = first + (rows - 1) * w->step + (w->taps - 1) * w->tap_step;
-    pixels *t = add_tile(p, k, image, group, place_in_y(p, l, o), rows);
+    pixels *t = add_tile(p, k, image, group, tap_conv_place(&p->s, l, o), rows);
     t->b_seg = k->line.b_seg;
     t->n_seg = k->line.n_seg;
     t->k = p->merged ? w->taps * p->v->c : p->v->c;
     if (p->direct && first >= 0 && end < w->in) {
-        t->a = x + first * p->x_pixel;
-        t->a_row = w->step * p->x_pixel;
+        t->a = x + first * p->s.x_pixel;
+        t->a_row = w->step * p->s.x_pixel;
         t->a_seg = k->line.direct;
     } else if (p->by_pixel)
         copy_windows(p, k, x, l * w->out + o, t);
@@ -307,21 +219,20 @@ static void add_tile_of_line(const plan *p, work *k, int64_t image, int64_t grou
 /* Outputs o .. o + rows of the image, whatever lines they are on. */
 static void add_scattered_tile(const plan *p, work *k, int64_t image, int64_t group, int64_t o,
                                int64_t rows) {
-    const char *x = (const char *)p->v->x + image * p->x_image + group * p->c_bytes;
+    const char *x = (const char *)p->v->x + image * p->s.x_image + group * p->c_bytes;
     copy_windows(p, k, x, o, add_tile(p, k, image, group, o, rows));
 }
 
-/* ---- Running tiles
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Running tiles ---------------------------------------------------------------------------- */
 
 static void tell(const plan *p, const pixels *t, int64_t col, int64_t n_cols) {
     const tap_conv *v = p->v;
     if (!v->done) return;
-    if (p->last->out_step == 1 || t->rows == 1) {
+    if (p->s.last.out_step == 1 || t->rows == 1) {
         v->done(v->arg, t->at, t->rows, col, n_cols);
         return;
     }
-    for (int i = 0; i < t->rows; i++) v->done(v->arg, t->at + i * p->last->out_step, 1, col, n_cols);
+    for (int i = 0; i < t->rows; i++) v->done(v->arg, t->at + i * p->s.last.out_step, 1, col, n_cols);
 }
 
 /* The collected tiles x panels p0 .. p1 of a group. */
@@ -335,11 +246,11 @@ static void run_tiles(const plan *p, work *k, int64_t group, int64_t p0, int64_t
                 .a = x->a, .a_row = x->a_row, .a_seg = x->a_seg, .b_seg = x->b_seg, .n_seg = x->n_seg};
             t.k = x->k;
             t.b = (const char *)v->packed + (group * p->panels + b) * p->panel_bytes;
-            t.b_step = p->set->columns * p->elem;
+            t.b_step = p->set->columns * p->set->elem;
             t.b_panel = p->panel_bytes;
             t.c = x->c;
-            t.c_row = p->last->out_step * p->y_pixel;
-            t.bias = v->bias ? (const char *)v->bias + group * v->m * p->elem : NULL;
+            t.c_row = p->s.last.out_step * p->s.y_pixel;
+            t.bias = v->bias ? (const char *)v->bias + group * v->m * p->set->elem : NULL;
             tap_tile_run(p->set, &t, x->rows, b, last, v->m, k->tmp);
             tell(p, x, group * v->m + col, tap_min64(last * p->set->columns, v->m) - col);
         }
@@ -365,7 +276,7 @@ static void start_line(const plan *p, work *k, int64_t group, int64_t l, int64_t
 /* Tiles begin .. end, counted through all images, x panels p0 .. p1 of a group. */
 static void run_range(const plan *p, work *k, int64_t group, int64_t begin, int64_t end, int64_t p0,
                       int64_t p1) {
-    int64_t in_line = p->tiles_of_line, pixels_of_image = p->lines * p->last->out;
+    int64_t in_line = p->tiles_of_line, pixels_of_image = p->s.lines * p->s.last.out;
     for (int64_t u = begin; u < end; u++) {
         int64_t image = u / p->tiles_of_image, i = u % p->tiles_of_image;
         if (p->scattered) {
@@ -374,10 +285,10 @@ static void run_range(const plan *p, work *k, int64_t group, int64_t begin, int6
             add_scattered_tile(p, k, image, group, o, pixels_of_image * (i + 1) / p->tiles_of_image - o);
             continue;
         }
-        int64_t l = i / in_line, o = p->last->out * (i % in_line) / in_line;
+        int64_t l = i / in_line, o = p->s.last.out * (i % in_line) / in_line;
         if (u == begin || i % in_line == 0) start_line(p, k, group, l, p0, p1);
         make_room(p, k, group, p0, p1);
-        add_tile_of_line(p, k, image, group, l, o, p->last->out * (i % in_line + 1) / in_line - o);
+        add_tile_of_line(p, k, image, group, l, o, p->s.last.out * (i % in_line + 1) / in_line - o);
     }
     run_tiles(p, k, group, p0, p1);
 }
@@ -412,9 +323,9 @@ static void conv_task(void *arg, int64_t begin, int64_t end, int worker) {
 /* Jobs by shape: enough work each, and, where there are few pixels, panels shared out too. */
 static void plan_jobs(const plan *p, jobs *j) {
     const tap_conv *v = p->v;
-    j->tiles = p->images * p->tiles_of_image;
+    j->tiles = p->s.images * p->tiles_of_image;
     double tile =
-        (double)(p->scattered ? p->set->rows : (p->last->out + p->tiles_of_line - 1) / p->tiles_of_line) *
+        (double)(p->scattered ? p->set->rows : (p->s.last.out + p->tiles_of_line - 1) / p->tiles_of_line) *
         (double)p->k * (double)v->m;
     double worth = 4.0 * WORK_OF_JOB / (tile < 1 ? 1 : tile);
     j->tiles_of_job = worth >= (double)j->tiles ? j->tiles : worth < 1 ? 1 : (int64_t)worth;
@@ -432,7 +343,7 @@ static void plan_jobs(const plan *p, jobs *j) {
 static tap_status run_pointwise(tap_ctx *ctx, const plan *p, tap_dtype dtype) {
     const tap_conv *v = p->v;
     tap_gemm g = {.dtype = dtype,
-                  .m = p->last->out,
+                  .m = p->s.last.out,
                   .n = v->m,
                   .k = v->c,
                   .a = v->x,
@@ -447,11 +358,12 @@ static tap_status run_pointwise(tap_ctx *ctx, const plan *p, tap_dtype dtype) {
 }
 
 tap_status tap_conv_run(tap_ctx *ctx, const tap_conv *v) {
+    if (tap_conv_is_narrow(v->kind, v->groups, v->m)) return tap_conv_lanes_run(ctx, v);
     plan p;
     jobs j = {.p = &p};
     plan_init(&p, v);
-    if (p.y_image == 0 || p.images == 0) return TAP_OK;
-    if (is_pointwise(p.last) && p.n_axes == 1 && v->groups == 1 && v->kind <= TAP_TILE_F64)
+    if (p.s.y_image == 0 || p.s.images == 0) return TAP_OK;
+    if (p.s.pointwise && v->groups == 1 && v->kind <= TAP_TILE_F64)
         return run_pointwise(ctx, &p, v->kind == TAP_TILE_F32 ? TAP_FLOAT : TAP_DOUBLE);
     plan_jobs(&p, &j);
     size_t one = (size_t)(p.buffer_bytes + LINES_MAX * p.line_bytes) + tap_tile_tmp_bytes(p.set), all;

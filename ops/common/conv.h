@@ -47,10 +47,19 @@ typedef struct tap_conv_weights {
 
 #define tap_conv_packed_bytes TAP_ISA_NAME(tap_conv_packed_bytes)
 #define tap_conv_pack         TAP_ISA_NAME(tap_conv_pack)
+#define tap_conv_taps         TAP_ISA_NAME(tap_conv_taps)
+#define tap_conv_take_weights TAP_ISA_NAME(tap_conv_take_weights)
 #define tap_conv_run          TAP_ISA_NAME(tap_conv_run)
 
+/* k: taps x c. */
 bool tap_conv_packed_bytes(tap_tile_kind kind, int64_t groups, int64_t k, int64_t m, size_t *n_bytes);
 void tap_conv_pack(const tap_conv_weights *w, void *packed);
+
+/* For packed forms: how many taps are packed; the weights from input channel i to the n output channels from
+ * j on, of group g, at packed tap t, stored at `to`. Returns where they end. */
+int64_t tap_conv_taps(const tap_conv_weights *w);
+char *tap_conv_take_weights(const tap_conv_weights *w, int64_t g, int64_t j, int64_t n, int64_t i, int64_t t,
+                            char *to);
 
 /* From run: over all workers, with scratch from the context. */
 tap_status tap_conv_run(tap_ctx *ctx, const tap_conv *v);

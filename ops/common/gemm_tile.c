@@ -4,73 +4,45 @@
 
 #include <string.h>
 
-#if defined(__AVX2__)
-#include <immintrin.h>
-#elif defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
-#define TILE_INLINE static inline __attribute__((always_inline))
-#ifdef __clang__
-#define TILE_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define TILE_UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "common/vector.h"
 
 /* With R vectors of accumulators, two of B and one of A, 32 or 16 registers are full and every load of B
  * serves `rows` multiply-adds. Few rows take more panels instead, for a multiply-add has a latency of four
  * and two start a cycle. */
 #if defined(TAP_ISA_avx512)
-#define VECTOR_BYTES 64
 #define FLOAT_LIMITS .rows = 14, .panels = {0, 4, 4, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1}
 #define FLOAT_LIST(X)                                                                                    \
     X(1, 1)                                                                                              \
     X(2, 1)                                                                                              \
     X(3, 1)                                                                                              \
-    X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(13, 1) X(14, 1) X(1, 2) \
-        X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(7, 2) X(1, 4) X(2, 4)
+    X(4, 1)                                                                                              \
+    X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(13, 1) X(14, 1) X(1, 2) X(2, 2) \
+        X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(7, 2) X(1, 4) X(2, 4)
 #else
 #define FLOAT_LIST(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2) X(1, 4)
 #define FLOAT_LIMITS  .rows = 6, .panels = {0, 4, 2, 2, 1, 1, 1}
-#ifdef TAP_ISA_avx2
-#define VECTOR_BYTES 32
-#else
-#define VECTOR_BYTES 16
-#endif
 #endif
 #define INT_LIST(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2)
 #define INT_LIMITS  .rows = 6, .panels = {0, 2, 2, 2, 1, 1, 1}
 
 #define SPLAT(p) (*(p) - (NAME(V)){0})
 
-#define KIND         f32
-#define T            float
-#define LANES        (VECTOR_BYTES / 4)
-#define BROADCAST(p) SPLAT(p)
-#if defined(TAP_ISA_avx512)
-#define MADD(x, b, s) ((NAME(V))_mm512_fmadd_ps((__m512)(x), (__m512)(b), (__m512)(s)))
-#elif defined(TAP_ISA_avx2)
-#define MADD(x, b, s) ((NAME(V))_mm256_fmadd_ps((__m256)(x), (__m256)(b), (__m256)(s)))
-#else
-#define MADD(x, b, s) ((s) + (x) * (b))
-#endif
-#define TILE_LIST   FLOAT_LIST
-#define TILE_LIMITS FLOAT_LIMITS
+#define KIND          f32
+#define T             float
+#define LANES         (VECTOR_BYTES / 4)
+#define BROADCAST(p)  SPLAT(p)
+#define MADD(x, b, s) VECTOR_FMA_F32(NAME(V), x, b, s)
+#define TILE_LIST     FLOAT_LIST
+#define TILE_LIMITS   FLOAT_LIMITS
 #include "common/gemm_tile.inc"
 
-#define KIND         f64
-#define T            double
-#define LANES        (VECTOR_BYTES / 8)
-#define BROADCAST(p) SPLAT(p)
-#if defined(TAP_ISA_avx512)
-#define MADD(x, b, s) ((NAME(V))_mm512_fmadd_pd((__m512d)(x), (__m512d)(b), (__m512d)(s)))
-#elif defined(TAP_ISA_avx2)
-#define MADD(x, b, s) ((NAME(V))_mm256_fmadd_pd((__m256d)(x), (__m256d)(b), (__m256d)(s)))
-#else
-#define MADD(x, b, s) ((s) + (x) * (b))
-#endif
-#define TILE_LIST   FLOAT_LIST
-#define TILE_LIMITS FLOAT_LIMITS
+#define KIND          f64
+#define T             double
+#define LANES         (VECTOR_BYTES / 8)
+#define BROADCAST(p)  SPLAT(p)
+#define MADD(x, b, s) VECTOR_FMA_F64(NAME(V), x, b, s)
+#define TILE_LIST     FLOAT_LIST
+#define TILE_LIMITS   FLOAT_LIMITS
 #include "common/gemm_tile.inc"
 
 #define KIND          u32
@@ -104,7 +76,7 @@
 #else
 typedef int16_t pairs __attribute__((vector_size(VECTOR_BYTES)));
 typedef uint32_t sums __attribute__((vector_size(VECTOR_BYTES)));
-TILE_INLINE sums madd_pairs(sums x, sums b, sums s) {
+VECTOR_INLINE sums madd_pairs(sums x, sums b, sums s) {
     pairs p = (pairs)x, q = (pairs)b;
     for (int i = 0; i < VECTOR_BYTES / 4; i++)
         s[i] += (uint32_t)(p[2 * i] * q[2 * i]) + (uint32_t)(p[2 * i + 1] * q[2 * i + 1]);

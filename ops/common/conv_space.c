@@ -1,0 +1,73 @@
+/* The geometry of a convolution. */
+#include "common/conv_space.h"
+
+static bool is_pointwise(const tap_conv_axis *a) {
+    return a->taps == 1 && a->first == 0 && a->step == 1 && a->out == a->in && a->out_step == 1 &&
+           a->out_extent == a->out;
+}
+
+static tap_conv_axis pointwise_axis(int64_t n) {
+    return (tap_conv_axis){
+        .in = n, .step = 1, .taps = 1, .tap_step = 1, .out = n, .out_extent = n, .out_step = 1};
+}
+
+static void simplify_axes(tap_conv_space *s, const tap_conv *v) {
+    int64_t pixels = v->images;
+    s->images = v->images;
+    s->pointwise = true;
+    for (int i = 0; i < v->n_axes; i++) {
+        const tap_conv_axis *a = &v->axes[i];
+        s->pointwise = s->pointwise && is_pointwise(a);
+        pixels *= a->in;
+        if (a->in != 1 || !is_pointwise(a)) s->axes[s->n_axes++] = *a;
+    }
+    if (s->pointwise) {
+        s->n_axes = 1;
+        s->axes[0] = pointwise_axis(pixels);
+        s->images = 1;
+    }
+    s->last = s->axes[s->n_axes - 1];
+}
+
+void tap_conv_space_init(tap_conv_space *s, const tap_conv *v, int64_t elem) {
+    int64_t in = 1, out = 1;
+    *s = (tap_conv_space){
+        .x_pixel = v->groups * v->c * elem, .y_pixel = v->groups * v->m * elem, .outer_taps = 1};
+    simplify_axes(s, v);
+    s->lines = 1;
+    s->dense = true;
+    for (int i = 0; i < s->n_axes; i++) {
+        const tap_conv_axis *a = &s->axes[i];
+        in *= a->in;
+        out *= a->out_extent;
+        s->dense = s->dense && a->out_step == 1 && a->out == a->out_extent;
+        if (i + 1 < s->n_axes) s->outer_taps *= a->taps, s->lines *= a->out;
+    }
+    s->x_image = in * s->x_pixel;
+    s->y_image = out * s->y_pixel;
+}
+
+int64_t tap_conv_row(const tap_conv_space *s, int64_t l, int64_t tap) {
+    int64_t row = 0, stride = s->last.in;
+    for (int i = s->n_axes - 2; i >= 0; i--) {
+        const tap_conv_axis *a = &s->axes[i];
+        int64_t x = l % a->out * a->step + a->first + tap % a->taps * a->tap_step;
+        if (x < 0 || x >= a->in) return -1;
+        row += x * stride;
+        stride *= a->in;
+        l /= a->out;
+        tap /= a->taps;
+    }
+    return row * s->x_pixel;
+}
+
+int64_t tap_conv_place(const tap_conv_space *s, int64_t l, int64_t o) {
+    int64_t at = s->last.out_first + o * s->last.out_step, stride = s->last.out_extent;
+    for (int i = s->n_axes - 2; i >= 0; i--) {
+        const tap_conv_axis *a = &s->axes[i];
+        at += (a->out_first + l % a->out * a->out_step) * stride;
+        stride *= a->out_extent;
+        l /= a->out;
+    }
+    return at;
+}

@@ -1,0 +1,35 @@
+/* Vectors of the instruction set that a file is compiled for, and the explicit multiply-add on them: one
+ * rounding where the set has it, two on the base set. */
+#ifndef TAP_OPS_COMMON_VECTOR_H
+#define TAP_OPS_COMMON_VECTOR_H
+
+#include "common/ops.h"
+
+#if defined(TAP_ISA_avx2) || defined(TAP_ISA_avx512)
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#define VECTOR_INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define VECTOR_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define VECTOR_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#if defined(TAP_ISA_avx512)
+#define VECTOR_BYTES               64
+#define VECTOR_FMA_F32(V, x, b, s) ((V)_mm512_fmadd_ps((__m512)(x), (__m512)(b), (__m512)(s)))
+#define VECTOR_FMA_F64(V, x, b, s) ((V)_mm512_fmadd_pd((__m512d)(x), (__m512d)(b), (__m512d)(s)))
+#elif defined(TAP_ISA_avx2)
+#define VECTOR_BYTES               32
+#define VECTOR_FMA_F32(V, x, b, s) ((V)_mm256_fmadd_ps((__m256)(x), (__m256)(b), (__m256)(s)))
+#define VECTOR_FMA_F64(V, x, b, s) ((V)_mm256_fmadd_pd((__m256d)(x), (__m256d)(b), (__m256d)(s)))
+#else
+#define VECTOR_BYTES               16
+#define VECTOR_FMA_F32(V, x, b, s) ((s) + (x) * (b))
+#define VECTOR_FMA_F64(V, x, b, s) ((s) + (x) * (b))
+#endif
+
+#endif
