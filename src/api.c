@@ -343,10 +343,12 @@ tap_status tap_session_tap(tap_session *s, const char *selector, size_t *n_picke
     const char *one = away ? selector + 1 : selector;
     size_t     *indices, n;
     /* An exact name may begin with '!'. */
-    if (away && tap_model_select(s->model, &selector, 1, &indices, &n, NULL) == TAP_OK && n > 0) {
-        away = false;
+    if (away && tap_model_select(s->model, &selector, 1, &indices, &n, NULL) == TAP_OK) {
         tap_free(indices);
-        one = selector;
+        if (n > 0) {
+            away = false;
+            one = selector;
+        }
     }
     tap_status st = tap_model_select(s->model, &one, 1, &indices, &n, err);
     if (st != TAP_OK) return st;

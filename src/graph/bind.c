@@ -332,12 +332,17 @@ static tap_status index_functions(tap_binder *bd) {
     return TAP_OK;
 }
 
-/* Numbers all values of the model in the order in which people meet them: graph by graph, borders, then nodes' outputs. */
-static void number_values(tap_bound *b) {
-    int32_t next = 0;
-    for (size_t i = 0; i < b->n_graphs; i++) {
-        tap_graph *g = b->graphs[i];
-        for (size_t v = 0; v < g->n_values; v++) g->values[v].global = next++;
+/* Numbers all values of the model as they come to be when it runs: a graph's borders, then what its nodes make, each after
+ * what its bodies make. */
+static void number_values(tap_graph *g, int32_t *next) {
+    for (size_t v = 0; v < g->n_values; v++)
+        if (!g->values[v].producer) g->values[v].global = (*next)++;
+    for (size_t k = 0; k < g->n_nodes; k++) {
+        const tap_node *n = g->nodes[k];
+        for (int32_t i = 0; i < n->n_attrs; i++)
+            for (size_t b = 0; n->attrs[i].bodies && b < n->attrs[i].src->n; b++) number_values(n->attrs[i].bodies[b], next);
+        for (int32_t i = 0; i < n->n_out; i++)
+            if (n->out[i] != TAP_NO_VALUE) g->values[n->out[i]].global = (*next)++;
     }
 }
 
@@ -360,6 +365,7 @@ tap_status tap_graph_bind(tap_bound *b, tap_error *err) {
     }
     tap_scopes_free(&bd);
     tap_map_free(&bd.functions);
-    if (st == TAP_OK) number_values(b);
+    int32_t next = 0;
+    if (st == TAP_OK) number_values(b->main, &next);
     return st;
 }

@@ -74,6 +74,19 @@ static tap_status check_made(tap_binder *bd, const tap_node *call, const tap_src
     return TAP_OK;
 }
 
+static bool note_call(tap_bound *b, tap_node *call) {
+    if (b->n_calls == b->room_calls) {
+        size_t     room = b->room_calls ? b->room_calls * 2 : 16;
+        tap_node **wider = tap_arena_array(b->arena, room, sizeof *wider);
+        if (!wider) return false;
+        if (b->n_calls) memcpy(wider, b->calls, b->n_calls * sizeof *wider);
+        b->calls = wider;
+        b->room_calls = room;
+    }
+    b->calls[b->n_calls++] = call;
+    return true;
+}
+
 tap_status tap_bind_call(tap_binder *bd, tap_scope *s, tap_node *call, const tap_src_function *f) {
     tap_status st = check_call(bd, s, call, f);
     if (st != TAP_OK) return st;
@@ -82,7 +95,7 @@ tap_status tap_bind_call(tap_binder *bd, tap_scope *s, tap_node *call, const tap
     tap_call     *c = tap_arena_alloc(a, sizeof *c);
     pass_through *passed = tap_arena_array(a, f->n_outputs, sizeof *passed);
     size_t        n_passed = 0;
-    if (!inner || !c || !passed) return tap_error_no_memory(bd->err, sizeof *inner);
+    if (!inner || !c || !passed || !note_call(bd->b, call)) return tap_error_no_memory(bd->err, sizeof *inner);
     *c = (tap_call){f, call, s, s->call};
     inner->call = c;
     inner->opsets = f->opsets;

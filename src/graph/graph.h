@@ -90,6 +90,8 @@ typedef struct tap_bound {
     tap_graph          **graphs;        /* main first, a body after its owner's graph                              */
     size_t               n_graphs, room_graphs;
     size_t               n_nodes;       /* of all graphs: bounded                                                  */
+    tap_node           **calls;         /* of functions, which were written out: only for selectors to find        */
+    size_t               n_calls, room_calls;
 } tap_bound;
 
 /* Binds names to values, writes functions out, orders nodes, finds operators. An operator that is not there is no error

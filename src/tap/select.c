@@ -9,12 +9,16 @@
 
 #include "tap/nearest.h"
 
+#define FILES_MAX 8    /* names files that name names files */
+
 typedef struct picker {
     const tap_bound *b;
     const tap_vref  *values;
     size_t           n;
-    bool            *picked;    /* by one selector */
+    bool            *picked;    /* by one selector      */
     tap_error       *err;
+    bool             no_memory;
+    int              n_files;   /* that are being read  */
 } picker;
 
 static const tap_gvalue *value_at(const picker *p, size_t i) { return tap_vref_value(p->values[i]); }
@@ -36,6 +40,46 @@ static size_t pick_node_outputs(picker *p, const tap_node *n) {
     return count;
 }
 
+typedef bool node_test(const picker *p, const tap_node *n, const char *arg);
+
+/* What the nodes make for which test holds: those of all graphs, and calls of functions. */
+static size_t pick_nodes(picker *p, node_test *test, const char *arg) {
+    size_t count = 0;
+    for (size_t g = 0; g < p->b->n_graphs; g++)
+        for (size_t k = 0; k < p->b->graphs[g]->n_nodes; k++)
+            if (test(p, p->b->graphs[g]->nodes[k], arg)) count += pick_node_outputs(p, p->b->graphs[g]->nodes[k]);
+    for (size_t k = 0; k < p->b->n_calls; k++)
+        if (test(p, p->b->calls[k], arg)) count += pick_node_outputs(p, p->b->calls[k]);
+    return count;
+}
+
+static bool matches(const char *pattern, const char *name) { return fnmatch(pattern, name, 0) == 0; }
+
+static bool is_node_at(const picker *p, const tap_node *n, const char *address) {
+    (void)p;
+    return strcmp(n->address, address) == 0;
+}
+
+static bool is_node_of_op(const picker *p, const tap_node *n, const char *pattern) {
+    (void)p;
+    return matches(pattern, n->src->op);
+}
+
+static bool is_node_like(const picker *p, const tap_node *n, const char *pattern) {
+    (void)p;
+    return matches(pattern, n->address);
+}
+
+/* "#17" or "#17:Conv": the 17th node of the main graph in the file's order, named or not. */
+static bool is_node_number(const picker *p, const tap_node *n, const char *text) {
+    const tap_src_graph *main = &p->b->src->graph;
+    char                *end;
+    unsigned long long   index = strtoull(text + 1, &end, 10);
+    if (end == text + 1 || n->src < main->nodes || n->src >= main->nodes + main->n_nodes) return false;
+    if ((unsigned long long)n->index != index) return false;
+    return !*end || (*end == ':' && strcmp(end + 1, n->src->op) == 0);
+}
+
 static size_t pick_exact(picker *p, const char *name) {
     size_t count = 0;
     for (size_t i = 0; i < p->n; i++) {
@@ -45,10 +89,7 @@ static size_t pick_exact(picker *p, const char *name) {
             count++;
         }
     }
-    for (size_t g = 0; !count && g < p->b->n_graphs; g++)
-        for (size_t k = 0; k < p->b->graphs[g]->n_nodes; k++)
-            if (strcmp(p->b->graphs[g]->nodes[k]->address, name) == 0) count += pick_node_outputs(p, p->b->graphs[g]->nodes[k]);
-    return count;
+    return count ? count : pick_nodes(p, is_node_at, name);
 }
 
 typedef bool value_test(const tap_gvalue *v, const tap_graph *g, const char *arg);
@@ -64,8 +105,6 @@ static size_t pick_where(picker *p, value_test *test, const char *arg) {
     return count;
 }
 
-static bool matches(const char *pattern, const char *name) { return fnmatch(pattern, name, 0) == 0; }
-
 static bool is_made(const tap_gvalue *v, const tap_graph *g, const char *arg) {
     (void)g;
     (void)arg;
@@ -74,12 +113,7 @@ static bool is_made(const tap_gvalue *v, const tap_graph *g, const char *arg) {
 
 static bool is_like(const tap_gvalue *v, const tap_graph *g, const char *pattern) {
     (void)g;
-    return v->producer && (matches(pattern, v->full) || (v->alias && matches(pattern, v->alias)) || matches(pattern, v->producer->address));
-}
-
-static bool is_of_op(const tap_gvalue *v, const tap_graph *g, const char *pattern) {
-    (void)g;
-    return v->producer && matches(pattern, v->producer->src->op);
+    return v->producer && (matches(pattern, v->full) || (v->alias && matches(pattern, v->alias)));
 }
 
 static bool is_input_like(const tap_gvalue *v, const tap_graph *g, const char *pattern) {
@@ -91,58 +125,84 @@ static bool is_init_like(const tap_gvalue *v, const tap_graph *g, const char *pa
     return v->init && matches(pattern, v->full);
 }
 
-/* "#17" or "#17:Conv": the 17th node of the main graph in the file's order, named or not. */
-static size_t pick_number(picker *p, const char *text) {
-    char              *end;
-    unsigned long long index = strtoull(text + 1, &end, 10);
-    if (end == text + 1 || (*end && *end != ':')) return 0;
-    size_t count = 0;
-    for (size_t k = 0; k < p->b->main->n_nodes; k++) {
-        const tap_node *n = p->b->main->nodes[k];
-        bool            of_file = n->src >= p->b->src->graph.nodes && n->src < p->b->src->graph.nodes + p->b->src->graph.n_nodes;
-        if (!of_file || (unsigned long long)n->index != index) continue;
-        if (*end && strcmp(end + 1, n->src->op) != 0) continue;
-        count += pick_node_outputs(p, n);
+static size_t pick_one(picker *p, const char *sel);
+
+static bool is_marked(const tap_graph *g, const bool *set, const tap_vid *v, int32_t n) {
+    for (int32_t i = 0; i < n; i++)
+        if (v[i] != TAP_NO_VALUE && set[g->values[v[i]].global]) return true;
+    return false;
+}
+
+static void mark(const tap_graph *g, bool *set, const tap_vid *v, int32_t n) {
+    for (int32_t i = 0; i < n; i++)
+        if (v[i] != TAP_NO_VALUE) set[g->values[v[i]].global] = true;
+}
+
+static void mark_all(const tap_graph *g, bool *set);
+static bool spread(const tap_graph *g, bool *set, bool back);
+
+/* The bodies of n: marked as a whole, or spread what is marked in them. True where something in them is marked. */
+static bool mark_bodies(const tap_node *n, bool *set, bool all, bool back) {
+    bool any = false;
+    for (int32_t i = 0; i < n->n_attrs; i++)
+        for (size_t k = 0; n->attrs[i].bodies && k < n->attrs[i].src->n; k++) {
+            if (all) mark_all(n->attrs[i].bodies[k], set);
+            any |= all || spread(n->attrs[i].bodies[k], set, back);
+        }
+    return any;
+}
+
+static void mark_all(const tap_graph *g, bool *set) {
+    for (size_t v = 0; v < g->n_values; v++) set[g->values[v].global] = true;
+    for (size_t i = 0; i < g->n_nodes; i++) mark_bodies(g->nodes[i], set, true, false);
+}
+
+/* Marks what nodes make from what is marked, in execution order; with `back` what leads to it, in reverse. All in the bodies
+ * of a node on the way lies on the way. True where anything in g is marked. */
+static bool spread(const tap_graph *g, bool *set, bool back) {
+    bool any = false;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const tap_node *n = g->nodes[back ? g->n_nodes - 1 - i : i];
+        bool            reads = is_marked(g, set, n->in, n->n_in) || is_marked(g, set, n->captures, n->n_captures);
+        bool            makes = is_marked(g, set, n->out, n->n_out);
+        bool            inside = n->has_bodies && mark_bodies(n, set, back ? makes : reads, back);
+        if (!back && (reads || inside)) mark(g, set, n->out, n->n_out);
+        if (back && (makes || inside)) {
+            mark(g, set, n->in, n->n_in);
+            mark(g, set, n->captures, n->n_captures);
+        }
+        any |= reads || makes || inside;
     }
+    return any;
+}
+
+/* sel picks into *set, a new array; NULL: no memory. */
+static size_t pick_into(picker *p, const char *sel, bool **set) {
+    bool *before = p->picked;
+    *set = p->picked = calloc(p->n + 1, sizeof(bool));
+    size_t count = 0;
+    if (*set)
+        count = pick_one(p, sel);
+    else
+        p->no_memory = true;
+    p->picked = before;
     return count;
 }
 
-static size_t pick_one(picker *p, const char *sel);
-
 /* What lies between: values that come from those of A and lead to those of B, both included. */
 static size_t pick_between(picker *p, const char *sel, const char *dots) {
-    bool  *a = calloc(p->n, 1), *b = calloc(p->n, 1), *into = p->picked;
-    char  *first = strdup(sel);
+    bool  *a = NULL, *b = NULL;
+    char  *first = strndup(sel, (size_t)(dots - sel));
     size_t count = 0;
-    if (a && b && first) {
-        first[dots - sel] = '\0';
-        p->picked = a;
-        size_t n_a = pick_one(p, first);
-        p->picked = b;
-        size_t n_b = pick_one(p, dots + 2);
-        p->picked = into;
-        for (size_t g = 0; n_a && n_b && g < p->b->n_graphs; g++) {
-            const tap_graph *gr = p->b->graphs[g];
-            for (size_t k = 0; k < gr->n_nodes; k++) {
-                const tap_node *n = gr->nodes[k];
-                bool            reached = false;
-                for (int32_t i = 0; i < n->n_in; i++) reached |= n->in[i] != TAP_NO_VALUE && a[gr->values[n->in[i]].global];
-                for (int32_t i = 0; reached && i < n->n_out; i++)
-                    if (n->out[i] != TAP_NO_VALUE) a[gr->values[n->out[i]].global] = true;
-            }
-            for (size_t k = gr->n_nodes; k-- > 0;) {
-                const tap_node *n = gr->nodes[k];
-                bool            leads = false;
-                for (int32_t i = 0; i < n->n_out; i++) leads |= n->out[i] != TAP_NO_VALUE && b[gr->values[n->out[i]].global];
-                for (int32_t i = 0; leads && i < n->n_in; i++)
-                    if (n->in[i] != TAP_NO_VALUE) b[gr->values[n->in[i]].global] = true;
-            }
+    if (!first) p->no_memory = true;
+    if (first && pick_into(p, first, &a) && pick_into(p, dots + 2, &b)) {
+        spread(p->b->main, a, false);
+        spread(p->b->main, b, true);
+        for (size_t i = 0; i < p->n; i++) {
+            if (!a[i] || !b[i] || !value_at(p, i)->producer) continue;
+            p->picked[i] = true;
+            count++;
         }
-        for (size_t i = 0; i < p->n; i++)
-            if (a[i] && b[i] && is_own(value_at(p, i)) && value_at(p, i)->producer) {
-                p->picked[i] = true;
-                count++;
-            }
     }
     free(a);
     free(b);
@@ -164,6 +224,7 @@ static char *without_escapes(const char *sel) {
 static size_t pick_escaped(picker *p, const char *sel) {
     char  *plain = without_escapes(sel);
     size_t count = plain ? pick_exact(p, plain) : 0;
+    if (!plain) p->no_memory = true;
     free(plain);
     return count;
 }
@@ -175,12 +236,12 @@ static size_t pick_one(picker *p, const char *sel) {
     const char *dots;
     if (count) return count;
     if (strcmp(sel, "all") == 0) return pick_where(p, is_made, NULL);
-    if (begins(sel, "op:")) return pick_where(p, is_of_op, sel + 3);
+    if (begins(sel, "op:")) return pick_nodes(p, is_node_of_op, sel + 3);
     if (begins(sel, "input:")) return pick_where(p, is_input_like, sel + 6);
     if (begins(sel, "init:")) return pick_where(p, is_init_like, sel + 5);
-    if (*sel == '#') count = pick_number(p, sel);
+    if (*sel == '#') count = pick_nodes(p, is_node_number, sel);
     if (!count && (dots = strstr(sel, "..")) && dots != sel && dots[2]) count = pick_between(p, sel, dots);
-    if (!count && strpbrk(sel, "*?[")) count = pick_where(p, is_like, sel);
+    if (!count && strpbrk(sel, "*?[")) count = pick_where(p, is_like, sel) + pick_nodes(p, is_node_like, sel);
     if (!count && strchr(sel, '\\')) count = pick_escaped(p, sel);
     return count;
 }
@@ -196,9 +257,7 @@ static tap_status not_found(const picker *p, const char *sel) {
 
 static tap_status apply(picker *p, const char *sel, bool *result);
 
-static tap_status apply_file(picker *p, const char *path, bool *result) {
-    FILE *f = fopen(path, "re");
-    if (!f) return tap_error_set(p->err, TAP_IO, "cannot read the names in '%s': %s", path, strerror(errno));
+static tap_status apply_lines(picker *p, FILE *f, bool *result) {
     char      *line = NULL;
     size_t     room = 0;
     ssize_t    n;
@@ -208,6 +267,18 @@ static tap_status apply_file(picker *p, const char *path, bool *result) {
         if (n > 0) st = apply(p, line, result);
     }
     free(line);
+    return st;
+}
+
+static tap_status apply_file(picker *p, const char *path, bool *result) {
+    if (p->n_files == FILES_MAX)
+        return tap_error_set(p->err, TAP_USAGE, "files of names are nested more than %d deep: it seems that '%s' names itself", FILES_MAX, path);
+    FILE *f = fopen(path, "re");
+    if (!f) return tap_error_set(p->err, TAP_IO, "cannot read the names in '%s': %s", path, strerror(errno));
+    p->n_files++;
+    tap_status st = apply_lines(p, f, result);
+    if (st == TAP_OK && ferror(f)) st = tap_error_set(p->err, TAP_IO, "cannot read the names in '%s': %s", path, strerror(errno));
+    p->n_files--;
     fclose(f);
     return st;
 }
@@ -222,6 +293,7 @@ static tap_status apply(picker *p, const char *sel, bool *result) {
         away = true;
         count = pick_one(p, sel + 1);
     }
+    if (p->no_memory) return tap_error_no_memory(p->err, p->n);
     if (!count) return not_found(p, away ? sel + 1 : sel);
     for (size_t i = 0; i < p->n; i++)
         if (p->picked[i]) result[i] = !away;
@@ -231,7 +303,7 @@ static tap_status apply(picker *p, const char *sel, bool *result) {
 tap_status tap_select(const tap_bound *b, const tap_vref *values, size_t n, const char *const *selectors, size_t n_selectors,
                       size_t **indices, size_t *n_indices, tap_error *err) {
     bool      *result = calloc(n + 1, sizeof *result);
-    picker     p = {b, values, n, calloc(n + 1, sizeof(bool)), err};
+    picker     p = {.b = b, .values = values, .n = n, .picked = calloc(n + 1, sizeof(bool)), .err = err};
     tap_status st = result && p.picked ? TAP_OK : tap_error_no_memory(err, n);
     *indices = NULL;
     *n_indices = 0;
