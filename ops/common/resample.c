@@ -1,0 +1,141 @@
+/* Coordinates, taps and passes of Resize. */
+#include "common/resample.h"
+
+#include <math.h>
+
+/* ---- Coordinates ---- */
+
+static double rounded(double v, bool as_float) {
+    return as_float ? (double)(float)v : v;
+}
+
+/* x / scale, exact where it is an integer. */
+static double unscaled(const tap_resample_axis *a, double x, bool as_float) {
+    return rounded(a->scale > 0 ? x / a->scale : x * (double)a->in / (double)a->out, as_float);
+}
+
+/* The length of the output before it is cut to an integer. */
+static double length_of(const tap_resample_axis *a) {
+    return a->scale > 0 ? a->scale * (double)a->in : (double)a->out;
+}
+
+static double crop_source(const tap_resample_axis *a, double x, bool as_float) {
+    double last = (double)(a->in - 1);
+    if (a->out == 1) return 0.5 * (a->start + a->end) * last;
+    return rounded(a->start * last + x * (a->end - a->start) * last / (double)(a->out - 1), as_float);
+}
+
+double tap_source_of(const tap_resample_axis *a, int64_t o, bool as_float) {
+    double x = (double)o, length = length_of(a), in = (double)a->in;
+    switch (a->place) {
+    case TAP_PLACE_PYTORCH_HALF_PIXEL:
+        if (a->out == 1) return 0;
+        return unscaled(a, x + 0.5, as_float) - 0.5;
+    case TAP_PLACE_ALIGN_CORNERS:
+        /* The standard's tests take the length with its fraction. */
+        return a->out == 1 ? 0 : rounded(x * (in - 1) / (length - 1), as_float);
+    case TAP_PLACE_ASYMMETRIC: return unscaled(a, x, as_float);
+    case TAP_PLACE_TF_HALF_PIXEL_FOR_NN: return unscaled(a, x + 0.5, as_float);
+    case TAP_PLACE_TF_CROP_AND_RESIZE: return crop_source(a, x, as_float);
+    case TAP_PLACE_HALF_PIXEL_SYMMETRIC:
+        return in / 2 * (1 - (double)a->out / length) + unscaled(a, x + 0.5, as_float) - 0.5;
+    default: return unscaled(a, x + 0.5, as_float) - 0.5;
+    }
+}
+
+/* ---- Taps ---- */
+
+static double cubic_weight(double x, double a) {
+    x = fabs(x);
+    if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+    return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
+}
+
+static double weight_at(const tap_kernel *k, double x) {
+    return k->cubic ? cubic_weight(x, k->a) : fmax(0, 1 - fabs(x));
+}
+
+/* How far the kernel is stretched: 1, or in / out where it is to blur what would alias. */
+static double stretch_of(const tap_resample_axis *a, const tap_kernel *k) {
+    double scale = a->scale > 0 ? a->scale : (double)a->out / (double)a->in;
+    return k->antialias && scale < 1 ? scale : 1;
+}
+
+static void fill_taps(const tap_resample_axis *a, const tap_kernel *k, tap_taps *t, int64_t o) {
+    double c = tap_source_of(a, o, false), base = ceil(c) - 1, scale = stretch_of(a, k), sum = 0;
+    if (tap_source_outside(a, tap_source_of(a, o, true))) {
+        t->outside[o] = 1;
+        c = base = 0;
+    }
+    for (int i = 0; i < t->n; i++) {
+        double p = base + 1 - t->n / 2 + i, w = weight_at(k, (p - c) * scale);
+        bool inside = p >= 0 && p <= (double)(a->in - 1);
+        int64_t at = i * t->out + o;
+        t->at[at] = (int32_t)fmin(fmax(p, 0), (double)(a->in - 1));
+        t->weight[at] = inside || !k->exclude_outside ? w : 0;
+        sum += t->weight[at];
+    }
+    if (sum == 0) sum = 1;
+    bool normalise = k->exclude_outside || scale < 1;
+    for (int i = 0; i < t->n; i++) {
+        double *w = &t->weight[i * t->out + o];
+        if (normalise) *w /= sum;
+        t->weight32[i * t->out + o] = (float)*w;
+    }
+}
+
+tap_status tap_make_taps(tap_ctx *ctx, const tap_resample_axis *a, const tap_kernel *kernel, tap_taps *t) {
+    double reach = (kernel->cubic ? 2 : 1) / stretch_of(a, kernel);
+    /* The elements left and right of the coordinate whose weight is not 0. */
+    double n = 2 * ceil(reach);
+    if (n * (double)a->out > 0x1p31) return tap_fail(ctx, TAP_RUN, "the filter is too long: %g elements", n);
+    *t = (tap_taps){.in = a->in, .out = a->out, .n = (int)n};
+    size_t all = (size_t)t->n * (size_t)t->out;
+    t->at = tap_scratch(ctx, all * sizeof *t->at);
+    t->weight = tap_scratch(ctx, all * sizeof *t->weight);
+    t->weight32 = tap_scratch(ctx, all * sizeof *t->weight32);
+    t->outside = a->place == TAP_PLACE_TF_CROP_AND_RESIZE ? tap_scratch(ctx, (size_t)t->out) : NULL;
+    if (!t->at || !t->weight || !t->weight32 || (a->place == TAP_PLACE_TF_CROP_AND_RESIZE && !t->outside))
+        return TAP_MEMORY;
+    for (int64_t o = 0; o < t->out; o++) {
+        if (t->outside) t->outside[o] = 0;
+        fill_taps(a, kernel, t, o);
+    }
+    return TAP_OK;
+}
+
+/* ---- Passes ---- */
+
+typedef struct pass {
+    const tap_taps *t;
+    const void *x;
+    void *y;
+    int64_t post;
+    double constant;
+    bool wide, by_rows;
+} pass;
+
+#define T      float
+#define FN(f)  f##_float
+#define WEIGHT weight32
+#include "common/resample.inc"
+#define T      double
+#define FN(f)  f##_double
+#define WEIGHT weight
+#include "common/resample.inc"
+
+static void pass_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const pass *s = arg;
+    (void)worker;
+    if (s->by_rows)
+        (s->wide ? rows_double : rows_float)(s, begin, end);
+    else
+        (s->wide ? lines_double : lines_float)(s, begin, end);
+}
+
+void tap_resample_pass(tap_ctx *ctx, bool wide, const tap_taps *t, int64_t pre, int64_t post, double constant,
+                       const void *x, void *y) {
+    pass s = {t, x, y, post, constant, wide, post >= 8};
+    int64_t units = s.by_rows ? pre * t->out : pre, each = (s.by_rows ? post : post * t->out) * t->n;
+    tap_parallel(ctx, units, tap_max64(1, 32768 / tap_max64(each, 1)), pass_task, &s);
+}
