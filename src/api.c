@@ -5,6 +5,7 @@
 
 #include "onnx/load.h"
 #include "ops/registry.h"
+#include "run/inputs.h"
 #include "run/plan.h"
 #include "tap/select.h"
 
@@ -375,60 +376,6 @@ void tap_session_listen(tap_session *s, tap_listener *listener, void *user) {
 
 /* ---- running ---- */
 
-static tap_status check_input(const tap_port *port, const tap_value *v, tap_error *err) {
-    const tap_type   *want = port->type;
-    const tap_tensor *t = tap_value_tensor(v);
-    char              is[200] = "", must[200] = "";
-    tap_text          a = {is, sizeof is, 0}, b = {must, sizeof must, 0};
-    if (want->kind != TAP_KIND_TENSOR) return TAP_OK;
-    bool fits = t && (want->dtype == TAP_UNDEFINED || t->dtype == want->dtype) && (want->rank < 0 || t->rank == want->rank);
-    for (int i = 0; fits && i < want->rank; i++) fits = want->dims[i] < 0 || want->dims[i] == t->dims[i];
-    if (fits) return TAP_OK;
-    if (t) {
-        tap_type now = tap_type_of_tensor(t);
-        tap_text_type(&a, &now);
-    } else {
-        tap_text_add(&a, "no tensor");
-    }
-    tap_text_type(&b, want);
-    tap_error_set(err, TAP_DATA, "input '%s' is %s, the model takes %s%s", port->name, is, must,
-                  t && want->dtype != TAP_UNDEFINED && t->dtype != want->dtype ? " (--cast converts)" : "");
-    tap_error_where(err, NULL, NULL, port->name);
-    return TAP_DATA;
-}
-
-static tap_status unknown_input(const tap_model *m, const char *name, tap_error *err) {
-    char     list[1000] = "";
-    tap_text t = {list, sizeof list, 0};
-    for (size_t i = 0; i < m->n_inputs; i++) tap_text_add(&t, "%s%s", i ? ", " : "", m->inputs[i].name);
-    tap_error_set(err, TAP_USAGE, "the model has no input '%s'; its inputs are: %s", name, list);
-    tap_error_where(err, NULL, NULL, name);
-    return TAP_USAGE;
-}
-
-static tap_status collect_inputs(tap_session *s, const tap_input *given, size_t n, const tap_value **values, tap_error *err) {
-    const tap_model *m = s->model;
-    for (size_t k = 0; k < m->n_inputs; k++) values[k] = NULL;
-    for (size_t i = 0; i < n; i++) {
-        size_t k = 0;
-        while (k < m->n_inputs && strcmp(m->inputs[k].name, given[i].name) != 0) k++;
-        if (k == m->n_inputs) return unknown_input(m, given[i].name, err);
-        tap_status st = given[i].value ? check_input(&m->inputs[k], given[i].value, err) : TAP_OK;
-        if (st != TAP_OK) return st;
-        values[k] = given[i].value;
-    }
-    for (size_t k = 0; k < m->n_inputs; k++) {
-        if (values[k] || m->inputs[k].has_default || m->inputs[k].type->kind == TAP_KIND_OPTIONAL) continue;
-        char     text[200] = "";
-        tap_text t = {text, sizeof text, 0};
-        tap_text_type(&t, m->inputs[k].type);
-        tap_error_set(err, TAP_USAGE, "input '%s' (%s) is missing", m->inputs[k].name, text);
-        tap_error_where(err, NULL, NULL, m->inputs[k].name);
-        return TAP_USAGE;
-    }
-    return TAP_OK;
-}
-
 static tap_slot *output_slot(const tap_session *s, size_t i) {
     const tap_frame *f = s->frames[0];
     tap_vid          v = f->graph->outputs[i];
@@ -466,7 +413,7 @@ tap_status tap_session_run(tap_session *s, const tap_input *inputs, size_t n_inp
     tap_arena_clear(&s->strings);
     s->has_run = false;
     s->n_iterations = 0;
-    tap_status st = collect_inputs(s, inputs, n_inputs, values, err);
+    tap_status st = tap_inputs_collect(s->model->inputs, s->model->n_inputs, inputs, n_inputs, values, err);
     tap_frame *f = st == TAP_OK ? tap_frame_get(s, s->model->bound.main, NULL) : NULL;
     if (st == TAP_OK && !f) st = tap_error_no_memory(err, sizeof *f);
     if (st == TAP_OK) st = tap_frame_run(f, values, err);
