@@ -26,15 +26,15 @@ static void simplify_axes(tap_conv_space *s, const tap_conv *v) {
         s->axes[0] = pointwise_axis(pixels);
         s->images = 1;
     }
-    s->last = s->axes[s->n_axes - 1];
 }
 
-void tap_conv_space_init(tap_conv_space *s, const tap_conv *v, int64_t elem) {
+/* What follows from the axes. */
+static void measure(tap_conv_space *s, const tap_conv *v, int64_t elem) {
     int64_t in = 1, out = 1;
-    *s = (tap_conv_space){
-        .x_pixel = v->groups * v->c * elem, .y_pixel = v->groups * v->m * elem, .outer_taps = 1};
-    simplify_axes(s, v);
-    s->lines = 1;
+    s->x_pixel = v->groups * v->c * elem;
+    s->y_pixel = v->groups * v->m * elem;
+    s->last = s->axes[s->n_axes - 1];
+    s->outer_taps = s->lines = 1;
     s->dense = true;
     for (int i = 0; i < s->n_axes; i++) {
         const tap_conv_axis *a = &s->axes[i];
@@ -45,6 +45,18 @@ void tap_conv_space_init(tap_conv_space *s, const tap_conv *v, int64_t elem) {
     }
     s->x_image = in * s->x_pixel;
     s->y_image = out * s->y_pixel;
+}
+
+void tap_conv_space_init(tap_conv_space *s, const tap_conv *v, int64_t elem) {
+    *s = (tap_conv_space){0};
+    simplify_axes(s, v);
+    measure(s, v, elem);
+}
+
+void tap_conv_space_keep(tap_conv_space *s, const tap_conv *v, int64_t elem) {
+    *s = (tap_conv_space){.n_axes = v->n_axes, .images = v->images};
+    for (int i = 0; i < v->n_axes; i++) s->axes[i] = v->axes[i];
+    measure(s, v, elem);
 }
 
 int64_t tap_conv_row(const tap_conv_space *s, int64_t l, int64_t tap) {

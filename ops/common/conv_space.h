@@ -18,11 +18,14 @@ typedef struct tap_conv_space {
 } tap_conv_space;
 
 #define tap_conv_space_init TAP_ISA_NAME(tap_conv_space_init)
+#define tap_conv_space_keep TAP_ISA_NAME(tap_conv_space_keep)
 #define tap_conv_row        TAP_ISA_NAME(tap_conv_row)
 #define tap_conv_place      TAP_ISA_NAME(tap_conv_place)
 
 /* elem: bytes of an element of x and y. Axes along which nothing slides are left out or joined. */
 void tap_conv_space_init(tap_conv_space *s, const tap_conv *v, int64_t elem);
+/* The same with the axes as they are. */
+void tap_conv_space_keep(tap_conv_space *s, const tap_conv *v, int64_t elem);
 
 /* Bytes from an image's start to the row on which, for output line l, this tap of the outer axes falls; -1:
  * outside. */
