@@ -79,88 +79,16 @@ tap_status tap_sink_make(const char *path, const tap_sink_options *options, tap_
     return status;
 }
 
-/* ---- Values as tensors ---- */
+typedef struct adding {
+    tap_sink *sink;
+    const tap_entry *entry;
+} adding;
 
-static tap_status add_one(tap_sink *s, const char *name, const tap_entry *e, const tap_value *v,
-                          tap_error *err) {
-    const char *key = tap_names_unique(s->keys, name, '#', false);
+static tap_status add_one(void *user, const char *name, const tap_value *v, tap_error *err) {
+    const adding *a = user;
+    const char *key = tap_names_unique(a->sink->keys, name, '#', false);
     if (!key) return tap_error_no_memory(err, strlen(name));
-    return s->kind->add(s, key, e, v, err);
-}
-
-static tap_status add_named(tap_sink *s, const char *name, const tap_entry *e, const tap_value *v,
-                            tap_error *err);
-
-/* The same with something behind the name. */
-static tap_status add_part(tap_sink *s, const char *name, const char *suffix, const tap_entry *e,
-                           const tap_value *v, tap_error *err) {
-    size_t n = strlen(name), m = strlen(suffix);
-    char *p = malloc(n + m + 1);
-    if (!p) return tap_error_no_memory(err, n);
-    memcpy(p, name, n);
-    memcpy(p + n, suffix, m + 1);
-    tap_status status = add_named(s, p, e, v, err);
-    free(p);
-    return status;
-}
-
-static bool same_elements(const tap_tensor *a, const tap_tensor *b) {
-    if (a->dtype != b->dtype || a->count != b->count) return false;
-    if (a->dtype != TAP_STRING) return memcmp(a->data, b->data, tap_tensor_bytes(a)) == 0;
-    const tap_string *x = a->data, *y = b->data;
-    for (int64_t i = 0; i < a->count; i++)
-        if (x[i].n != y[i].n || (x[i].n && memcmp(x[i].s, y[i].s, x[i].n) != 0)) return false;
-    return true;
-}
-
-static const tap_tensor *part(const tap_value *v, size_t item, size_t side) {
-    return tap_value_tensor(tap_value_item(tap_value_item(v, item), side));
-}
-
-/* Whether it is a sequence of maps which all have the keys of the first and values of one dtype. */
-static bool is_table(const tap_value *v) {
-    size_t n = tap_value_length(v);
-    if (v->kind != TAP_KIND_SEQUENCE || n == 0) return false;
-    for (size_t i = 0; i < n; i++) {
-        const tap_tensor *keys = part(v, i, 0), *values = part(v, i, 1);
-        if (tap_value_kind(tap_value_item(v, i)) != TAP_KIND_MAP || !keys || !values) return false;
-        if (!same_elements(keys, part(v, 0, 0)) || values->dtype != part(v, 0, 1)->dtype) return false;
-    }
-    return true;
-}
-
-static tap_status add_table(tap_sink *s, const char *name, const tap_entry *e, const tap_value *v,
-                            tap_error *err) {
-    const tap_tensor *row = part(v, 0, 1);
-    size_t n_bytes = tap_tensor_bytes(row);
-    tap_value *matrix = NULL;
-    tap_status status =
-        tap_value_new(row->dtype, 2, (int64_t[]){(int64_t)tap_value_length(v), row->count}, &matrix, err);
-    if (status != TAP_OK) return status;
-    for (size_t i = 0; i < tap_value_length(v) && n_bytes; i++)
-        memcpy((char *)matrix->tensor.data + i * n_bytes, part(v, i, 1)->data, n_bytes);
-    status = add_one(s, name, e, matrix, err);
-    tap_value_release(matrix);
-    if (status != TAP_OK) return status;
-    return add_part(s, name, ".keys", e, tap_value_item(tap_value_item(v, 0), 0), err);
-}
-
-static tap_status add_named(tap_sink *s, const char *name, const tap_entry *e, const tap_value *v,
-                            tap_error *err) {
-    if (tap_value_kind(v) == TAP_KIND_NONE) return TAP_OK;
-    if (v->kind == TAP_KIND_TENSOR || s->kind->takes_any) return add_one(s, name, e, v, err);
-    if (is_table(v)) return add_table(s, name, e, v, err);
-    if (v->kind == TAP_KIND_MAP) {
-        tap_status status = add_part(s, name, "", e, tap_value_item(v, 1), err);
-        return status == TAP_OK ? add_part(s, name, ".keys", e, tap_value_item(v, 0), err) : status;
-    }
-    for (size_t i = 0; i < tap_value_length(v); i++) {
-        char suffix[32];
-        snprintf(suffix, sizeof suffix, "[%zu]", i);
-        tap_status status = add_part(s, name, suffix, e, tap_value_item(v, i), err);
-        if (status != TAP_OK) return status;
-    }
-    return TAP_OK;
+    return a->sink->kind->add(a->sink, key, a->entry, v, err);
 }
 
 tap_status tap_sink_add(tap_sink *s, const tap_entry *entry, const tap_value *v, tap_error *err) {
@@ -168,7 +96,9 @@ tap_status tap_sink_add(tap_sink *s, const tap_entry *entry, const tap_value *v,
     memcpy(&e, entry, entry->size < sizeof e ? entry->size : sizeof e);
     if (!e.name) return tap_error_set(err, TAP_USAGE, "an entry without a name");
     if (!e.tensor) e.tensor = e.name;
-    tap_status status = add_named(s, e.name, &e, v, err);
+    adding a = {s, &e};
+    bool whole = s->kind->takes_any && tap_value_kind(v) != TAP_KIND_NONE;
+    tap_status status = whole ? add_one(&a, e.name, v, err) : tap_value_each(v, e.name, add_one, &a, err);
     if (status == TAP_OK) s->n++;
     return status;
 }

@@ -1,0 +1,251 @@
+/* onnxtap run: a model's outputs, and any value inside it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+/* A run and everything that looks at it. */
+typedef struct job {
+    cli_args *args;
+    tap_model *model;
+    tap_session *session;
+    cli_values inputs;
+    bool *picked;   /* by value: --tap asks for it                    */
+    bool *recorded; /* by output: the sink has it                     */
+    tap_sink *sink; /* NULL without -o                                */
+    tap_json *json; /* NULL without --json; "taps" is open            */
+    cli_table table;
+    tap_recorder recorder;
+    tap_error sink_error;
+    double ms;
+} job;
+
+/* ---- Before ---- */
+
+/* -o FILE.npy and FILE.pb take one value: better said before the run than after it. */
+static tap_status check_single(const job *b, tap_error *err) {
+    size_t n = strlen(b->args->output), n_taps = 0, n_outputs = tap_model_output_count(b->model);
+    tap_format format = b->args->format ? tap_format_from_name(b->args->format) : TAP_FORMAT_AUTO;
+    const char *end = n > 3 ? b->args->output + n - 4 : "";
+    bool folder = n > 0 && b->args->output[n - 1] == '/';
+    bool single = !folder && (format == TAP_FORMAT_NPY || strcmp(end, ".npy") == 0 ||
+                              strcmp(end + (*end != 0), ".pb") == 0);
+    for (size_t i = 0; i < tap_model_value_count(b->model); i++) {
+        tap_value_info info = {.size = sizeof info};
+        n_taps += b->picked[i] && tap_model_value(b->model, i, &info) && !info.is_output;
+    }
+    if (!single || n_outputs + n_taps <= 1) return TAP_OK;
+    return cli_error(
+        err, TAP_USAGE,
+        "%s takes one value, and there are %zu outputs and %zu taps: write .npz, .json or a folder/",
+        b->args->output, n_outputs, n_taps);
+}
+
+static tap_status open_sink(job *b, tap_error *err) {
+    const cli_args *a = b->args;
+    if (!a->output) return TAP_OK;
+    tap_sink_options o = {.size = sizeof o, .raw_types = a->raw_types, .compress = a->compress};
+    if (a->format) {
+        o.format = tap_format_from_name(a->format);
+        if (o.format == TAP_FORMAT_AUTO)
+            return cli_error(err, TAP_USAGE, "--format %s: not one of npz, npy, pb, json", a->format);
+    }
+    tap_status s = check_single(b, err);
+    return s == TAP_OK ? tap_sink_open(a->output, &o, &b->sink, err) : s;
+}
+
+/* Wide enough for the names that are known, within reason. */
+static int name_width(const job *b) {
+    size_t most = 4;
+    for (size_t i = 0; i < tap_model_value_count(b->model); i++) {
+        tap_value_info info = {.size = sizeof info};
+        if (!tap_model_value(b->model, i, &info) || !(b->picked[i] || info.is_output)) continue;
+        size_t n = strlen(info.name);
+        if (n > most && n <= 60) most = n;
+    }
+    return (int)most;
+}
+
+static tap_status prepare(job *b, tap_error *err) {
+    tap_status s = cli_open_session(b->args, b->model, &b->session, err);
+    if (s == TAP_OK)
+        s = cli_set_taps(b->args, b->session, b->model, b->args->output != NULL, &b->picked, err);
+    if (s == TAP_OK) s = cli_load_inputs(b->args, b->model, false, &b->inputs, err);
+    if (s == TAP_OK) s = open_sink(b, err);
+    if (s != TAP_OK) return s;
+    b->recorded = cli_alloc(tap_model_output_count(b->model), sizeof *b->recorded);
+    b->table.name_width = name_width(b);
+    return TAP_OK;
+}
+
+/* ---- While it runs ---- */
+
+static bool shows_text(const job *b) {
+    return !b->args->output && !b->json;
+}
+
+static int output_position(const job *b, const tap_event *e) {
+    tap_value_info info = {.size = sizeof info};
+    if (!tap_model_value(b->model, e->index, &info) || !info.is_output) return -1;
+    for (size_t i = 0; i < tap_model_output_count(b->model); i++)
+        if (strcmp(tap_model_output(b->model, i)->name, info.name) == 0) return (int)i;
+    return -1;
+}
+
+static int listen(const tap_event *e, void *user) {
+    job *b = user;
+    if (cli_interrupted()) return TAP_STOP;
+    if (e->ask) return TAP_WANT;
+    int output = output_position(b, e);
+    if (b->sink) {
+        if (tap_record(e, &b->recorder) != TAP_WANT) return TAP_STOP;
+        if (output >= 0) b->recorded[output] = true;
+    }
+    cli_about about = {.node = e->node, .op = e->op, .is_tap = true};
+    if (b->json && b->picked[e->index]) cli_show_json(b->json, e->name, e->value, &about);
+    if (shows_text(b) && output < 0) cli_show_line(&b->table, e->name, e->value, &about);
+    return TAP_WANT;
+}
+
+static tap_status run_once(job *b, tap_error *err) {
+    char tmp[4096] = "";
+    const char *output = b->args->output;
+    size_t n = output ? strlen(output) : 0;
+    if (output) snprintf(tmp, sizeof tmp, n && output[n - 1] == '/' ? "%sindex.json.tmp" : "%s.tmp", output);
+    cli_catch_interrupts(output ? tmp : NULL, b->args->taps.n > 0);
+    if (b->args->taps.n > 0) {
+        b->recorder = (tap_recorder){
+            .size = sizeof b->recorder, .sink = b->sink, .model = b->model, .err = &b->sink_error};
+        tap_session_listen(b->session, listen, b);
+    }
+    double begin = cli_now_ms();
+    tap_status s = tap_session_run(b->session, b->inputs.items, b->inputs.n, err);
+    b->ms = cli_now_ms() - begin;
+    cli_catch_interrupts(NULL, false);
+    if (s == TAP_CANCELLED && b->recorder.status != TAP_OK) {
+        *err = b->sink_error;
+        return b->recorder.status;
+    }
+    if (s == TAP_CANCELLED) cli_error(err, s, "interrupted; what was complete is kept");
+    return s;
+}
+
+/* ---- Afterwards ---- */
+
+static tap_status record_outputs(const job *b, tap_error *err) {
+    tap_status s = TAP_OK;
+    for (size_t i = 0; b->sink && s == TAP_OK && i < tap_model_output_count(b->model); i++) {
+        const tap_port *p = tap_model_output(b->model, i);
+        tap_entry e = {.size = sizeof e, .name = p->name, .type = p->type, .output = (int)i};
+        if (!b->recorded[i]) s = tap_sink_add(b->sink, &e, tap_session_output(b->session, i), err);
+    }
+    return s;
+}
+
+static void show_outputs(job *b) {
+    cli_about about = {.is_output = true};
+    for (size_t i = 0; i < tap_model_output_count(b->model); i++) {
+        const char *name = tap_model_output(b->model, i)->name;
+        const tap_value *v = tap_session_output(b->session, i);
+        if (b->json) cli_show_json(b->json, name, v, &about);
+        if (shows_text(b)) cli_show_line(&b->table, name, v, &about);
+    }
+}
+
+/* Runs again without taps in a session of its own, and compares the outputs. */
+static tap_status verify(const job *b, const char **differs, tap_error *err) {
+    tap_session *plain;
+    *differs = NULL;
+    tap_status s = cli_open_session(b->args, b->model, &plain, err);
+    if (s != TAP_OK) return s;
+    s = tap_session_run(plain, b->inputs.items, b->inputs.n, err);
+    for (size_t i = 0; s == TAP_OK && !*differs && i < tap_model_output_count(b->model); i++)
+        if (!cli_same_bits(tap_session_output(b->session, i), tap_session_output(plain, i)))
+            *differs = tap_model_output(b->model, i)->name;
+    tap_session_free(plain);
+    return s;
+}
+
+/* The rest of the JSON document, or the message. */
+static int report(job *b, tap_status s, const tap_error *err, const char *differs) {
+    bool verified = b->args->verify && s == TAP_OK;
+    if (b->json) {
+        tap_json_end(b->json);
+        tap_json_array(b->json, "outputs");
+        if (s == TAP_OK) show_outputs(b);
+        tap_json_end(b->json);
+        tap_json_double(b->json, "ms", b->ms);
+        if (verified) tap_json_bool(b->json, "verified", differs == NULL);
+        if (s != TAP_OK) cli_json_error(b->json, err);
+        tap_json_free(b->json);
+    } else if (s == TAP_OK) {
+        show_outputs(b);
+    }
+    if (s != TAP_OK) {
+        cli_say("%s", err->text);
+        return tap_status_exit(s);
+    }
+    if (differs) cli_say("--verify: output '%s' differs without taps", differs);
+    if (verified && !differs) cli_say("--verify: the outputs are the same without taps, bit by bit");
+    return differs ? 1 : 0;
+}
+
+static int run_and_report(job *b) {
+    tap_error err = TAP_ERROR_INIT;
+    const char *differs = NULL;
+    if (b->args->json) {
+        b->json = cli_json();
+        tap_json_object(b->json, NULL);
+        tap_json_array(b->json, "taps");
+    }
+    tap_status s = run_once(b, &err);
+    if (s == TAP_OK) s = record_outputs(b, &err);
+    if (b->sink) {
+        if (s == TAP_OK)
+            s = tap_sink_close(b->sink, &err);
+        else
+            tap_sink_abort(b->sink, &err);
+        b->sink = NULL;
+    }
+    if (s == TAP_OK && b->args->verify) s = verify(b, &differs, &err);
+    return report(b, s, &err, differs);
+}
+
+static int run(cli_args *args) {
+    job b = {.args = args, .sink_error = TAP_ERROR_INIT};
+    tap_error err = TAP_ERROR_INIT;
+    int status = cli_open_model(args, false, &b.model);
+    if (status != 0) return status;
+    status = prepare(&b, &err) == TAP_OK ? run_and_report(&b) : cli_fail(args, &err);
+    cli_free_inputs(&b.inputs);
+    tap_session_free(b.session);
+    cli_close_model(b.model);
+    free(b.picked);
+    free(b.recorded);
+    return status;
+}
+
+static const cli_option output[] = {
+    {"output", 'o', CLI_TEXT, "FILE", offsetof(cli_args, output),
+     "write the values: .npz, .npy, .pb, .json, or folder/ (a file each and\n"
+     "index.json); without -o a table is printed"},
+    {"format", 0, CLI_TEXT, "FORMAT", offsetof(cli_args, format),
+     "npz, npy, pb or json, where the name does not tell (folder/: npy or pb)"},
+    {"compress", 0, CLI_FLAG, NULL, offsetof(cli_args, compress), "deflate the arrays of an .npz"},
+    {"raw-types", 0, CLI_FLAG, NULL, offsetof(cli_args, raw_types),
+     "bfloat16 and 8-bit floats as their bits, not as float32"},
+    {"verify", 0, CLI_FLAG, NULL, offsetof(cli_args, verify),
+     "run again without taps and compare the outputs bit by bit"},
+    {0}};
+static const cli_group output_group = {"Output", output};
+static const cli_group *const groups[] = {&cli_inputs, &output_group, &cli_running, &cli_common, NULL};
+
+const cli_command cli_run = {
+    "run",
+    "MODEL -i INPUT... [--tap SELECTOR]... [-o FILE]",
+    "runs a model: its outputs, and any value inside it\n"
+    "With -o taps stream to the file as they are computed. On an error or Ctrl-C what is complete is kept.",
+    "onnxtap run model.onnx -i x=input.npy --tap 'op:Conv' -o trace.npz",
+    groups,
+    run};

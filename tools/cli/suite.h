@@ -1,0 +1,12 @@
+/* Test folders as ONNX has them: a model.onnx with test_data_set_N/{input,output}_N.pb beside it. */
+#ifndef ONNXTAP_CLI_SUITE_H
+#define ONNXTAP_CLI_SUITE_H
+
+#include "cli.h"
+
+/* Appends each folder at or below path that is a test, in order of name. false: path cannot be read. */
+bool suite_find(const char *path, char ***folders, size_t *n);
+/* Runs the model on every data set of the folder and compares. TAP_OK: as expected; else why tells. */
+tap_status suite_run_one(const cli_args *args, const char *folder, char *why, size_t room);
+
+#endif
