@@ -40,7 +40,7 @@ tap_status tap_graph_check_supported(const tap_bound *b, tap_error *err) {
                      *kinds[k].first->src->domain ? "." : "", kinds[k].first->src->op, kinds[k].count,
                      kinds[k].count == 1 ? "" : "s", kinds[k].first->address, kinds[k].first->unsupported);
     if (more) tap_text_add(&t, "\n  and %zu more nodes", more);
-    tap_error_set(err, TAP_UNSUPPORTED, "the model needs %zu thing%s that onnxtap cannot run:%s", n, n == 1 ? "" : "s", list);
+    tap_error_set(err, TAP_UNSUPPORTED, "onnxtap cannot run this model: %zu operator%s missing or %s not take these types:%s", n, n == 1 ? " is" : "s are", n == 1 ? "does" : "do", list);
     tap_error_where(err, kinds[0].first->address, kinds[0].first->src->op, NULL);
     return TAP_UNSUPPORTED;
 }
