@@ -47,14 +47,17 @@ static void model_release(tap_model *m) {
     tap_mem_free(NULL, m);
 }
 
-void tap_model_free(tap_model *m) { model_release(m); }
+void tap_model_free(tap_model *m) {
+    model_release(m);
+}
 
 static tap_status make_ports(tap_model *m, const tap_vid *ids, size_t n, tap_port **out, tap_error *err) {
     *out = tap_arena_array(&m->arena, n, sizeof **out);
     if (!*out) return tap_error_no_memory(err, n * sizeof **out);
     for (size_t i = 0; i < n; i++) {
         const tap_gvalue *v = &m->bound.main->values[ids[i]];
-        (*out)[i] = (tap_port){v->name, v->declared ? v->declared : &v->type, v->dim_names, v->is_input && v->init};
+        (*out)[i] =
+            (tap_port){v->name, v->declared ? v->declared : &v->type, v->dim_names, v->is_input && v->init};
     }
     return TAP_OK;
 }
@@ -64,7 +67,8 @@ static void list_nodes(tap_model *m, const tap_graph *g) {
         tap_node *n = g->nodes[i];
         m->all_nodes[m->n_all_nodes++] = n;
         for (int32_t a = 0; a < n->n_attrs; a++)
-            for (size_t b = 0; n->attrs[a].bodies && b < n->attrs[a].src->n; b++) list_nodes(m, n->attrs[a].bodies[b]);
+            for (size_t b = 0; n->attrs[a].bodies && b < n->attrs[a].src->n; b++)
+                list_nodes(m, n->attrs[a].bodies[b]);
     }
 }
 
@@ -87,14 +91,17 @@ static tap_status make_lists(tap_model *m, tap_error *err) {
 }
 
 static tap_status model_build(tap_model *m, const tap_model_options *o, tap_error *err) {
-    size_t                   n;
+    size_t n;
     const tap_family *const *own = tap_families(m->isa, &n);
-    const tap_family        *first[32];
-    size_t                   n_first = 0;
+    const tap_family *first[32];
+    size_t n_first = 0;
     if (o->ops && o->ops->abi != TAP_OP_ABI)
-        return tap_error_set(err, TAP_USAGE, "the operators were built for ABI %d, this library has %d", o->ops->abi, TAP_OP_ABI);
-    for (size_t i = 0; o->ops && i < o->ops->n_families && n_first < TAP_COUNT_OF(first); i++) first[n_first++] = &o->ops->families[i];
-    if (!tap_lookup_init(&m->lookup, &m->budget, first, n_first, own, n)) return tap_error_no_memory(err, sizeof m->lookup);
+        return tap_error_set(err, TAP_USAGE, "the operators were built for ABI %d, this library has %d",
+                             o->ops->abi, TAP_OP_ABI);
+    for (size_t i = 0; o->ops && i < o->ops->n_families && n_first < TAP_COUNT_OF(first); i++)
+        first[n_first++] = &o->ops->families[i];
+    if (!tap_lookup_init(&m->lookup, &m->budget, first, n_first, own, n))
+        return tap_error_no_memory(err, sizeof m->lookup);
     m->bound = (tap_bound){.src = &m->src, .budget = &m->budget, .arena = &m->arena, .lookup = &m->lookup};
     tap_status st = tap_graph_bind(&m->bound, err);
     if (st == TAP_OK) st = tap_model_prepare(m, err);
@@ -108,14 +115,14 @@ static tap_status model_load(tap_model *m, const void *bytes, size_t n_bytes, co
     return st == TAP_OK ? model_build(m, o, err) : st;
 }
 
-tap_status tap_model_open_memory(const void *bytes, size_t n_bytes, const tap_model_options *options, tap_model **out,
-                                 tap_error *err) {
+tap_status tap_model_open_memory(const void *bytes, size_t n_bytes, const tap_model_options *options,
+                                 tap_model **out, tap_error *err) {
     tap_model_options o = options_or_default(options);
-    tap_model        *m = model_new(&o);
+    tap_model *m = model_new(&o);
     *out = NULL;
     if (!m) return tap_error_no_memory(err, sizeof *m);
     tap_onnx_folder folder = {.path = o.folder};
-    tap_status      st = model_load(m, bytes, n_bytes, o.folder ? &folder : NULL, &o, err);
+    tap_status st = model_load(m, bytes, n_bytes, o.folder ? &folder : NULL, &o, err);
     if (st == TAP_OK)
         *out = m;
     else
@@ -130,14 +137,15 @@ static const char *folder_of(tap_arena *a, const char *path) {
     return slash == path ? "/" : tap_arena_string(a, path, (size_t)(slash - path));
 }
 
-tap_status tap_model_open(const char *path, const tap_model_options *options, tap_model **out, tap_error *err) {
+tap_status tap_model_open(const char *path, const tap_model_options *options, tap_model **out,
+                          tap_error *err) {
     tap_model_options o = options_or_default(options);
-    tap_model        *m = model_new(&o);
+    tap_model *m = model_new(&o);
     *out = NULL;
     if (!m) return tap_error_no_memory(err, sizeof *m);
     tap_status st = tap_map_file(path, &m->arena, &m->mappings, err);
     if (st == TAP_OK) {
-        char           *real = realpath(path, NULL);
+        char *real = realpath(path, NULL);
         tap_onnx_folder folder = {folder_of(&m->arena, path), real ? folder_of(&m->arena, real) : NULL};
         free(real);
         st = folder.path ? model_load(m, m->mappings->data, m->mappings->n_bytes, &folder, &o, err)
@@ -150,17 +158,26 @@ tap_status tap_model_open(const char *path, const tap_model_options *options, ta
     return st;
 }
 
-size_t          tap_model_input_count(const tap_model *m) { return m->n_inputs; }
-const tap_port *tap_model_input(const tap_model *m, size_t i) { return i < m->n_inputs ? &m->inputs[i] : NULL; }
-size_t          tap_model_output_count(const tap_model *m) { return m->n_outputs; }
-const tap_port *tap_model_output(const tap_model *m, size_t i) { return i < m->n_outputs ? &m->outputs[i] : NULL; }
+size_t tap_model_input_count(const tap_model *m) {
+    return m->n_inputs;
+}
+const tap_port *tap_model_input(const tap_model *m, size_t i) {
+    return i < m->n_inputs ? &m->inputs[i] : NULL;
+}
+size_t tap_model_output_count(const tap_model *m) {
+    return m->n_outputs;
+}
+const tap_port *tap_model_output(const tap_model *m, size_t i) {
+    return i < m->n_outputs ? &m->outputs[i] : NULL;
+}
 
 static bool is_float(tap_dtype t) {
     return t == TAP_FLOAT || t == TAP_DOUBLE || t == TAP_FLOAT16 || t == TAP_BFLOAT16;
 }
 
 void tap_model_get_info(const tap_model *m, tap_model_info *info) {
-    tap_model_info x = {.size = info->size, .ir_version = m->src.ir_version, .producer_name = m->src.producer_name};
+    tap_model_info x = {
+        .size = info->size, .ir_version = m->src.ir_version, .producer_name = m->src.producer_name};
     x.producer_version = m->src.producer_version;
     x.domain = m->src.domain;
     x.graph_name = m->src.graph.name;
@@ -178,21 +195,27 @@ void tap_model_get_info(const tap_model *m, tap_model_info *info) {
     memcpy(info, &x, info->size < sizeof x ? info->size : sizeof x);
 }
 
-size_t      tap_model_opset_count(const tap_model *m) { return m->src.n_opsets; }
+size_t tap_model_opset_count(const tap_model *m) {
+    return m->src.n_opsets;
+}
 const char *tap_model_opset(const tap_model *m, size_t i, int64_t *version) {
     if (i >= m->src.n_opsets) return NULL;
     *version = m->src.opsets[i].version;
     return m->src.opsets[i].domain;
 }
 
-size_t      tap_model_metadata_count(const tap_model *m) { return m->src.n_metadata; }
+size_t tap_model_metadata_count(const tap_model *m) {
+    return m->src.n_metadata;
+}
 const char *tap_model_metadata(const tap_model *m, size_t i, const char **value) {
     if (i >= m->src.n_metadata) return NULL;
     *value = m->src.metadata[i].value;
     return m->src.metadata[i].key;
 }
 
-size_t tap_model_node_count(const tap_model *m) { return m->n_all_nodes; }
+size_t tap_model_node_count(const tap_model *m) {
+    return m->n_all_nodes;
+}
 
 /* Names of a node's values, made when first asked for. */
 static const char **names_of(tap_model *m, const tap_graph *g, const tap_vid *ids, int32_t n) {
@@ -203,9 +226,13 @@ static const char **names_of(tap_model *m, const tap_graph *g, const tap_vid *id
 
 bool tap_model_node(const tap_model *m, size_t i, tap_node_info *info) {
     if (i >= m->n_all_nodes) return false;
-    tap_model      *w = (tap_model *)(uintptr_t)m;
+    tap_model *w = (tap_model *)(uintptr_t)m;
     const tap_node *n = m->all_nodes[i];
-    tap_node_info   x = {.size = info->size, .address = n->address, .op = n->src->op, .domain = n->src->domain, .opset = n->opset};
+    tap_node_info x = {.size = info->size,
+                       .address = n->address,
+                       .op = n->src->op,
+                       .domain = n->src->domain,
+                       .opset = n->opset};
     x.n_inputs = (size_t)n->n_in;
     x.n_outputs = (size_t)n->n_out;
     pthread_mutex_lock(&w->lock);
@@ -219,12 +246,15 @@ bool tap_model_node(const tap_model *m, size_t i, tap_node_info *info) {
     return true;
 }
 
-size_t tap_model_value_count(const tap_model *m) { return m->n_values; }
+size_t tap_model_value_count(const tap_model *m) {
+    return m->n_values;
+}
 
 bool tap_model_value(const tap_model *m, size_t i, tap_value_info *info) {
     if (i >= m->n_values) return false;
     const tap_gvalue *v = tap_vref_value(m->values[i]);
-    tap_value_info    x = {.size = info->size, .name = v->full, .node = "", .op = "", .domain = "", .type = &v->type};
+    tap_value_info x = {
+        .size = info->size, .name = v->full, .node = "", .op = "", .domain = "", .type = &v->type};
     if (v->producer) {
         x.node = v->producer->address;
         x.op = v->producer->src->op;
@@ -239,15 +269,15 @@ bool tap_model_value(const tap_model *m, size_t i, tap_value_info *info) {
     return true;
 }
 
-tap_status tap_model_select(const tap_model *m, const char *const *selectors, size_t n, size_t **indices, size_t *n_indices,
-                            tap_error *err) {
+tap_status tap_model_select(const tap_model *m, const char *const *selectors, size_t n, size_t **indices,
+                            size_t *n_indices, tap_error *err) {
     return tap_select(&m->bound, m->values, m->n_values, selectors, n, indices, n_indices, err);
 }
 
 /* ---- operators ---- */
 
 static const tap_op *op_at(size_t i) {
-    size_t                   n;
+    size_t n;
     const tap_family *const *f = tap_families(TAP_ISA_LEVEL_BASE, &n);
     for (size_t k = 0; k < n; k++)
         for (const tap_op *op = f[k]->ops; op->name; op++)
@@ -274,7 +304,8 @@ bool tap_op_at(size_t i, tap_op_info *info) {
 
 /* ---- sessions ---- */
 
-tap_status tap_session_new(tap_model *m, const tap_session_options *options, tap_session **out, tap_error *err) {
+tap_status tap_session_new(tap_model *m, const tap_session_options *options, tap_session **out,
+                           tap_error *err) {
     *out = NULL;
     tap_status st = tap_graph_check_supported(&m->bound, err);
     if (st != TAP_OK) return st;
@@ -283,7 +314,8 @@ tap_status tap_session_new(tap_model *m, const tap_session_options *options, tap
     atomic_fetch_add(&m->refs, 1);
     s->model = m;
     s->options.size = sizeof s->options;
-    if (options) memcpy(&s->options, options, options->size < sizeof s->options ? options->size : sizeof s->options);
+    if (options)
+        memcpy(&s->options, options, options->size < sizeof s->options ? options->size : sizeof s->options);
     if (s->options.threads <= 0) s->options.threads = tap_cpu_count();
     tap_scratch_init(&s->scratch, &m->budget);
     tap_buffers_init(&s->buffers, &m->budget);
@@ -294,7 +326,8 @@ tap_status tap_session_new(tap_model *m, const tap_session_options *options, tap
     s->copies = tap_mem_alloc_zero(&m->budget, m->n_outputs * sizeof *s->copies);
     s->outputs = tap_mem_alloc_zero(&m->budget, m->n_outputs * sizeof *s->outputs);
     s->pool = s->options.threads > 1 ? tap_pool_new(&m->budget, s->options.threads) : NULL;
-    if (!s->frames || !s->tapped || !s->around || !s->copies || !s->outputs || (s->options.threads > 1 && !s->pool)) {
+    if (!s->frames || !s->tapped || !s->around || !s->copies || !s->outputs ||
+        (s->options.threads > 1 && !s->pool)) {
         tap_session_free(s);
         return tap_error_no_memory(err, m->n_values);
     }
@@ -312,7 +345,7 @@ static void forget_kept(tap_session *s) {
 
 void tap_session_free(tap_session *s) {
     if (!s) return;
-    tap_model  *m = s->model;
+    tap_model *m = s->model;
     tap_budget *b = &m->budget;
     forget_kept(s);
     tap_mem_free(b, s->kept);
@@ -340,9 +373,9 @@ static void taps_changed(tap_session *s) {
 }
 
 tap_status tap_session_tap(tap_session *s, const char *selector, size_t *n_picked, tap_error *err) {
-    bool        away = *selector == '!';
+    bool away = *selector == '!';
     const char *one = away ? selector + 1 : selector;
-    size_t     *indices, n;
+    size_t *indices, n;
     /* An exact name may begin with '!'. */
     if (away && tap_model_select(s->model, &selector, 1, &indices, &n, NULL) == TAP_OK) {
         tap_free(indices);
@@ -362,7 +395,9 @@ tap_status tap_session_tap(tap_session *s, const char *selector, size_t *n_picke
 
 tap_status tap_session_set_taps(tap_session *s, const size_t *indices, size_t n, tap_error *err) {
     for (size_t i = 0; i < n; i++)
-        if (indices[i] >= s->model->n_values) return tap_error_set(err, TAP_USAGE, "value %zu: the model has %zu", indices[i], s->model->n_values);
+        if (indices[i] >= s->model->n_values)
+            return tap_error_set(err, TAP_USAGE, "value %zu: the model has %zu", indices[i],
+                                 s->model->n_values);
     memset(s->tapped, 0, s->model->n_values * sizeof *s->tapped);
     for (size_t i = 0; i < n; i++) s->tapped[indices[i]] = true;
     taps_changed(s);
@@ -378,7 +413,7 @@ void tap_session_listen(tap_session *s, tap_listener *listener, void *user) {
 
 static tap_slot *output_slot(const tap_session *s, size_t i) {
     const tap_frame *f = s->frames[0];
-    tap_vid          v = f->graph->outputs[i];
+    tap_vid v = f->graph->outputs[i];
     return v == TAP_NO_VALUE ? NULL : tap_plan_slot(f->plan, v);
 }
 
@@ -390,9 +425,10 @@ static void forget_outputs(tap_session *s) {
     }
 }
 
-/* An output that is the caller's own memory is copied: the caller may let go of its input before it reads the output. */
+/* An output that is the caller's own memory is copied: the caller may let go of its input before it reads the
+ * output. */
 static tap_status take_output(tap_session *s, size_t i, tap_error *err) {
-    tap_slot  *slot = output_slot(s, i);
+    tap_slot *slot = output_slot(s, i);
     tap_value *v = &s->around[i];
     if (!slot || (slot->kind != TAP_KIND_TENSOR && !slot->value)) return TAP_OK;
     *v = (tap_value){.kind = TAP_KIND_TENSOR, .tensor = slot->tensor};
@@ -404,7 +440,7 @@ static tap_status take_output(tap_session *s, size_t i, tap_error *err) {
 }
 
 tap_status tap_session_run(tap_session *s, const tap_input *inputs, size_t n_inputs, tap_error *err) {
-    tap_scratch_mark  mark = tap_scratch_here(&s->scratch);
+    tap_scratch_mark mark = tap_scratch_here(&s->scratch);
     const tap_value **values = tap_scratch_take(&s->scratch, (s->model->n_inputs + 1) * sizeof *values);
     if (!values) return tap_error_no_memory(err, sizeof *values);
     forget_kept(s);
@@ -436,7 +472,9 @@ const tap_value *tap_session_value(const tap_session *s, const char *name) {
     return NULL;
 }
 
-size_t tap_session_tapped_count(const tap_session *s) { return s->n_kept; }
+size_t tap_session_tapped_count(const tap_session *s) {
+    return s->n_kept;
+}
 
 const tap_value *tap_session_tapped(const tap_session *s, size_t i, const char **name, size_t *index) {
     if (i >= s->n_kept) return NULL;
@@ -446,7 +484,8 @@ const tap_value *tap_session_tapped(const tap_session *s, size_t i, const char *
 }
 
 void tap_session_get_info(const tap_session *s, tap_runtime_info *info) {
-    tap_runtime_info x = {.size = info->size, .isa = tap_isa_name(s->model->isa), .threads = tap_pool_threads(s->pool)};
+    tap_runtime_info x = {
+        .size = info->size, .isa = tap_isa_name(s->model->isa), .threads = tap_pool_threads(s->pool)};
     x.memory_bytes = atomic_load(&s->model->budget.used);
     x.memory_peak_bytes = atomic_load(&s->model->budget.peak);
     for (size_t i = 0; i < s->model->bound.n_graphs; i++)

@@ -68,13 +68,13 @@ TAP_API void tap_json_value_free(tap_json_value *root); /* NULL is fine */
 TAP_API tap_json_kind tap_json_kind_of(const tap_json_value *v);
 TAP_API size_t tap_json_length(const tap_json_value *v); /* items of an array or object, bytes of a string */
 TAP_API const tap_json_value *tap_json_first(const tap_json_value *v); /* of an array or object */
-TAP_API const tap_json_value *tap_json_next(const tap_json_value *v);  /* of the same array or object  */
+TAP_API const tap_json_value *tap_json_next(const tap_json_value *v);  /* of the same array or object */
 TAP_API const tap_json_value *tap_json_get(const tap_json_value *v,
-                                           const char *key); /* the last of that name                */
-TAP_API const char *tap_json_key(const tap_json_value *v);   /* its name in its object   */
-TAP_API const char *tap_json_text(const tap_json_value *v);  /* of a string, terminated; "" else  */
+                                           const char *key); /* the last of that name */
+TAP_API const char *tap_json_key(const tap_json_value *v);   /* its name in its object */
+TAP_API const char *tap_json_text(const tap_json_value *v);  /* of a string, terminated; "" else */
 TAP_API double tap_json_number(const tap_json_value *v,
-                               double otherwise); /* of a number, or of "NaN", "Infinity" ...       */
+                               double otherwise); /* of a number, or of "NaN", "Infinity" ... */
 TAP_API bool tap_json_true(const tap_json_value *v);
 
 #ifdef __cplusplus

@@ -11,8 +11,9 @@ static tap_isa detect(void) {
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2"))
         return TAP_ISA_LEVEL_BASE;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
         return TAP_ISA_LEVEL_AVX512;
     return TAP_ISA_LEVEL_AVX2;
 #else
@@ -21,7 +22,7 @@ static tap_isa detect(void) {
 }
 
 tap_isa tap_cpu_isa(void) {
-    tap_isa     isa = detect();
+    tap_isa isa = detect();
     const char *cap = getenv("ONNXTAP_ISA");
     if (!cap) return isa;
     if (strcmp(cap, "sse2") == 0) return TAP_ISA_LEVEL_BASE;

@@ -8,10 +8,10 @@
 /* A number in plain or scientific notation, or INF, +INF, -INF, NaN in any case; blanks around it are
  * skipped. `is_int`: it has digits only and fits `i` (or, non-negative, `u`). false: it is no number. */
 typedef struct tap_decimal {
-    double d; /* rounded once       */
-    float f;  /* rounded once       */
+    double d; /* rounded once */
+    float f;  /* rounded once */
     bool is_int, is_negative;
-    uint64_t magnitude; /* where is_int       */
+    uint64_t magnitude; /* where is_int */
 } tap_decimal;
 bool tap_decimal_parse(const char *s, size_t n, tap_decimal *out);
 

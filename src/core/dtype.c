@@ -5,17 +5,20 @@
 
 static const struct {
     const char *name;
-    size_t      n_bytes;
-} dtypes[TAP_DTYPE_COUNT] = {
-    [TAP_UNDEFINED] = {"undefined", 0},
+    size_t n_bytes;
+} dtypes[TAP_DTYPE_COUNT] = {[TAP_UNDEFINED] = {"undefined", 0},
 #define TAP_X(id, number, text, bytes) [number] = {text, bytes},
-    TAP_DTYPE_LIST(TAP_X)
+                             TAP_DTYPE_LIST(TAP_X)
 #undef TAP_X
 };
 
-const char *tap_dtype_name(tap_dtype t) { return (size_t)t < TAP_COUNT_OF(dtypes) ? dtypes[t].name : NULL; }
+const char *tap_dtype_name(tap_dtype t) {
+    return (size_t)t < TAP_COUNT_OF(dtypes) ? dtypes[t].name : NULL;
+}
 
-size_t tap_dtype_bytes(tap_dtype t) { return (size_t)t < TAP_COUNT_OF(dtypes) ? dtypes[t].n_bytes : 0; }
+size_t tap_dtype_bytes(tap_dtype t) {
+    return (size_t)t < TAP_COUNT_OF(dtypes) ? dtypes[t].n_bytes : 0;
+}
 
 tap_dtype tap_dtype_from_name(const char *name) {
     for (size_t i = 1; i < TAP_COUNT_OF(dtypes); i++)
@@ -44,13 +47,15 @@ bool tap_packed_bytes(tap_dtype t, int64_t n, size_t *n_bytes) {
     return true;
 }
 
-static bool is_signed(tap_dtype t) { return t == TAP_INT4 || t == TAP_INT2; }
+static bool is_signed(tap_dtype t) {
+    return t == TAP_INT4 || t == TAP_INT2;
+}
 
 void tap_unpack_bits(tap_dtype t, int64_t n, const void *packed, void *out) {
     const uint8_t *p = packed;
-    uint8_t       *y = out;
-    int            bits = tap_dtype_bits(t), per = 8 / bits;
-    uint8_t        mask = (uint8_t)((1 << bits) - 1), sign = is_signed(t) ? (uint8_t)(1 << (bits - 1)) : 0;
+    uint8_t *y = out;
+    int bits = tap_dtype_bits(t), per = 8 / bits;
+    uint8_t mask = (uint8_t)((1 << bits) - 1), sign = is_signed(t) ? (uint8_t)(1 << (bits - 1)) : 0;
     for (int64_t i = 0; i < n; i++) {
         uint8_t v = (uint8_t)(p[i / per] >> (i % per * bits)) & mask;
         y[i] = v & sign ? (uint8_t)(v | (uint8_t)~mask) : v;
@@ -59,10 +64,10 @@ void tap_unpack_bits(tap_dtype t, int64_t n, const void *packed, void *out) {
 
 void tap_pack_bits(tap_dtype t, int64_t n, const void *in, void *packed) {
     const uint8_t *x = in;
-    uint8_t       *p = packed;
-    int            bits = tap_dtype_bits(t), per = 8 / bits;
-    uint8_t        mask = (uint8_t)((1 << bits) - 1);
-    size_t         n_bytes = 0;
+    uint8_t *p = packed;
+    int bits = tap_dtype_bits(t), per = 8 / bits;
+    uint8_t mask = (uint8_t)((1 << bits) - 1);
+    size_t n_bytes = 0;
     if (tap_packed_bytes(t, n, &n_bytes)) memset(p, 0, n_bytes);
     for (int64_t i = 0; i < n; i++) p[i / per] |= (uint8_t)((x[i] & mask) << (i % per * bits));
 }

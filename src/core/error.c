@@ -88,8 +88,9 @@ tap_status tap_error_set(tap_error *err, tap_status code, const char *fmt, ...) 
 }
 
 tap_status tap_error_no_memory(tap_error *err, uint64_t n_bytes) {
-    return tap_error_set(err, TAP_MEMORY,
-                         "no memory for %" PRIu64 " bytes: the limit (--memory-limit) or the machine has no more", n_bytes);
+    return tap_error_set(
+        err, TAP_MEMORY,
+        "no memory for %" PRIu64 " bytes: the limit (--memory-limit) or the machine has no more", n_bytes);
 }
 
 void tap_error_where(tap_error *err, const char *node, const char *op, const char *tensor) {
@@ -101,7 +102,7 @@ void tap_error_where(tap_error *err, const char *node, const char *op, const cha
 
 static const struct {
     const char *text;
-    int         exit;
+    int exit;
 } statuses[] = {
 #define TAP_X(name, exit_status, text) {text, exit_status},
     TAP_STATUS_LIST(TAP_X)
@@ -112,4 +113,6 @@ const char *tap_status_text(tap_status s) {
     return (size_t)s < TAP_COUNT_OF(statuses) ? statuses[s].text : "unknown status";
 }
 
-int tap_status_exit(tap_status s) { return (size_t)s < TAP_COUNT_OF(statuses) ? statuses[s].exit : 5; }
+int tap_status_exit(tap_status s) {
+    return (size_t)s < TAP_COUNT_OF(statuses) ? statuses[s].exit : 5;
+}

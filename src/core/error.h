@@ -15,7 +15,7 @@ void tap_error_where(tap_error *err, const char *node, const char *op, const cha
 
 /* Text that grows in a fixed buffer and ends in "..." where it did not fit. */
 typedef struct tap_text {
-    char  *s;
+    char *s;
     size_t room, n;
 } tap_text;
 

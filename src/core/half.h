@@ -72,12 +72,12 @@ static inline float tap_f64_to_f32_odd(double x) {
 /* ---- 8- and 4-bit floats with sign, exponent and mantissa ------------------------------------------ */
 
 typedef struct tap_small_float {
-    int32_t mantissa, bias; /* bits of mantissa; exponent bias                                             */
-    uint32_t sign;          /* the sign's bit                                                              */
-    uint32_t max;           /* code of the largest finite number                                           */
+    int32_t mantissa, bias; /* bits of mantissa; exponent bias */
+    uint32_t sign;          /* the sign's bit */
+    uint32_t max;           /* code of the largest finite number */
     uint32_t over; /* code beyond it where nothing saturates: infinity or NaN; max where neither is */
-    uint32_t nan, nan_sign; /* code of NaN; nan_sign = sign where NaN takes over its sign, else 0          */
-    bool unsigned_zero;     /* no -0: its code is NaN                                                      */
+    uint32_t nan, nan_sign; /* code of NaN; nan_sign = sign where NaN takes over its sign, else 0 */
+    bool unsigned_zero;     /* no -0: its code is NaN */
 } tap_small_float;
 
 /* NULL where t is no such type. Types: FLOAT8E4M3FN, FLOAT8E4M3FNUZ, FLOAT8E5M2, FLOAT8E5M2FNUZ, FLOAT4E2M1.

@@ -9,7 +9,9 @@ static uint32_t hash_of(const char *key) {
     return (uint32_t)(h ^ (h >> 32));
 }
 
-void tap_map_init(tap_map *m, tap_budget *b) { *m = (tap_map){.budget = b}; }
+void tap_map_init(tap_map *m, tap_budget *b) {
+    *m = (tap_map){.budget = b};
+}
 
 void tap_map_free(tap_map *m) {
     tap_mem_free(m->budget, m->slots);
@@ -19,7 +21,8 @@ void tap_map_free(tap_map *m) {
 
 static tap_map_slot *find(const tap_map *m, const char *key, uint32_t hash) {
     size_t i = hash & (m->room - 1);
-    while (m->slots[i].key && (m->slots[i].hash != hash || strcmp(m->slots[i].key, key) != 0)) i = (i + 1) & (m->room - 1);
+    while (m->slots[i].key && (m->slots[i].hash != hash || strcmp(m->slots[i].key, key) != 0))
+        i = (i + 1) & (m->room - 1);
     return &m->slots[i];
 }
 
@@ -36,7 +39,7 @@ static bool grow(tap_map *m) {
 
 bool tap_map_put(tap_map *m, const char *key, int32_t value) {
     if (m->n + 1 > m->room / 4 * 3 && !grow(m)) return false;
-    uint32_t      hash = hash_of(key);
+    uint32_t hash = hash_of(key);
     tap_map_slot *s = find(m, key, hash);
     if (!s->key) m->n++;
     *s = (tap_map_slot){key, hash, value};

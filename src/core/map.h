@@ -5,15 +5,15 @@
 #include "core/memory.h"
 
 typedef struct tap_map_slot {
-    const char *key;      /* NULL = free */
-    uint32_t    hash;
-    int32_t     value;
+    const char *key; /* NULL = free */
+    uint32_t hash;
+    int32_t value;
 } tap_map_slot;
 
 typedef struct tap_map {
-    tap_budget   *budget;
+    tap_budget *budget;
     tap_map_slot *slots;
-    size_t        room, n;    /* room: 0 or a power of two */
+    size_t room, n; /* room: 0 or a power of two */
 } tap_map;
 
 void tap_map_init(tap_map *m, tap_budget *b);

@@ -1,4 +1,5 @@
-/* Memory under a budget. Each block is preceded by a header that holds its size, so that freeing gives back what was taken. */
+/* Memory under a budget. Each block is preceded by a header that holds its size, so that freeing gives back
+ * what was taken. */
 #include "core/memory.h"
 
 #include <stdarg.h>
@@ -11,7 +12,7 @@ typedef struct tap_header {
     size_t n_bytes;
 } tap_header;
 
-#define HEADER_BYTES TAP_ALIGN    /* keeps the block behind it aligned */
+#define HEADER_BYTES TAP_ALIGN /* keeps the block behind it aligned */
 
 void tap_budget_init(tap_budget *b, uint64_t limit_bytes) {
     atomic_init(&b->used, 0);
@@ -32,7 +33,8 @@ static uint64_t read_limit(const char *path) {
 uint64_t tap_memory_default_limit(void) {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     uint64_t n = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_C(4) << 30;
-    static const char *const cgroups[] = {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
+    static const char *const cgroups[] = {"/sys/fs/cgroup/memory.max",
+                                          "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
     for (size_t i = 0; i < TAP_COUNT_OF(cgroups); i++) {
         uint64_t limit = read_limit(cgroups[i]);
         if (limit < n) n = limit;
@@ -51,7 +53,8 @@ static bool take(tap_budget *b, uint64_t n) {
         return false;
     }
     uint64_t peak = atomic_load(&b->peak);
-    while (before + n > peak && !atomic_compare_exchange_weak(&b->peak, &peak, before + n)) {}
+    while (before + n > peak && !atomic_compare_exchange_weak(&b->peak, &peak, before + n)) {
+    }
     return true;
 }
 
@@ -79,7 +82,9 @@ void *tap_mem_alloc_zero(tap_budget *b, size_t n_bytes) {
     return p;
 }
 
-size_t tap_mem_size(const void *p) { return ((const tap_header *)(const void *)((const char *)p - HEADER_BYTES))->n_bytes; }
+size_t tap_mem_size(const void *p) {
+    return ((const tap_header *)(const void *)((const char *)p - HEADER_BYTES))->n_bytes;
+}
 
 void tap_mem_free(tap_budget *b, void *p) {
     if (!p) return;
@@ -106,7 +111,7 @@ bool tap_mem_reserve(tap_budget *b, void **p, size_t *room, size_t n, size_t eac
 
 struct tap_chunk {
     tap_chunk *next;
-    size_t     used, room;
+    size_t used, room;
 };
 
 #define CHUNK_BYTES  (64 * 1024)

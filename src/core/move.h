@@ -21,9 +21,9 @@ typedef struct __attribute__((may_alias, packed)) tap_w16 {
 } tap_w16;
 
 typedef enum tap_move_kind {
-    TAP_MOVE_ROWS,   /* the last dimension is contiguous on both sides                                */
-    TAP_MOVE_STEPS,  /* it is not, on at least one side                                               */
-    TAP_MOVE_PLANES, /* dst is contiguous along the last dimension, src along another: transposition  */
+    TAP_MOVE_ROWS,   /* the last dimension is contiguous on both sides */
+    TAP_MOVE_STEPS,  /* it is not, on at least one side */
+    TAP_MOVE_PLANES, /* dst is contiguous along the last dimension, src along another: transposition */
 } tap_move_kind;
 
 /* A copy planned for one shape: dst[i0]...[ir-1] = src[i0]...[ir-1]. Steps are bytes. The work is n_units
@@ -34,11 +34,11 @@ typedef struct tap_move {
     size_t width; /* bytes of a word; neighbours that stay together are one word */
     int n_outer;
     int64_t outer[TAP_MOVE_RANK], outer_src[TAP_MOVE_RANK], outer_dst[TAP_MOVE_RANK];
-    int64_t a, a_src, a_dst; /* y[a][b] = x[a][b], the two innermost loops                   */
+    int64_t a, a_src, a_dst; /* y[a][b] = x[a][b], the two innermost loops */
     int64_t b, b_src, b_dst;
-    bool along_b; /* a unit is `strip` a's of all b's, or the other way round     */
+    bool along_b; /* a unit is `strip` a's of all b's, or the other way round */
     int64_t strip, n_strips;
-    bool apart; /* PLANES: dst is written past the cache                         */
+    bool apart; /* PLANES: dst is written past the cache */
     int64_t n_units, unit_bytes;
 } tap_move;
 

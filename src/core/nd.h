@@ -13,7 +13,7 @@
 #include "onnxtap/op.h"
 
 typedef struct tap_nd {
-    int rank, n; /* dimensions, outermost first; operands                    */
+    int rank, n; /* dimensions, outermost first; operands */
     int64_t extent[TAP_RANK_MAX];
     int64_t *step; /* step[d * n + k]: bytes from one index of dimension d to the next in operand k */
 } tap_nd;

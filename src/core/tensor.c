@@ -8,12 +8,14 @@
 
 bool tap_dims_count(int rank, const int64_t *dims, int64_t *count) {
     int64_t n = 1;
-    bool    zero = false;
+    bool zero = false;
     for (int i = 0; i < rank; i++) {
         if (dims[i] < 0) return false;
         if (dims[i] == 0) zero = true;
-        /* A product that overflows is refused even where another dimension is 0: strides would overflow too. */
-        else if (!tap_mul64(n, dims[i], &n)) return false;
+        /* A product that overflows is refused even where another dimension is 0: strides would overflow too.
+         */
+        else if (!tap_mul64(n, dims[i], &n))
+            return false;
     }
     *count = zero ? 0 : n;
     return true;
@@ -44,7 +46,8 @@ tap_buffer *tap_buffer_wrap(tap_budget *budget, void *data, size_t n_bytes) {
     return b;
 }
 
-tap_buffer *tap_buffer_wrap_owned(tap_budget *budget, void *data, size_t n_bytes, void (*let_go)(void *owner), void *owner) {
+tap_buffer *tap_buffer_wrap_owned(tap_budget *budget, void *data, size_t n_bytes, void (*let_go)(void *owner),
+                                  void *owner) {
     tap_buffer *b = tap_buffer_wrap(budget, data, n_bytes);
     if (!b) return NULL;
     b->let_go = let_go;
@@ -64,7 +67,9 @@ tap_buffer *tap_buffer_new(tap_budget *budget, size_t n_bytes) {
     return b;
 }
 
-void tap_buffer_retain(tap_buffer *b) { atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed); }
+void tap_buffer_retain(tap_buffer *b) {
+    atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+}
 
 void tap_buffer_release(tap_buffer *b) {
     if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) return;
@@ -108,7 +113,7 @@ tap_value *tap_value_share(tap_budget *b, const tap_tensor *t) {
 }
 
 tap_value *tap_value_make_sequence(tap_budget *b, tap_value *const *items, size_t n, tap_dtype dtype) {
-    size_t     n_bytes;
+    size_t n_bytes;
     tap_value *v = tap_mul_size(n, sizeof *items, &n_bytes) ? value_new(b, TAP_KIND_SEQUENCE) : NULL;
     if (!v) return NULL;
     v->items = tap_mem_alloc(b, n_bytes);

@@ -7,31 +7,33 @@
 
 /* Counted memory of tensors. Strings made for one element at a time live in `strings`. */
 typedef struct tap_buffer {
-    atomic_int  refs;
-    tap_budget *budget;      /* NULL: malloc, no budget (values made by a program)    */
-    void       *data;
-    size_t      n_bytes;
-    bool        owned;       /* data is freed with the buffer                         */
-    void      (*let_go)(void *owner);    /* NULL, or called instead, when data lies in   */
-    void       *owner;                   /* something else, such as a mapped file        */
-    tap_arena   strings;
+    atomic_int refs;
+    tap_budget *budget; /* NULL: malloc, no budget (values made by a program) */
+    void *data;
+    size_t n_bytes;
+    bool owned;                  /* data is freed with the buffer */
+    void (*let_go)(void *owner); /* NULL, or called instead, when data lies in */
+    void *owner;                 /* something else, such as a mapped file */
+    tap_arena strings;
 } tap_buffer;
 
-tap_buffer *tap_buffer_new(tap_budget *b, size_t n_bytes);                  /* elements uninitialised; NULL: no memory */
+tap_buffer *tap_buffer_new(tap_budget *b, size_t n_bytes); /* elements uninitialised; NULL: no memory */
 tap_buffer *tap_buffer_wrap(tap_budget *b, void *data, size_t n_bytes);
-/* Around memory that lies in owner; let_go(owner) is called with the last reference. NULL: no memory, owner is untouched. */
-tap_buffer *tap_buffer_wrap_owned(tap_budget *b, void *data, size_t n_bytes, void (*let_go)(void *owner), void *owner);
-void        tap_buffer_retain(tap_buffer *b);
-void        tap_buffer_release(tap_buffer *b);                              /* NULL is fine */
+/* Around memory that lies in owner; let_go(owner) is called with the last reference. NULL: no memory, owner
+ * is untouched. */
+tap_buffer *tap_buffer_wrap_owned(tap_budget *b, void *data, size_t n_bytes, void (*let_go)(void *owner),
+                                  void *owner);
+void tap_buffer_retain(tap_buffer *b);
+void tap_buffer_release(tap_buffer *b); /* NULL is fine */
 
 struct tap_value {
-    atomic_int  refs;
-    tap_kind    kind;
+    atomic_int refs;
+    tap_kind kind;
     tap_budget *budget;
-    tap_tensor  tensor;      /* TENSOR: owns a reference to tensor.buffer             */
-    tap_value **items;       /* SEQUENCE: n; MAP: keys, values                        */
-    size_t      n;
-    tap_dtype   elem_dtype;  /* SEQUENCE: of its tensors, known when it is empty too  */
+    tap_tensor tensor; /* TENSOR: owns a reference to tensor.buffer */
+    tap_value **items; /* SEQUENCE: n; MAP: keys, values */
+    size_t n;
+    tap_dtype elem_dtype; /* SEQUENCE: of its tensors, known when it is empty too */
 };
 
 /* Sets shape fields; false where the product of dims and element size overflows, or a dim is negative. */
@@ -39,7 +41,8 @@ bool tap_tensor_shape(tap_tensor *t, tap_dtype dtype, int rank, const int64_t *d
 /* Elements in dims; false where it does not fit or one is negative. */
 bool tap_dims_count(int rank, const int64_t *dims, int64_t *count);
 
-/* A tensor value with a buffer of its own under budget b, uninitialised but for strings, which are empty. NULL: no memory. */
+/* A tensor value with a buffer of its own under budget b, uninitialised but for strings, which are empty.
+ * NULL: no memory. */
 tap_value *tap_value_make(tap_budget *b, tap_dtype dtype, int rank, const int64_t *dims);
 /* A tensor value that shares buffer (a reference is taken). */
 tap_value *tap_value_share(tap_budget *b, const tap_tensor *t);
@@ -53,6 +56,6 @@ bool tap_packed_bytes(tap_dtype t, int64_t n, size_t *n_bytes);
 /* n elements of a sub-byte type from packed to one per byte (signed ones sign-extended), and back. */
 void tap_unpack_bits(tap_dtype t, int64_t n, const void *packed, void *out);
 void tap_pack_bits(tap_dtype t, int64_t n, const void *in, void *packed);
-int  tap_dtype_bits(tap_dtype t);    /* of an element in a file: 2, 4, 8, ...; 0 for strings */
+int tap_dtype_bits(tap_dtype t); /* of an element in a file: 2, 4, 8, ...; 0 for strings */
 
 #endif

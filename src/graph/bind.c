@@ -11,7 +11,7 @@ tap_graph *tap_graph_new(tap_binder *bd, tap_graph *parent, tap_node *owner, con
     tap_bound *b = bd->b;
     tap_graph *g = tap_arena_zero(b->arena, sizeof *g);
     if (g && b->n_graphs == b->room_graphs) {
-        size_t      room = b->room_graphs ? b->room_graphs * 2 : 8;
+        size_t room = b->room_graphs ? b->room_graphs * 2 : 8;
         tap_graph **wider = tap_arena_array(b->arena, room, sizeof *wider);
         if (wider && b->n_graphs) memcpy(wider, b->graphs, b->n_graphs * sizeof *wider);
         b->graphs = wider;
@@ -28,7 +28,8 @@ tap_graph *tap_graph_new(tap_binder *bd, tap_graph *parent, tap_node *owner, con
     g->number = (int32_t)b->n_graphs;
     b->graphs[b->n_graphs++] = g;
     if (g->depth > DEPTH_MAX) {
-        tap_error_set(bd->err, TAP_MODEL, "node '%s': bodies are nested more than %d deep", owner->address, DEPTH_MAX);
+        tap_error_set(bd->err, TAP_MODEL, "node '%s': bodies are nested more than %d deep", owner->address,
+                      DEPTH_MAX);
         return NULL;
     }
     return g;
@@ -37,11 +38,12 @@ tap_graph *tap_graph_new(tap_binder *bd, tap_graph *parent, tap_node *owner, con
 bool tap_graph_add_node(tap_binder *bd, tap_graph *g, tap_node *n) {
     tap_bound *b = bd->b;
     if (++b->n_nodes > NODES_MAX) {
-        tap_error_set(bd->err, TAP_MODEL, "the model has more than %d nodes once its functions are written out", NODES_MAX);
+        tap_error_set(bd->err, TAP_MODEL,
+                      "the model has more than %d nodes once its functions are written out", NODES_MAX);
         return false;
     }
     if (g->n_nodes == g->room_nodes) {
-        size_t     room = g->room_nodes ? g->room_nodes * 2 : 16;
+        size_t room = g->room_nodes ? g->room_nodes * 2 : 16;
         tap_node **wider = tap_arena_array(b->arena, room, sizeof *wider);
         if (!wider) {
             tap_error_no_memory(bd->err, room * sizeof *wider);
@@ -61,13 +63,16 @@ bool tap_graph_add_node(tap_binder *bd, tap_graph *g, tap_node *n) {
 }
 
 static tap_status made_twice(tap_binder *bd, const tap_scope *s, const char *name, const char *by) {
-    tap_error_set(bd->err, TAP_MODEL, "value '%s%s' is made twice: the second time by %s. Every name may be given once",
+    tap_error_set(bd->err, TAP_MODEL,
+                  "value '%s%s' is made twice: the second time by %s. Every name may be given once",
                   s->prefix, name, by);
     tap_error_where(bd->err, NULL, NULL, name);
     return TAP_MODEL;
 }
 
-static bool defined_here(const tap_scope *s, const char *name) { return tap_map_get(&s->names, name, -2) != -2; }
+static bool defined_here(const tap_scope *s, const char *name) {
+    return tap_map_get(&s->names, name, -2) != -2;
+}
 
 static tap_status define_outputs(tap_binder *bd, tap_scope *s, const tap_src_node *n) {
     for (size_t k = 0; k < n->n_outputs; k++) {
@@ -81,7 +86,7 @@ static tap_status define_outputs(tap_binder *bd, tap_scope *s, const tap_src_nod
             continue;
         }
         if (defined_here(s, name)) {
-            char     by[300];
+            char by[300];
             tap_text t = {by, sizeof by, 0};
             tap_text_add(&t, "node '%s' (%s)", n->name, n->op);
             return made_twice(bd, s, name, by);
@@ -93,7 +98,8 @@ static tap_status define_outputs(tap_binder *bd, tap_scope *s, const tap_src_nod
 
 static tap_status bind_graph(tap_binder *bd, tap_graph *g, tap_scope *s);
 
-/* What the attribute says once a reference to the function's attribute is replaced. NULL: not given by the call. */
+/* What the attribute says once a reference to the function's attribute is replaced. NULL: not given by the
+ * call. */
 static const tap_src_attr *dereference(const tap_scope *s, const tap_src_attr *a, tap_scope **home) {
     if (!*a->ref) return a;
     if (!s->call) return NULL;
@@ -133,9 +139,9 @@ static tap_status bind_attrs(tap_binder *bd, tap_scope *s, tap_node *n, bool wit
     n->attrs = tap_arena_array(bd->b->arena, src->n_attrs, sizeof *n->attrs);
     if (!n->attrs) return tap_error_no_memory(bd->err, src->n_attrs * sizeof *n->attrs);
     for (size_t i = 0; i < src->n_attrs; i++) {
-        tap_scope          *home = s;
+        tap_scope *home = s;
         const tap_src_attr *a = dereference(s, &src->attrs[i], &home);
-        if (!a) continue;    /* the call did not give it: as if the node had not written it */
+        if (!a) continue; /* the call did not give it: as if the node had not written it */
         if (a != &src->attrs[i]) {
             tap_src_attr *renamed = tap_arena_alloc(bd->b->arena, sizeof *renamed);
             if (!renamed) return tap_error_no_memory(bd->err, sizeof *renamed);
@@ -145,7 +151,8 @@ static tap_status bind_attrs(tap_binder *bd, tap_scope *s, tap_node *n, bool wit
         }
         for (int32_t k = 0; k < n->n_attrs; k++)
             if (strcmp(n->attrs[k].src->name, a->name) == 0) {
-                tap_error_set(bd->err, TAP_MODEL, "node '%s' (%s): attribute '%s' is given twice", n->address, src->op, a->name);
+                tap_error_set(bd->err, TAP_MODEL, "node '%s' (%s): attribute '%s' is given twice", n->address,
+                              src->op, a->name);
                 tap_error_where(bd->err, n->address, src->op, NULL);
                 return TAP_MODEL;
             }
@@ -162,23 +169,25 @@ static tap_status bind_attrs(tap_binder *bd, tap_scope *s, tap_node *n, bool wit
 static tap_status bind_inputs(tap_binder *bd, tap_scope *s, tap_node *n) {
     for (int32_t i = 0; i < n->n_in; i++) {
         const char *name = n->src->inputs[i];
-        bool        found = true;
+        bool found = true;
         n->in[i] = *name ? tap_scope_resolve(bd, s, name, &found) : TAP_NO_VALUE;
         if (found) continue;
         tap_error_set(bd->err, TAP_MODEL,
-                      "node '%s' (%s): input %" PRId32 " is '%s', which no input, initializer or node of the model makes",
+                      "node '%s' (%s): input %" PRId32
+                      " is '%s', which no input, initializer or node of the model makes",
                       n->address, n->src->op, i, name);
         tap_error_where(bd->err, n->address, n->src->op, name);
         return TAP_MODEL;
     }
     for (int32_t i = 0; i < n->n_out; i++)
-        n->out[i] = *n->src->outputs[i] ? tap_map_get(&s->names, n->src->outputs[i], TAP_NO_VALUE) : TAP_NO_VALUE;
+        n->out[i] =
+            *n->src->outputs[i] ? tap_map_get(&s->names, n->src->outputs[i], TAP_NO_VALUE) : TAP_NO_VALUE;
     return TAP_OK;
 }
 
 static const tap_src_function *find_function(const tap_binder *bd, const tap_src_node *n) {
     if (!bd->b->src->n_functions) return NULL;
-    char     key[512] = "";
+    char key[512] = "";
     tap_text t = {key, sizeof key, 0};
     tap_text_add(&t, "%s:%s:%s", n->domain, n->op, n->overload);
     int32_t i = tap_map_get(&bd->functions, key, -1);
@@ -187,7 +196,7 @@ static const tap_src_function *find_function(const tap_binder *bd, const tap_src
 
 static tap_node *new_node(tap_binder *bd, tap_scope *s, const tap_src_node *src, size_t index) {
     tap_arena *a = bd->b->arena;
-    tap_node  *n = tap_arena_zero(a, sizeof *n);
+    tap_node *n = tap_arena_zero(a, sizeof *n);
     if (!n || src->n_inputs > INT32_MAX || src->n_outputs > INT32_MAX) return NULL;
     n->src = src;
     n->graph = s->graph;
@@ -204,7 +213,8 @@ static tap_node *new_node(tap_binder *bd, tap_scope *s, const tap_src_node *src,
 static void find_operator(tap_binder *bd, const tap_scope *s, tap_node *n) {
     n->opset = tap_scope_opset(s, n->src->domain);
     if (n->opset > 0) {
-        n->op = tap_lookup_find(bd->b->lookup, n->src->domain, n->src->op, n->opset, bd->b->arena, &n->unsupported);
+        n->op = tap_lookup_find(bd->b->lookup, n->src->domain, n->src->op, n->opset, bd->b->arena,
+                                &n->unsupported);
     } else {
         n->unsupported = tap_arena_printf(bd->b->arena, "domain %s is not among the opset imports",
                                           *n->src->domain ? n->src->domain : "ai.onnx");
@@ -216,7 +226,7 @@ static tap_status bind_node(tap_binder *bd, tap_scope *s, const tap_src_node *sr
     tap_node *n = new_node(bd, s, src, index);
     if (!n) return tap_error_no_memory(bd->err, sizeof *n);
     const tap_src_function *f = find_function(bd, src);
-    tap_status              st = bind_attrs(bd, s, n, !f);
+    tap_status st = bind_attrs(bd, s, n, !f);
     if (st == TAP_OK) st = bind_inputs(bd, s, n);
     if (st != TAP_OK) return st;
     if (f) return tap_bind_call(bd, s, n, f);
@@ -225,11 +235,12 @@ static tap_status bind_node(tap_binder *bd, tap_scope *s, const tap_src_node *sr
 }
 
 tap_status tap_bind_identity(tap_binder *bd, tap_scope *s, const char *address, tap_vid x, tap_vid y) {
-    tap_arena    *a = bd->b->arena;
-    tap_node     *n = tap_arena_zero(a, sizeof *n);
+    tap_arena *a = bd->b->arena;
+    tap_node *n = tap_arena_zero(a, sizeof *n);
     tap_src_node *src = tap_arena_zero(a, sizeof *src);
     if (!n || !src) return tap_error_no_memory(bd->err, sizeof *n);
-    *src = (tap_src_node){.name = address, .op = "Identity", .domain = "", .overload = "", .n_inputs = 1, .n_outputs = 1};
+    *src = (tap_src_node){
+        .name = address, .op = "Identity", .domain = "", .overload = "", .n_inputs = 1, .n_outputs = 1};
     n->in = tap_arena_array(a, 1, sizeof *n->in);
     n->out = tap_arena_array(a, 1, sizeof *n->out);
     if (!n->in || !n->out) return tap_error_no_memory(bd->err, sizeof *n);
@@ -239,7 +250,7 @@ tap_status tap_bind_identity(tap_binder *bd, tap_scope *s, const char *address, 
     n->in[0] = x;
     n->out[0] = y;
     n->n_in = n->n_out = 1;
-    n->opset = 25;    /* Identity takes every type from opset 16 on */
+    n->opset = 25; /* Identity takes every type from opset 16 on */
     n->op = tap_lookup_find(bd->b->lookup, "", "Identity", n->opset, a, &n->unsupported);
     return tap_graph_add_node(bd, s->graph, n) ? TAP_OK : TAP_MEMORY;
 }
@@ -273,7 +284,8 @@ static tap_status bind_borders(tap_binder *bd, tap_graph *g, tap_scope *s) {
     if (!g->inputs || !g->outputs) return tap_error_no_memory(bd->err, src->n_inputs * sizeof *g->inputs);
     for (size_t i = 0; i < src->n_inputs; i++) {
         const char *name = src->inputs[i].name;
-        if (!*name) return tap_error_set(bd->err, TAP_MODEL, "graph '%s': input %zu has no name", src->name, i);
+        if (!*name)
+            return tap_error_set(bd->err, TAP_MODEL, "graph '%s': input %zu has no name", src->name, i);
         if (defined_here(s, name)) return made_twice(bd, s, name, "the graph's inputs");
         g->inputs[i] = tap_scope_define(bd, s, name);
         if (g->inputs[i] == TAP_NO_VALUE) return TAP_MEMORY;
@@ -281,7 +293,8 @@ static tap_status bind_borders(tap_binder *bd, tap_graph *g, tap_scope *s) {
     }
     for (size_t i = 0; i < src->n_inits; i++) {
         const char *name = src->inits[i].name;
-        if (!*name) return tap_error_set(bd->err, TAP_MODEL, "graph '%s': initializer %zu has no name", src->name, i);
+        if (!*name)
+            return tap_error_set(bd->err, TAP_MODEL, "graph '%s': initializer %zu has no name", src->name, i);
         tap_vid v = tap_map_get(&s->names, name, TAP_NO_VALUE);
         if (v != TAP_NO_VALUE && g->values[v].init) return made_twice(bd, s, name, "the initializers");
         if (v == TAP_NO_VALUE) v = tap_scope_define(bd, s, name);
@@ -294,10 +307,11 @@ static tap_status bind_borders(tap_binder *bd, tap_graph *g, tap_scope *s) {
 static tap_status bind_outputs(tap_binder *bd, tap_graph *g, tap_scope *s) {
     for (size_t i = 0; i < g->src->n_outputs; i++) {
         const char *name = g->src->outputs[i].name;
-        bool        found = false;
+        bool found = false;
         g->outputs[i] = *name ? tap_scope_resolve(bd, s, name, &found) : TAP_NO_VALUE;
         if (!found) {
-            tap_error_set(bd->err, TAP_MODEL, "output %zu of graph '%s' is '%s', which nothing in the model makes", i,
+            tap_error_set(bd->err, TAP_MODEL,
+                          "output %zu of graph '%s' is '%s', which nothing in the model makes", i,
                           g->src->name, name);
             tap_error_where(bd->err, NULL, NULL, name);
             return TAP_MODEL;
@@ -309,7 +323,7 @@ static tap_status bind_outputs(tap_binder *bd, tap_graph *g, tap_scope *s) {
 
 static tap_status bind_graph(tap_binder *bd, tap_graph *g, tap_scope *s) {
     const tap_src_graph *src = g->src;
-    tap_status           st = bind_borders(bd, g, s);
+    tap_status st = bind_borders(bd, g, s);
     if (st == TAP_OK) st = tap_bind_nodes(bd, s, src->nodes, src->n_nodes);
     if (st == TAP_OK) st = bind_outputs(bd, g, s);
     if (st == TAP_OK) st = tap_bind_infos(bd, s, src->inputs, src->n_inputs);
@@ -323,31 +337,33 @@ static tap_status index_functions(tap_binder *bd) {
     const tap_src_model *m = bd->b->src;
     for (size_t i = 0; i < m->n_functions; i++) {
         const tap_src_function *f = &m->functions[i];
-        char                   *key = tap_arena_printf(bd->b->arena, "%s:%s:%s", f->domain, f->name, f->overload);
+        char *key = tap_arena_printf(bd->b->arena, "%s:%s:%s", f->domain, f->name, f->overload);
         if (!key) return tap_error_no_memory(bd->err, 64);
         if (tap_map_get(&bd->functions, key, -1) >= 0)
-            return tap_error_set(bd->err, TAP_MODEL, "function %s of domain '%s' is defined twice", f->name, f->domain);
+            return tap_error_set(bd->err, TAP_MODEL, "function %s of domain '%s' is defined twice", f->name,
+                                 f->domain);
         if (!tap_map_put(&bd->functions, key, (int32_t)i)) return tap_error_no_memory(bd->err, 64);
     }
     return TAP_OK;
 }
 
-/* Numbers all values of the model as they come to be when it runs: a graph's borders, then what its nodes make, each after
- * what its bodies make. */
+/* Numbers all values of the model as they come to be when it runs: a graph's borders, then what its nodes
+ * make, each after what its bodies make. */
 static void number_values(tap_graph *g, int32_t *next) {
     for (size_t v = 0; v < g->n_values; v++)
         if (!g->values[v].producer) g->values[v].global = (*next)++;
     for (size_t k = 0; k < g->n_nodes; k++) {
         const tap_node *n = g->nodes[k];
         for (int32_t i = 0; i < n->n_attrs; i++)
-            for (size_t b = 0; n->attrs[i].bodies && b < n->attrs[i].src->n; b++) number_values(n->attrs[i].bodies[b], next);
+            for (size_t b = 0; n->attrs[i].bodies && b < n->attrs[i].src->n; b++)
+                number_values(n->attrs[i].bodies[b], next);
         for (int32_t i = 0; i < n->n_out; i++)
             if (n->out[i] != TAP_NO_VALUE) g->values[n->out[i]].global = (*next)++;
     }
 }
 
 tap_status tap_graph_bind(tap_bound *b, tap_error *err) {
-    tap_error  own = TAP_ERROR_INIT;
+    tap_error own = TAP_ERROR_INIT;
     tap_binder bd = {.b = b, .err = err ? err : &own};
     bd.err->code = TAP_OK;
     tap_map_init(&bd.functions, b->budget);

@@ -5,16 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *domain_of(const tap_op *op) { return op->domain && strcmp(op->domain, "ai.onnx") != 0 ? op->domain : ""; }
+static const char *domain_of(const tap_op *op) {
+    return op->domain && strcmp(op->domain, "ai.onnx") != 0 ? op->domain : "";
+}
 
 typedef struct ranked_row {
     const tap_op *op;
-    size_t        rank;    /* earlier families first */
+    size_t rank; /* earlier families first */
 } ranked_row;
 
 static int by_name(const void *a, const void *b) {
     const ranked_row *x = a, *y = b;
-    int               c = strcmp(domain_of(x->op), domain_of(y->op));
+    int c = strcmp(domain_of(x->op), domain_of(y->op));
     if (!c) c = strcmp(x->op->name, y->op->name);
     return c ? c : (x->rank > y->rank) - (x->rank < y->rank);
 }
@@ -29,7 +31,8 @@ static size_t collect(const tap_family *const *families, size_t n, ranked_row *r
 static bool index_rows(tap_lookup *l) {
     for (size_t i = 0; i < l->n_rows; i++) {
         const tap_op *op = l->rows[i], *before = i ? l->rows[i - 1] : NULL;
-        if (before && strcmp(before->name, op->name) == 0 && strcmp(domain_of(before), domain_of(op)) == 0) continue;
+        if (before && strcmp(before->name, op->name) == 0 && strcmp(domain_of(before), domain_of(op)) == 0)
+            continue;
         const char *key = tap_arena_printf(&l->arena, "%s:%s", domain_of(op), op->name);
         if (!key || !tap_map_put(&l->by_name, key, (int32_t)i)) return false;
     }
@@ -61,11 +64,11 @@ void tap_lookup_free(tap_lookup *l) {
     tap_arena_clear(&l->arena);
 }
 
-const tap_op *tap_lookup_find(const tap_lookup *l, const char *domain, const char *name, int64_t opset, tap_arena *arena,
-                              const char **why) {
-    char        key[256];
+const tap_op *tap_lookup_find(const tap_lookup *l, const char *domain, const char *name, int64_t opset,
+                              tap_arena *arena, const char **why) {
+    char key[256];
     const char *shown = *domain ? domain : "ai.onnx";
-    tap_text    t = {key, sizeof key, 0};
+    tap_text t = {key, sizeof key, 0};
     key[0] = '\0';
     tap_text_add(&t, "%s:%s", domain, name);
     int32_t at = tap_map_get(&l->by_name, key, -1);
@@ -82,9 +85,11 @@ const tap_op *tap_lookup_find(const tap_lookup *l, const char *domain, const cha
         if (op->until > max || op->until == 0) max = op->until ? op->until : INT16_MAX;
     }
     if (opset < min)
-        *why = tap_arena_printf(arena, "%s came with opset %d of %s, the model declares %" PRId64, name, min, shown, opset);
+        *why = tap_arena_printf(arena, "%s came with opset %d of %s, the model declares %" PRId64, name, min,
+                                shown, opset);
     else
-        *why = tap_arena_printf(arena, "%s ended with opset %d of %s, the model declares %" PRId64, name, max, shown, opset);
+        *why = tap_arena_printf(arena, "%s ended with opset %d of %s, the model declares %" PRId64, name, max,
+                                shown, opset);
     return NULL;
 }
 

@@ -31,14 +31,14 @@ void tap_scopes_free(tap_binder *bd) {
 static tap_vid add_value(tap_binder *bd, tap_graph *g, const char *name, const char *full) {
     if (!full || g->n_values >= INT32_MAX / 2) goto no_memory;
     if (g->n_values == g->room_values) {
-        size_t      room = g->room_values ? g->room_values * 2 : 16;
+        size_t room = g->room_values ? g->room_values * 2 : 16;
         tap_gvalue *wider = tap_arena_array(bd->b->arena, room, sizeof *wider);
         if (!wider) goto no_memory;
         if (g->n_values) memcpy(wider, g->values, g->n_values * sizeof *wider);
         g->values = wider;
         g->room_values = room;
     }
-    tap_vid     v = (tap_vid)g->n_values++;
+    tap_vid v = (tap_vid)g->n_values++;
     tap_gvalue *x = &g->values[v];
     x->name = name;
     x->full = full;
@@ -71,11 +71,11 @@ static tap_vid capture(tap_binder *bd, tap_graph *g, tap_graph *h, tap_vid v) {
     for (size_t i = 0; i < g->n_captures; i++)
         if (g->values[g->captures[i]].outer == outer) return g->captures[i];
     const tap_gvalue *x = &g->parent->values[outer];
-    tap_vid           mine = add_value(bd, g, x->name, x->full);
+    tap_vid mine = add_value(bd, g, x->name, x->full);
     if (mine == TAP_NO_VALUE) return TAP_NO_VALUE;
     g->values[mine].outer = outer;
     if (g->n_captures == g->room_captures) {
-        size_t   room = g->room_captures ? g->room_captures * 2 : 8;
+        size_t room = g->room_captures ? g->room_captures * 2 : 8;
         tap_vid *wider = tap_arena_array(bd->b->arena, room, sizeof *wider);
         if (!wider) {
             tap_error_no_memory(bd->err, room * sizeof *wider);

@@ -1,4 +1,5 @@
-/* Names while a graph is being bound: which value a name means where a node stands. Gone when binding ends. */
+/* Names while a graph is being bound: which value a name means where a node stands. Gone when binding ends.
+ */
 #ifndef TAP_GRAPH_SCOPE_H
 #define TAP_GRAPH_SCOPE_H
 
@@ -9,35 +10,36 @@ typedef struct tap_scope tap_scope;
 /* A call of a model-local function that is being written out. */
 typedef struct tap_call {
     const tap_src_function *function;
-    const tap_node         *node;      /* the call, for messages; its attrs are what the call gave  */
-    tap_scope              *caller;
-    const struct tap_call  *up;        /* the call around it                                        */
+    const tap_node *node; /* the call, for messages; its attrs are what the call gave */
+    tap_scope *caller;
+    const struct tap_call *up; /* the call around it */
 } tap_call;
 
 struct tap_scope {
-    tap_graph           *graph;
-    tap_map              names;        /* name -> value of graph, or TAP_NO_VALUE for an argument not given */
-    tap_scope           *parent;       /* where names are looked for next (bodies); NULL in functions       */
-    tap_scope           *all;          /* list of all, for the end                                          */
-    const char          *prefix;       /* of full names                                                     */
+    tap_graph *graph;
+    tap_map names;      /* name -> value of graph, or TAP_NO_VALUE for an argument not given */
+    tap_scope *parent;  /* where names are looked for next (bodies); NULL in functions */
+    tap_scope *all;     /* list of all, for the end */
+    const char *prefix; /* of full names */
     const tap_src_opset *opsets;
-    size_t               n_opsets;
-    const tap_call      *call;         /* the function that this is in                                      */
+    size_t n_opsets;
+    const tap_call *call; /* the function that this is in */
 };
 
 typedef struct tap_binder {
     tap_bound *b;
     tap_error *err;
     tap_scope *scopes;
-    tap_map    functions;              /* "domain:name:overload" -> index */
+    tap_map functions; /* "domain:name:overload" -> index */
 } tap_binder;
 
 tap_scope *tap_scope_new(tap_binder *bd, tap_graph *g, tap_scope *parent, const char *prefix);
-void       tap_scopes_free(tap_binder *bd);
+void tap_scopes_free(tap_binder *bd);
 
 /* A new value of the scope's graph under that name. TAP_NO_VALUE: failed, error set. */
 tap_vid tap_scope_define(tap_binder *bd, tap_scope *s, const char *name);
-/* What a name means in s, captured from outer graphs where need be. NO_VALUE with *found: an argument that was not given. */
+/* What a name means in s, captured from outer graphs where need be. NO_VALUE with *found: an argument that
+ * was not given. */
 tap_vid tap_scope_resolve(tap_binder *bd, tap_scope *s, const char *name, bool *found);
 /* Opset of a domain; 0: not imported. */
 int64_t tap_scope_opset(const tap_scope *s, const char *domain);
@@ -49,6 +51,6 @@ tap_status tap_bind_nodes(tap_binder *bd, tap_scope *s, const tap_src_node *node
 tap_status tap_bind_infos(tap_binder *bd, tap_scope *s, const tap_src_value *infos, size_t n);
 /* A node of g that hands x on as y. */
 tap_status tap_bind_identity(tap_binder *bd, tap_scope *s, const char *address, tap_vid x, tap_vid y);
-bool       tap_graph_add_node(tap_binder *bd, tap_graph *g, tap_node *n);
+bool tap_graph_add_node(tap_binder *bd, tap_graph *g, tap_node *n);
 
 #endif

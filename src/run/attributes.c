@@ -4,10 +4,13 @@
 
 #include "run/work.h"
 
-static const char *const kind_names[] = {"undefined", "float",  "int",     "string", "tensor",        "graph",          "floats", "ints",
-                                         "strings",   "tensors", "graphs", "sparse tensor", "sparse tensors", "type",   "types"};
+static const char *const kind_names[] = {
+    "undefined", "float",   "int",    "string",        "tensor",         "graph", "floats", "ints",
+    "strings",   "tensors", "graphs", "sparse tensor", "sparse tensors", "type",  "types"};
 
-static const char *kind_name(tap_attr_kind k) { return (size_t)k < TAP_COUNT_OF(kind_names) ? kind_names[k] : "unknown kind"; }
+static const char *kind_name(tap_attr_kind k) {
+    return (size_t)k < TAP_COUNT_OF(kind_names) ? kind_names[k] : "unknown kind";
+}
 
 static tap_attr *find(tap_ctx *ctx, const char *name) {
     tap_node *n = tap_work_of(ctx)->node;
@@ -24,12 +27,17 @@ static tap_attr *find_kind(tap_ctx *ctx, const char *name, tap_attr_kind kind) {
     if (!a || a->src->kind == kind) return a;
     /* An empty list has no kind of its own in some exporters' files. */
     if (a->src->n == 0 && kind >= TAP_ATTR_FLOATS && a->src->kind >= TAP_ATTR_FLOATS) return NULL;
-    tap_fail(ctx, TAP_MODEL, "attribute '%s' is of kind %s, it must be of kind %s", name, kind_name(a->src->kind), kind_name(kind));
+    tap_fail(ctx, TAP_MODEL, "attribute '%s' is of kind %s, it must be of kind %s", name,
+             kind_name(a->src->kind), kind_name(kind));
     return NULL;
 }
 
-bool tap_attr_has(tap_ctx *ctx, const char *name) { return find(ctx, name) != NULL; }
-void tap_attr_ignore(tap_ctx *ctx, const char *name) { find(ctx, name); }
+bool tap_attr_has(tap_ctx *ctx, const char *name) {
+    return find(ctx, name) != NULL;
+}
+void tap_attr_ignore(tap_ctx *ctx, const char *name) {
+    find(ctx, name);
+}
 
 int64_t tap_attr_int(tap_ctx *ctx, const char *name, int64_t otherwise) {
     tap_attr *a = find_kind(ctx, name, TAP_ATTR_INT);
@@ -77,7 +85,8 @@ const tap_tensor *tap_attr_tensor(tap_ctx *ctx, const char *name) {
     tap_attr *a = find(ctx, name);
     if (!a) return NULL;
     if (a->src->kind != TAP_ATTR_TENSOR && a->src->kind != TAP_ATTR_SPARSE_TENSOR) {
-        tap_fail(ctx, TAP_MODEL, "attribute '%s' is of kind %s, it must be a tensor", name, kind_name(a->src->kind));
+        tap_fail(ctx, TAP_MODEL, "attribute '%s' is of kind %s, it must be a tensor", name,
+                 kind_name(a->src->kind));
         return NULL;
     }
     if (!a->tensor) a->tensor = tap_graph_stored(&tap_work_of(ctx)->model->bound, a->src->u.tensors);
@@ -100,8 +109,8 @@ tap_body *tap_attr_body(tap_ctx *ctx, const char *name) {
 
 int tap_attr_choice(tap_ctx *ctx, const char *name, const char *otherwise, const char *const *choices) {
     const char *s = tap_attr_string(ctx, name, otherwise);
-    char        list[512] = "";
-    tap_text    t = {list, sizeof list, 0};
+    char list[512] = "";
+    tap_text t = {list, sizeof list, 0};
     for (int i = 0; choices[i]; i++) {
         if (strcmp(choices[i], s) == 0) return i;
         tap_text_add(&t, "%s%s", i ? ", " : "", choices[i]);
@@ -112,7 +121,7 @@ int tap_attr_choice(tap_ctx *ctx, const char *name, const char *otherwise, const
 
 void *tap_state(tap_ctx *ctx, size_t n_bytes) {
     tap_work *w = tap_work_of(ctx);
-    void     *p = tap_arena_zero(&w->model->arena, n_bytes + TAP_ALIGN);
+    void *p = tap_arena_zero(&w->model->arena, n_bytes + TAP_ALIGN);
     if (p) return (void *)tap_round_up((uintptr_t)p, TAP_ALIGN);
     tap_fail(ctx, TAP_MEMORY, "no memory for %zu bytes of prepared weights", n_bytes);
     return NULL;

@@ -4,15 +4,19 @@
 #define IDLE_MAX 64
 
 struct tap_block {
-    tap_block   *next;
+    tap_block *next;
     tap_buffers *home;
-    size_t       n_bytes;
+    size_t n_bytes;
 };
 
 /* The elements lie behind the block's own fields. */
-static void *data_of(tap_block *k) { return (char *)k + TAP_ALIGN; }
+static void *data_of(tap_block *k) {
+    return (char *)k + TAP_ALIGN;
+}
 
-void tap_buffers_init(tap_buffers *b, tap_budget *budget) { *b = (tap_buffers){.budget = budget}; }
+void tap_buffers_init(tap_buffers *b, tap_budget *budget) {
+    *b = (tap_buffers){.budget = budget};
+}
 
 static void drop_idle(tap_buffers *b) {
     for (tap_block *k = b->idle, *next; k; k = next) {
@@ -23,7 +27,9 @@ static void drop_idle(tap_buffers *b) {
     b->n_idle = 0;
 }
 
-void tap_buffers_free(tap_buffers *b) { drop_idle(b); }
+void tap_buffers_free(tap_buffers *b) {
+    drop_idle(b);
+}
 
 /* The last one in the list has been idle longest. */
 static void drop_oldest(tap_buffers *b) {
@@ -35,7 +41,7 @@ static void drop_oldest(tap_buffers *b) {
 }
 
 static void come_back(void *owner) {
-    tap_block   *k = owner;
+    tap_block *k = owner;
     tap_buffers *b = k->home;
     if (b->n_idle == IDLE_MAX) drop_oldest(b);
     k->next = b->idle;

@@ -9,8 +9,8 @@ typedef struct tap_block tap_block;
 /* Of one session, and of its thread alone. Buffers must be gone before it is freed. */
 typedef struct tap_buffers {
     tap_budget *budget;
-    tap_block  *idle;          /* most recently used first */
-    size_t      n_idle;
+    tap_block *idle; /* most recently used first */
+    size_t n_idle;
 } tap_buffers;
 
 void tap_buffers_init(tap_buffers *b, tap_budget *budget);

@@ -7,19 +7,19 @@
 
 enum {
     FEW = 8,
-    MANY = 64,       /* operands, workers that need no scratch memory                  */
-    PIECE = 1 << 14, /* elements a worker takes at a time                              */
-    BLOCK = 1 << 12, /* elements that go from the loop to the epilogue at a time       */
+    MANY = 64,       /* operands, workers that need no scratch memory */
+    PIECE = 1 << 14, /* elements a worker takes at a time */
+    BLOCK = 1 << 12, /* elements that go from the loop to the epilogue at a time */
 };
 
 typedef struct work {
     const tap_ctx *ctx;
     tap_nd nd;
-    char **base; /* n                                                      */
-    char **p;    /* n for each worker                                      */
+    char **base; /* n */
+    char **p;    /* n for each worker */
     tap_loop *loop;
     const void *state;
-    int64_t row; /* elements of the last axis of output 0; 0: no epilogue  */
+    int64_t row; /* elements of the last axis of output 0; 0: no epilogue */
 } work;
 
 /* Elements begin .. end of output 0 as at most three rectangles of whole or partial rows. */

@@ -9,12 +9,12 @@ const tap_stage *tap_epilogue_stages(const tap_ctx *ctx, int *n) {
     return w->stages;
 }
 
-/* Elements first to first + n of the output, all in one row from column col on (or whole rows, where nothing hangs on the
- * column). */
+/* Elements first to first + n of the output, all in one row from column col on (or whole rows, where nothing
+ * hangs on the column). */
 static void run_stage(const tap_stage *s, char *y, size_t each, int64_t first, int64_t col, int64_t n) {
-    char   *p[OPERANDS_MAX + 2];
+    char *p[OPERANDS_MAX + 2];
     int64_t step[OPERANDS_MAX + 2];
-    int     k = 0, o = 0;
+    int k = 0, o = 0;
     for (; k < s->n_operands + 1; k++) {
         if (k == s->running) {
             p[k] = y + (size_t)first * each;
@@ -38,17 +38,18 @@ static bool by_column(const tap_stage *s) {
 }
 
 void tap_epilogue(const tap_ctx *ctx, int64_t row, int64_t n_rows, int64_t col, int64_t n_cols) {
-    const tap_work   *w = tap_work_of(ctx);
+    const tap_work *w = tap_work_of(ctx);
     const tap_tensor *t = ctx->out[0];
-    int64_t           width = t->rank ? t->dims[t->rank - 1] : 1;
-    size_t            each = tap_dtype_bytes(t->dtype);
-    bool              whole = col == 0 && n_cols == width;
+    int64_t width = t->rank ? t->dims[t->rank - 1] : 1;
+    size_t each = tap_dtype_bytes(t->dtype);
+    bool whole = col == 0 && n_cols == width;
     for (int32_t k = 0; k < w->n_stages; k++) {
         const tap_stage *s = &w->stages[k];
         if (whole && !by_column(s)) {
             run_stage(s, t->data, each, row * width, 0, n_rows * width);
             continue;
         }
-        for (int64_t r = row; r < row + n_rows; r++) run_stage(s, t->data, each, r * width + col, col, n_cols);
+        for (int64_t r = row; r < row + n_rows; r++)
+            run_stage(s, t->data, each, r * width + col, col, n_cols);
     }
 }

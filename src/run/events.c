@@ -8,25 +8,27 @@
 /* "loop/body/v[3,0]": the value's path and the iterations of the bodies around it. */
 static char *name_now(tap_session *s, const tap_gvalue *v, const tap_graph *g) {
     size_t room = strlen(v->full) + 24 * s->n_iterations + 8;
-    char  *name = tap_scratch_take(&s->scratch, room);
+    char *name = tap_scratch_take(&s->scratch, room);
     if (!name) return NULL;
     tap_text t = {name, room, 0};
     name[0] = '\0';
     tap_text_add(&t, "%s", v->full);
-    for (size_t i = 0; g->parent && i < s->n_iterations; i++) tap_text_add(&t, "%s%" PRId64, i ? "," : "[", s->iterations[i]);
+    for (size_t i = 0; g->parent && i < s->n_iterations; i++)
+        tap_text_add(&t, "%s%" PRId64, i ? "," : "[", s->iterations[i]);
     if (g->parent && s->n_iterations) tap_text_add(&t, "]");
     return name;
 }
 
 /* The tensor as ONNX has it: a copy in scratch where its node made it channels-last. */
-static tap_status plain_tensor(tap_frame *f, const tap_slot *s, const tap_slot *cl, tap_tensor *out, tap_error *err) {
+static tap_status plain_tensor(tap_frame *f, const tap_slot *s, const tap_slot *cl, tap_tensor *out,
+                               tap_error *err) {
     if (!s->made_channels_last) {
         *out = s->tensor;
         return TAP_OK;
     }
-    int        perm[TAP_RANK_MAX];
-    tap_type   t = cl->is_static ? cl->type : cl->now;
-    tap_dtype  dtype = cl->tensor.dtype;
+    int perm[TAP_RANK_MAX];
+    tap_type t = cl->is_static ? cl->type : cl->now;
+    tap_dtype dtype = cl->tensor.dtype;
     tap_tensor y = {.buffer = NULL};
     if (!tap_tensor_shape(&y, dtype, t.rank, t.dims)) return tap_error_set(err, TAP_RUN, "a shape overflows");
     y.data = tap_scratch_take(&f->session->scratch, tap_tensor_bytes(&y));
@@ -49,7 +51,7 @@ static tap_status tell_listener(tap_frame *f, tap_event *e, tap_slot *s, tap_slo
     int answer = se->listener(e, se->listener_user);
     if (answer == TAP_STOP) return cancelled(err, e->name);
     if (answer != TAP_WANT) return TAP_OK;
-    tap_value  around = {.kind = TAP_KIND_TENSOR};
+    tap_value around = {.kind = TAP_KIND_TENSOR};
     tap_status st = TAP_OK;
     e->ask = false;
     e->value = s->value;
@@ -64,10 +66,10 @@ static tap_status tell_listener(tap_frame *f, tap_event *e, tap_slot *s, tap_slo
 
 static tap_status keep(tap_frame *f, const tap_event *e, tap_slot *s, tap_slot *cl, tap_error *err) {
     tap_session *se = f->session;
-    tap_budget  *b = &se->model->budget;
+    tap_budget *b = &se->model->budget;
     if (!tap_mem_reserve(b, (void **)&se->kept, &se->room_kept, se->n_kept + 1, sizeof *se->kept))
         return tap_error_no_memory(err, sizeof *se->kept);
-    tap_kept  *k = &se->kept[se->n_kept];
+    tap_kept *k = &se->kept[se->n_kept];
     tap_tensor t;
     tap_status st = TAP_OK;
     *k = (tap_kept){.index = e->index};
@@ -92,12 +94,13 @@ static tap_status keep(tap_frame *f, const tap_event *e, tap_slot *s, tap_slot *
 }
 
 tap_status tap_show_value(tap_frame *f, tap_vid v, tap_error *err) {
-    tap_session      *se = f->session;
+    tap_session *se = f->session;
     const tap_gvalue *x = &f->graph->values[v];
-    tap_slot         *s = tap_plan_slot(f->plan, v), *cl = tap_plan_slot_cl(f->plan, v);
-    if (s->place == TAP_AT_CONST && !s->tensor.data && !s->value && !tap_slot_load(f, v, s)) return tap_error_no_memory(err, 0);
+    tap_slot *s = tap_plan_slot(f->plan, v), *cl = tap_plan_slot_cl(f->plan, v);
+    if (s->place == TAP_AT_CONST && !s->tensor.data && !s->value && !tap_slot_load(f, v, s))
+        return tap_error_no_memory(err, 0);
     tap_scratch_mark mark = tap_scratch_here(&se->scratch);
-    tap_event        e = {.size = sizeof e, .index = (size_t)x->global};
+    tap_event e = {.size = sizeof e, .index = (size_t)x->global};
     e.name = name_now(se, x, f->graph);
     e.node = x->producer ? x->producer->address : "";
     e.op = x->producer ? x->producer->src->op : "";

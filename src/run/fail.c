@@ -1,4 +1,5 @@
-/* A node's failure, told so that a reader can find it: the node, its operator and opset, its inputs with types and makers. */
+/* A node's failure, told so that a reader can find it: the node, its operator and opset, its inputs with
+ * types and makers. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,20 +26,21 @@ static void describe_input(tap_text *t, const tap_work *w, int i) {
 }
 
 tap_status tap_fail(tap_ctx *ctx, tap_status code, const char *fmt, ...) {
-    tap_work       *w = tap_work_of(ctx);
+    tap_work *w = tap_work_of(ctx);
     const tap_node *n = w->node;
-    if (w->failed != TAP_OK) return w->failed;    /* the first failure is the one that tells */
+    if (w->failed != TAP_OK) return w->failed; /* the first failure is the one that tells */
     w->failed = code;
     if (!w->err) return code;
-    char     message[1600] = "", inputs[1200] = "";
+    char message[1600] = "", inputs[1200] = "";
     tap_text m = {message, sizeof message, 0}, in = {inputs, sizeof inputs, 0};
-    va_list  args;
+    va_list args;
     va_start(args, fmt);
     tap_text_addv(&m, fmt, args);
     va_end(args);
     for (int i = 0; i < n->n_in; i++) describe_input(&in, w, i);
     tap_error_set(w->err, code, "node '%s' (%s%s%s, opset %" PRId64 "): %s%s%s%s", n->address, n->src->domain,
-                  *n->src->domain ? "." : "", n->src->op, n->opset, message, in.n ? " [inputs: " : "", inputs, in.n ? "]" : "");
+                  *n->src->domain ? "." : "", n->src->op, n->opset, message, in.n ? " [inputs: " : "", inputs,
+                  in.n ? "]" : "");
     char op[64];
     snprintf(op, sizeof op, "%s%s%s", n->src->domain, *n->src->domain ? "." : "", n->src->op);
     const char *out = n->n_out && n->out[0] != TAP_NO_VALUE ? n->graph->values[n->out[0]].full : NULL;
@@ -46,8 +48,12 @@ tap_status tap_fail(tap_ctx *ctx, tap_status code, const char *fmt, ...) {
     return code;
 }
 
-int64_t       tap_opset(const tap_ctx *ctx) { return tap_work_of(ctx)->node->opset; }
-const tap_op *tap_ctx_op(const tap_ctx *ctx) { return tap_work_of(ctx)->node->op; }
+int64_t tap_opset(const tap_ctx *ctx) {
+    return tap_work_of(ctx)->node->opset;
+}
+const tap_op *tap_ctx_op(const tap_ctx *ctx) {
+    return tap_work_of(ctx)->node->op;
+}
 
 bool tap_has_in(const tap_ctx *ctx, int i) {
     const tap_node *n = tap_work_of(ctx)->node;

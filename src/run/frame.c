@@ -6,9 +6,9 @@
 #include "run/elementwise.h"
 #include "run/plan.h"
 
-#define PLANS_KEPT 6
+#define PLANS_KEPT     6
 #define TAP_IMAGES_MAX 8
-#define GENERIC_AFTER 12    /* plans made before one for any size is tried */
+#define GENERIC_AFTER  12 /* plans made before one for any size is tried */
 
 tap_frame *tap_frame_get(tap_session *s, tap_graph *g, tap_frame *parent) {
     tap_frame **at = &s->frames[g->number];
@@ -61,12 +61,13 @@ static tap_type type_of_slot(const tap_slot *s) {
 
 static tap_status fill_key(tap_frame *f, tap_type **key, tap_error *err) {
     const tap_graph *g = f->graph;
-    size_t           n = g->n_inputs + g->n_captures;
+    size_t n = g->n_inputs + g->n_captures;
     *key = tap_scratch_take(&f->session->scratch, (n + 1) * sizeof **key);
     if (!*key) return tap_error_no_memory(err, n * sizeof **key);
     for (size_t i = 0; i < g->n_inputs; i++) (*key)[i] = type_of_value(f->inputs[i]);
     for (size_t i = 0; i < g->n_captures; i++)
-        (*key)[g->n_inputs + i] = type_of_slot(tap_plan_slot(f->parent->plan, g->values[g->captures[i]].outer));
+        (*key)[g->n_inputs + i] =
+            type_of_slot(tap_plan_slot(f->parent->plan, g->values[g->captures[i]].outer));
     return TAP_OK;
 }
 
@@ -97,10 +98,10 @@ static bool plan_fits(const tap_plan *p, const tap_type *key, size_t n) {
 
 static tap_status find_plan(tap_frame *f, tap_error *err) {
     tap_scratch_mark mark = tap_scratch_here(&f->session->scratch);
-    tap_type        *key;
-    tap_status       st = fill_key(f, &key, err);
+    tap_type *key;
+    tap_status st = fill_key(f, &key, err);
     if (st != TAP_OK) return st;
-    size_t    n = f->graph->n_inputs + f->graph->n_captures;
+    size_t n = f->graph->n_inputs + f->graph->n_captures;
     tap_plan *p = f->plans;
     while (p && !plan_fits(p, key, n)) p = p->next;
     if (!p) {
@@ -142,8 +143,10 @@ static tap_status bind_arena(tap_frame *f, tap_error *err) {
     p->bound_to = f->arena;
     for (size_t i = 0; i < p->n_slots; i++) {
         tap_slot *s = &p->slots[i], *r = root_slot(p, s);
-        if (r->place == TAP_AT_ARENA && s->place == TAP_AT_ARENA && r->first >= 0) s->tensor.data = f->arena + r->offset;
-        else if (s != r && r->place == TAP_AT_CONST) s->tensor.data = r->tensor.data;
+        if (r->place == TAP_AT_ARENA && s->place == TAP_AT_ARENA && r->first >= 0)
+            s->tensor.data = f->arena + r->offset;
+        else if (s != r && r->place == TAP_AT_CONST)
+            s->tensor.data = r->tensor.data;
     }
     return TAP_OK;
 }
@@ -185,7 +188,7 @@ static void bind_capture(tap_slot *s, const tap_slot *outer) {
 }
 
 static tap_status bind_given(tap_frame *f, tap_error *err) {
-    tap_plan  *p = f->plan;
+    tap_plan *p = f->plan;
     tap_graph *g = f->graph;
     tap_status st = TAP_OK;
     for (size_t i = 0; i < g->n_inputs && st == TAP_OK; i++) {
@@ -194,7 +197,8 @@ static tap_status bind_given(tap_frame *f, tap_error *err) {
     }
     for (size_t i = 0; i < g->n_captures; i++) {
         tap_slot *s = tap_plan_slot(p, g->captures[i]);
-        if (s->place == TAP_AT_INPUT) bind_capture(s, tap_plan_slot(f->parent->plan, g->values[g->captures[i]].outer));
+        if (s->place == TAP_AT_INPUT)
+            bind_capture(s, tap_plan_slot(f->parent->plan, g->values[g->captures[i]].outer));
     }
     for (size_t i = 0; i < p->n_inputs_views; i++) {
         const tap_tensor *r = &root_slot(p, p->inputs_views[i])->tensor;
@@ -207,22 +211,25 @@ static tap_status bind_given(tap_frame *f, tap_error *err) {
 /* ---- steps ---- */
 
 static tap_status no_memory_for(tap_step *s, int32_t i) {
-    char     text[200] = "";
+    char text[200] = "";
     tap_text t = {text, sizeof text, 0};
     tap_text_type(&t, &s->out[i]->type);
-    return tap_fail(&s->work.pub, TAP_MEMORY, "no memory for output %d, %s: the limit (--memory-limit) or the machine has no more", i, text);
+    return tap_fail(&s->work.pub, TAP_MEMORY,
+                    "no memory for output %d, %s: the limit (--memory-limit) or the machine has no more", i,
+                    text);
 }
 
 /* Types of what is there now, then outputs of the sizes that follow. */
 static tap_status infer_now(tap_frame *f, tap_step *s) {
     tap_work *w = &s->work;
-    int32_t   n_in = w->pub.n_in, n_out = w->pub.n_out;
+    int32_t n_in = w->pub.n_in, n_out = w->pub.n_out;
     tap_type *types = tap_scratch_take(&f->session->scratch, (size_t)(n_in + n_out + 1) * sizeof *types);
     if (!types) return tap_fail(&w->pub, TAP_MEMORY, "no memory for types");
     for (int32_t i = 0; i < n_in; i++) {
         if (!s->in[i]) continue;
         types[i] = s->in[i]->channels_last ? s->in[i]->now : type_of_slot(s->in[i]);
-        if (types[i].kind != TAP_KIND_TENSOR && s->in[i]->type.kind == types[i].kind) types[i] = s->in[i]->type;
+        if (types[i].kind != TAP_KIND_TENSOR && s->in[i]->type.kind == types[i].kind)
+            types[i] = s->in[i]->type;
         w->in_types[i] = &types[i];
     }
     w->out_types = types + n_in;
@@ -238,7 +245,8 @@ static tap_status infer_now(tap_frame *f, tap_step *s) {
         bool known = tap_type_is_static(&w->out_types[i]);
         if (w->out_types[i].kind == TAP_KIND_TENSOR) y->now = w->out_types[i];
         s->out_tensors[i] = known ? &y->tensor : NULL;
-        if (known && y->place == TAP_AT_RUN && s->kind == TAP_STEP_RUN && !tap_slot_make(f->session, y, &w->out_types[i])) {
+        if (known && y->place == TAP_AT_RUN && s->kind == TAP_STEP_RUN &&
+            !tap_slot_make(f->session, y, &w->out_types[i])) {
             y->type = w->out_types[i];
             return no_memory_for(s, i);
         }
@@ -274,7 +282,8 @@ static tap_status make_view(tap_step *s) {
     const tap_type *t = s->infer ? &y->now : &y->type;
     tap_slot_clear(y);
     if (!tap_slot_shape(y, t) || y->tensor.count != x->tensor.count)
-        return tap_fail(&s->work.pub, TAP_RUN, "the output's shape has another number of elements than the input");
+        return tap_fail(&s->work.pub, TAP_RUN,
+                        "the output's shape has another number of elements than the input");
     y->tensor.data = x->tensor.data;
     y->tensor.buffer = x->tensor.buffer;
     if (x->tensor.buffer) {
@@ -287,8 +296,8 @@ static tap_status make_view(tap_step *s) {
 
 typedef struct move_task {
     const tap_move *move;
-    const void     *src;
-    void           *dst;
+    const void *src;
+    void *dst;
 } move_task;
 
 static void move_units(void *arg, int64_t begin, int64_t end, int worker) {
@@ -311,16 +320,16 @@ static void bind_stages(tap_step *s) {
 
 /* A kernel that wants images channels-last, where the plan did not know that they are images. */
 static tap_status run_in_channels_last(tap_frame *f, tap_step *s, tap_run_fn *run) {
-    tap_work         *w = &s->work;
-    const tap_op     *op = w->node->op;
+    tap_work *w = &s->work;
+    const tap_op *op = w->node->op;
     const tap_tensor *in[TAP_IMAGES_MAX], *kept_in[TAP_IMAGES_MAX] = {0};
-    tap_tensor       *out = s->out_tensors[0];
-    int               perm[TAP_RANK_MAX];
+    tap_tensor *out = s->out_tensors[0];
+    int perm[TAP_RANK_MAX];
     for (int32_t i = 0; i < w->pub.n_in && i < TAP_IMAGES_MAX; i++) {
         kept_in[i] = in[i] = s->in_tensors[i];
         if (!in[i] || !(op->image_inputs >> i & 1)) continue;
         tap_tensor *t = tap_scratch_take(&f->session->scratch, sizeof *t);
-        void       *data = t ? tap_scratch_take(&f->session->scratch, tap_tensor_bytes(in[i])) : NULL;
+        void *data = t ? tap_scratch_take(&f->session->scratch, tap_tensor_bytes(in[i])) : NULL;
         if (!data) return tap_fail(&w->pub, TAP_MEMORY, "no memory for another layout");
         tap_perm_to_channels_last(in[i]->rank, perm);
         tap_move m;
@@ -332,7 +341,7 @@ static tap_status run_in_channels_last(tap_frame *f, tap_step *s, tap_run_fn *ru
         s->in_tensors[i] = t;
     }
     tap_tensor *last = tap_scratch_take(&f->session->scratch, sizeof *last);
-    void       *data = last && out ? tap_scratch_take(&f->session->scratch, tap_tensor_bytes(out)) : NULL;
+    void *data = last && out ? tap_scratch_take(&f->session->scratch, tap_tensor_bytes(out)) : NULL;
     if (!data) return tap_fail(&w->pub, TAP_MEMORY, "no memory for another layout");
     *last = *out;
     last->data = data;
@@ -354,18 +363,20 @@ static tap_status run_in_channels_last(tap_frame *f, tap_step *s, tap_run_fn *ru
 
 static bool is_late_image(const tap_step *s) {
     const tap_work *w = &s->work;
-    const tap_op   *op = w->node->op;
-    if (!(op->flags & TAP_WANTS_CHANNELS_LAST) || w->pub.channels_last || w->pub.n_in > TAP_IMAGES_MAX) return false;
+    const tap_op *op = w->node->op;
+    if (!(op->flags & TAP_WANTS_CHANNELS_LAST) || w->pub.channels_last || w->pub.n_in > TAP_IMAGES_MAX)
+        return false;
     return s->in_tensors[0] && s->in_tensors[0]->rank >= 3 && s->out_tensors[0];
 }
 
 static tap_status run_kernel(tap_step *s) {
-    tap_work     *w = &s->work;
+    tap_work *w = &s->work;
     const tap_op *op = w->node->op;
-    tap_run_fn   *run = s->run;
+    tap_run_fn *run = s->run;
     if (op->kernels && !run) {
-        const tap_slot *typed = op->typed_by >= 0 && op->typed_by < w->pub.n_in ? s->in[op->typed_by] : s->out[0];
-        tap_dtype       t = typed && typed->kind == TAP_KIND_TENSOR ? typed->tensor.dtype : TAP_UNDEFINED;
+        const tap_slot *typed =
+            op->typed_by >= 0 && op->typed_by < w->pub.n_in ? s->in[op->typed_by] : s->out[0];
+        tap_dtype t = typed && typed->kind == TAP_KIND_TENSOR ? typed->tensor.dtype : TAP_UNDEFINED;
         run = op->kernels[t];
         if (!run) return tap_fail(&w->pub, TAP_UNSUPPORTED, "it does not take %s", tap_dtype_name(t));
     }
@@ -402,14 +413,15 @@ static tap_status run_step(tap_frame *f, tap_step *s) {
 
 tap_status tap_step_permute(tap_frame *f, tap_step *s) {
     tap_slot *x = s->in[0], *y = s->out[0];
-    if (y->root != (int32_t)(y - f->plan->slots) && y->place != TAP_AT_RUN) return TAP_OK;    /* the same bytes */
+    if (y->root != (int32_t)(y - f->plan->slots) && y->place != TAP_AT_RUN)
+        return TAP_OK; /* the same bytes */
     if (y->is_static && y->place != TAP_AT_RUN) {
         permute_now(f, &s->move, x->tensor.data, y->tensor.data);
         return TAP_OK;
     }
     tap_type t = x->channels_last ? x->now : type_of_slot(x);
     tap_move m;
-    int      perm[TAP_RANK_MAX];
+    int perm[TAP_RANK_MAX];
     y->now = t;
     if (t.kind != TAP_KIND_TENSOR || !tap_slot_make(f->session, y, &t))
         return tap_error_no_memory(s->work.err, sizeof t);
@@ -429,7 +441,7 @@ tap_status tap_step_run(tap_frame *f, tap_step *s, tap_error *err) {
 }
 
 static tap_status run_steps(tap_frame *f, tap_error *err) {
-    tap_plan  *p = f->plan;
+    tap_plan *p = f->plan;
     tap_status st = TAP_OK;
     for (size_t i = 0; i < p->n_preface && st == TAP_OK; i++) st = tap_show_value(f, p->preface[i], err);
     for (size_t k = 0; k < p->n_steps && st == TAP_OK; k++) {

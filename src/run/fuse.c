@@ -1,26 +1,28 @@
 /* Chains of elementwise nodes run inside the kernel before them, on what it has just written.
  *
- * The kernel writes to the last node's output and sends each piece through the stages while it is in cache: the same loops
- * over the same elements in the same order, so the bits are those of separate steps. A value that somebody looks at, or that
- * has another consumer, is not swallowed. */
+ * The kernel writes to the last node's output and sends each piece through the stages while it is in cache:
+ * the same loops over the same elements in the same order, so the bits are those of separate steps. A value
+ * that somebody looks at, or that has another consumer, is not swallowed. */
 #include <string.h>
 
 #include "run/plan.h"
 
 typedef struct fusion {
     tap_frame *f;
-    tap_plan  *p;
+    tap_plan *p;
     tap_error *err;
-    int32_t   *uses;     /* per value: steps, bodies, outputs and taps that want it */
-    int32_t   *maker;    /* per value: the step that makes it; -1: there before the run */
-    int32_t   *reader;   /* per value: the last step that reads it */
+    int32_t *uses;   /* per value: steps, bodies, outputs and taps that want it */
+    int32_t *maker;  /* per value: the step that makes it; -1: there before the run */
+    int32_t *reader; /* per value: the last step that reads it */
 } fusion;
 
-static tap_vid value_of(const fusion *z, const tap_slot *s) { return (tap_vid)((s - z->p->slots) / TAP_SLOTS_PER_VALUE); }
+static tap_vid value_of(const fusion *z, const tap_slot *s) {
+    return (tap_vid)((s - z->p->slots) / TAP_SLOTS_PER_VALUE);
+}
 
 static void count_uses(fusion *z) {
     const tap_graph *g = z->f->graph;
-    tap_plan        *p = z->p;
+    tap_plan *p = z->p;
     for (size_t v = 0; v < g->n_values; v++) {
         z->maker[v] = z->reader[v] = -1;
         if (z->f->session->tapped[g->values[v].global]) z->uses[v]++;
@@ -42,15 +44,15 @@ static void count_uses(fusion *z) {
 }
 
 static bool same_tensor_shape(const tap_slot *a, const tap_slot *b) {
-    return a->is_static && b->is_static && a->tensor.dtype == b->tensor.dtype && a->tensor.rank == b->tensor.rank &&
-           a->channels_last == b->channels_last &&
+    return a->is_static && b->is_static && a->tensor.dtype == b->tensor.dtype &&
+           a->tensor.rank == b->tensor.rank && a->channels_last == b->channels_last &&
            memcmp(a->tensor.dims, b->tensor.dims, (size_t)a->tensor.rank * sizeof *a->tensor.dims) == 0;
 }
 
 /* How an operand lies beside y: one for all, one per column, one per element. */
 static bool operand_form(const tap_slot *x, const tap_slot *y, tap_stage *st, int k) {
     const tap_tensor *a = &x->tensor, *b = &y->tensor;
-    size_t            each = tap_dtype_bytes(a->dtype);
+    size_t each = tap_dtype_bytes(a->dtype);
     if (!x->is_static) return false;
     st->last_axis[k] = false;
     if (a->count == 1) {
@@ -66,9 +68,10 @@ static bool operand_form(const tap_slot *x, const tap_slot *y, tap_stage *st, in
 }
 
 /* The stage that c becomes behind a kernel that makes y, and the slots of its operands. */
-static bool make_stage(fusion *z, tap_step *c, const tap_slot *y, int32_t before, tap_stage *st, tap_slot **operands) {
+static bool make_stage(fusion *z, tap_step *c, const tap_slot *y, int32_t before, tap_stage *st,
+                       tap_slot **operands) {
     const tap_op *op = c->work.node->op;
-    int32_t       n = c->work.pub.n_in, k = 0;
+    int32_t n = c->work.pub.n_in, k = 0;
     *st = (tap_stage){.running = -1};
     if (op->stage) {
         for (int32_t i = 0; i < n; i++)
@@ -108,7 +111,7 @@ static bool may_follow(const fusion *z, const tap_step *a, const tap_step *c) {
 
 static bool add_stage(fusion *z, tap_step *a, tap_step *c, const tap_stage *st, tap_slot *const *operands) {
     tap_arena *m = &z->p->memory;
-    size_t     n = (size_t)a->n_stages, n_extra = 0;
+    size_t n = (size_t)a->n_stages, n_extra = 0;
     tap_stage *stages = tap_arena_array(m, n + 1, sizeof *stages);
     tap_slot **slots = tap_arena_array(m, 4 * (n + 1), sizeof *slots), **extra;
     tap_node **fused = tap_arena_array(m, n + 1, sizeof *fused);
@@ -140,8 +143,8 @@ static bool add_stage(fusion *z, tap_step *a, tap_step *c, const tap_stage *st, 
 }
 
 static bool takes_stages(const tap_step *a) {
-    return a->kind == TAP_STEP_RUN && a->work.node->op->flags & (TAP_EPILOGUE | TAP_ELEMENTWISE) && a->out[0] &&
-           a->out[0]->is_static && a->out[0]->tensor.dtype != TAP_STRING;
+    return a->kind == TAP_STEP_RUN && a->work.node->op->flags & (TAP_EPILOGUE | TAP_ELEMENTWISE) &&
+           a->out[0] && a->out[0]->is_static && a->out[0]->tensor.dtype != TAP_STRING;
 }
 
 /* Takes what follows step k into it, as long as something does. */
@@ -149,7 +152,7 @@ static tap_status absorb(fusion *z, int32_t k) {
     tap_plan *p = z->p;
     tap_step *a = p->steps[k];
     while (takes_stages(a)) {
-        int32_t   at = z->reader[value_of(z, a->out[0])];
+        int32_t at = z->reader[value_of(z, a->out[0])];
         tap_step *c = at > k ? p->steps[at] : NULL;
         tap_stage st;
         tap_slot *operands[8] = {0};

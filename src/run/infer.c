@@ -48,7 +48,8 @@ static const tap_tensor *tap_slot_known(tap_work *w, int i) {
     if (!s || s->kind != TAP_KIND_TENSOR) return NULL;
     if (s->place == TAP_AT_CONST) {
         if (!s->tensor.data && !tap_slot_load(w->frame, w->node->in[i], s)) {
-            tap_fail(&w->pub, TAP_MEMORY, "no memory for constant '%s'", w->node->graph->values[w->node->in[i]].full);
+            tap_fail(&w->pub, TAP_MEMORY, "no memory for constant '%s'",
+                     w->node->graph->values[w->node->in[i]].full);
             return NULL;
         }
         return &s->tensor;
@@ -76,14 +77,20 @@ const tap_type *tap_out_inferred(const tap_ctx *ctx, int i) {
     return w->out_slots ? &w->out_slots[i]->type : &w->node->graph->values[w->node->out[i]].type;
 }
 
-bool tap_infer_final(const tap_ctx *ctx) { return tap_work_of(ctx)->final; }
+bool tap_infer_final(const tap_ctx *ctx) {
+    return tap_work_of(ctx)->final;
+}
 
 static tap_status check_dims(tap_ctx *ctx, int i, int rank, const int64_t *dims) {
-    if (rank > TAP_RANK_MAX) return tap_fail(ctx, TAP_MODEL, "output %d would have %d dimensions, at most %d are possible", i, rank, TAP_RANK_MAX);
+    if (rank > TAP_RANK_MAX)
+        return tap_fail(ctx, TAP_MODEL, "output %d would have %d dimensions, at most %d are possible", i,
+                        rank, TAP_RANK_MAX);
     int64_t n = 1;
     for (int k = 0; k < rank; k++) {
-        if (dims[k] < -1) return tap_fail(ctx, TAP_MODEL, "output %d would have dimension %d = %" PRId64, i, k, dims[k]);
-        if (dims[k] > 0 && !tap_mul64(n, dims[k], &n)) return tap_fail(ctx, TAP_MODEL, "the shape of output %d overflows", i);
+        if (dims[k] < -1)
+            return tap_fail(ctx, TAP_MODEL, "output %d would have dimension %d = %" PRId64, i, k, dims[k]);
+        if (dims[k] > 0 && !tap_mul64(n, dims[k], &n))
+            return tap_fail(ctx, TAP_MODEL, "the shape of output %d overflows", i);
     }
     /* Room for the largest element. */
     if (!tap_mul64(n, 16, &n)) return tap_fail(ctx, TAP_MODEL, "the shape of output %d overflows", i);
@@ -121,15 +128,15 @@ const tap_type *tap_out_declared(const tap_ctx *ctx, int i) {
 }
 
 static tap_status infer_elementwise(tap_work *w) {
-    tap_ctx        *ctx = &w->pub;
-    const tap_op   *op = w->node->op;
+    tap_ctx *ctx = &w->pub;
+    const tap_op *op = w->node->op;
     const tap_type *t = tap_in_type(ctx, op->typed_by);
-    tap_dtype       dtype = op->gives != TAP_UNDEFINED ? op->gives : t ? t->dtype : TAP_UNDEFINED;
+    tap_dtype dtype = op->gives != TAP_UNDEFINED ? op->gives : t ? t->dtype : TAP_UNDEFINED;
     for (int i = 0; i < ctx->n_in; i++) {
         const tap_type *other = tap_in_type(ctx, i);
         if (other && t && other->dtype && t->dtype && other->dtype != t->dtype)
-            return tap_fail(ctx, TAP_MODEL, "inputs must have one dtype: input %d is %s, input %d is %s", op->typed_by,
-                            tap_dtype_name(t->dtype), i, tap_dtype_name(other->dtype));
+            return tap_fail(ctx, TAP_MODEL, "inputs must have one dtype: input %d is %s, input %d is %s",
+                            op->typed_by, tap_dtype_name(t->dtype), i, tap_dtype_name(other->dtype));
     }
     return tap_out_broadcast(ctx, 0, dtype, 0, ctx->n_in - 1);
 }
@@ -137,8 +144,8 @@ static tap_status infer_elementwise(tap_work *w) {
 tap_status tap_work_infer(tap_work *w) {
     const tap_op *op = w->node->op;
     for (int i = 0; i < w->node->n_out; i++) w->out_types[i] = unknown_type;
-    tap_status st = op->infer                       ? op->infer(&w->pub)
+    tap_status st = op->infer                     ? op->infer(&w->pub)
                     : op->flags & TAP_ELEMENTWISE ? infer_elementwise(w)
-                                                    : tap_out_like(&w->pub, 0, tap_in_type(&w->pub, 0));
+                                                  : tap_out_like(&w->pub, 0, tap_in_type(&w->pub, 0));
     return w->failed != TAP_OK ? w->failed : st;
 }

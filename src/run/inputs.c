@@ -15,7 +15,8 @@ static bool tensor_fits(const tap_tensor *t, const tap_type *want) {
 
 static bool items_fit(const tap_value *v, const tap_type *elem) {
     if (!elem) return true;
-    bool known = elem->kind == TAP_KIND_TENSOR && elem->dtype != TAP_UNDEFINED && v->elem_dtype != TAP_UNDEFINED;
+    bool known =
+        elem->kind == TAP_KIND_TENSOR && elem->dtype != TAP_UNDEFINED && v->elem_dtype != TAP_UNDEFINED;
     if (v->n == 0 && known && v->elem_dtype != elem->dtype) return false;
     for (size_t i = 0; i < v->n; i++)
         if (!v->items[i] || !tap_value_fits(v->items[i], elem)) return false;
@@ -25,7 +26,8 @@ static bool items_fit(const tap_value *v, const tap_type *elem) {
 static bool map_fits(const tap_value *v, const tap_type *want) {
     const tap_type *elem = want->elem;
     if (want->dtype != TAP_UNDEFINED && v->items[0]->tensor.dtype != want->dtype) return false;
-    return !elem || elem->kind != TAP_KIND_TENSOR || elem->dtype == TAP_UNDEFINED || v->items[1]->tensor.dtype == elem->dtype;
+    return !elem || elem->kind != TAP_KIND_TENSOR || elem->dtype == TAP_UNDEFINED ||
+           v->items[1]->tensor.dtype == elem->dtype;
 }
 
 bool tap_value_fits(const tap_value *v, const tap_type *want) {
@@ -53,27 +55,30 @@ static void describe(tap_text *t, const tap_value *v) {
         tap_text_add(t, ")");
         break;
     case TAP_KIND_MAP:
-        tap_text_add(t, "map(%s, %s)", tap_dtype_name(v->items[0]->tensor.dtype), tap_dtype_name(v->items[1]->tensor.dtype));
+        tap_text_add(t, "map(%s, %s)", tap_dtype_name(v->items[0]->tensor.dtype),
+                     tap_dtype_name(v->items[1]->tensor.dtype));
         break;
     default: tap_text_add(t, "absent");
     }
 }
 
 static tap_status check_input(const tap_port *port, const tap_value *v, tap_error *err) {
-    char     is[200] = "", must[200] = "";
+    char is[200] = "", must[200] = "";
     tap_text a = {is, sizeof is, 0}, b = {must, sizeof must, 0};
     if (!v || tap_value_fits(v, port->type)) return TAP_OK;
     const tap_tensor *t = tap_value_tensor(v);
     describe(&a, v);
     tap_text_type(&b, port->type);
-    bool cast = t && port->type->kind == TAP_KIND_TENSOR && port->type->dtype != TAP_UNDEFINED && t->dtype != port->type->dtype;
-    tap_error_set(err, TAP_DATA, "input '%s' is %s, the model takes %s%s", port->name, is, must, cast ? " (--cast converts)" : "");
+    bool cast = t && port->type->kind == TAP_KIND_TENSOR && port->type->dtype != TAP_UNDEFINED &&
+                t->dtype != port->type->dtype;
+    tap_error_set(err, TAP_DATA, "input '%s' is %s, the model takes %s%s", port->name, is, must,
+                  cast ? " (--cast converts)" : "");
     tap_error_where(err, NULL, NULL, port->name);
     return TAP_DATA;
 }
 
 static tap_status unknown_input(const tap_port *ports, size_t n, const char *name, tap_error *err) {
-    char     list[1000] = "";
+    char list[1000] = "";
     tap_text t = {list, sizeof list, 0};
     for (size_t i = 0; i < n; i++) tap_text_add(&t, "%s%s", i ? ", " : "", ports[i].name);
     tap_error_set(err, TAP_USAGE, "the model has no input '%s'; its inputs are: %s", name, n ? list : "none");
@@ -88,7 +93,7 @@ static tap_status given_twice(const char *name, tap_error *err) {
 }
 
 static tap_status missing_input(const tap_port *port, tap_error *err) {
-    char     text[200] = "";
+    char text[200] = "";
     tap_text t = {text, sizeof text, 0};
     tap_text_type(&t, port->type);
     tap_error_set(err, TAP_USAGE, "input '%s' (%s) is missing", port->name, text);
@@ -96,8 +101,8 @@ static tap_status missing_input(const tap_port *port, tap_error *err) {
     return TAP_USAGE;
 }
 
-tap_status tap_inputs_collect(const tap_port *ports, size_t n_ports, const tap_input *given, size_t n, const tap_value **values,
-                              tap_error *err) {
+tap_status tap_inputs_collect(const tap_port *ports, size_t n_ports, const tap_input *given, size_t n,
+                              const tap_value **values, tap_error *err) {
     for (size_t k = 0; k < n_ports; k++) values[k] = NULL;
     for (size_t i = 0; i < n; i++) {
         size_t k = 0;
@@ -109,6 +114,7 @@ tap_status tap_inputs_collect(const tap_port *ports, size_t n_ports, const tap_i
         values[k] = given[i].value;
     }
     for (size_t k = 0; k < n_ports; k++)
-        if (!values[k] && !ports[k].has_default && ports[k].type->kind != TAP_KIND_OPTIONAL) return missing_input(&ports[k], err);
+        if (!values[k] && !ports[k].has_default && ports[k].type->kind != TAP_KIND_OPTIONAL)
+            return missing_input(&ports[k], err);
     return TAP_OK;
 }

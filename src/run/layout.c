@@ -1,8 +1,10 @@
-/* Image chains run channels-last inside the plan: which step takes which form of its inputs, and where a value changes form.
+/* Image chains run channels-last inside the plan: which step takes which form of its inputs, and where a
+ * value changes form.
  *
- * Convolutions and pools want images as N, spatial, C; elementwise nodes between them follow; everything else sees values as
- * ONNX has them. A Transpose between the two forms, such as exporters put around TensorFlow's convolutions, moves nothing:
- * its output is its input's memory. What is decided here hangs on the model and the shapes alone. */
+ * Convolutions and pools want images as N, spatial, C; elementwise nodes between them follow; everything else
+ * sees values as ONNX has them. A Transpose between the two forms, such as exporters put around TensorFlow's
+ * convolutions, moves nothing: its output is its input's memory. What is decided here hangs on the model and
+ * the shapes alone. */
 #include "core/permute.h"
 #include "run/plan.h"
 
@@ -10,19 +12,23 @@
 
 typedef struct layouts {
     tap_frame *f;
-    tap_plan  *p;
+    tap_plan *p;
     tap_error *err;
-    uint8_t   *forms;    /* per value: forms that are there */
-    tap_step **steps;    /* as they were */
-    size_t     n_steps;
-    bool       failed;
+    uint8_t *forms;   /* per value: forms that are there */
+    tap_step **steps; /* as they were */
+    size_t n_steps;
+    bool failed;
 } layouts;
 
 enum { PLAIN = 1, LAST = 2 };
 
-static tap_vid value_of(const tap_plan *p, const tap_slot *s) { return (tap_vid)((s - p->slots) / TAP_SLOTS_PER_VALUE); }
+static tap_vid value_of(const tap_plan *p, const tap_slot *s) {
+    return (tap_vid)((s - p->slots) / TAP_SLOTS_PER_VALUE);
+}
 
-static bool is_image(const tap_slot *s) { return s && s->type.kind == TAP_KIND_TENSOR && s->type.rank >= 3; }
+static bool is_image(const tap_slot *s) {
+    return s && s->type.kind == TAP_KIND_TENSOR && s->type.rank >= 3;
+}
 
 static tap_slot *form_of(layouts *l, tap_vid v, int form) {
     return form == LAST ? tap_plan_slot_cl(l->p, v) : tap_plan_slot(l->p, v);
@@ -49,7 +55,8 @@ static bool convert_constant(layouts *l, tap_vid v, tap_slot *x, tap_slot *y) {
     if (!x->tensor.data && !tap_slot_load(l->f, v, x)) return false;
     if (!tap_slot_make(l->f->session, y, &y->type)) return false;
     tap_perm_to_channels_last(x->type.rank, perm);
-    tap_copy_permuted(tap_dtype_bytes(x->type.dtype), x->type.rank, x->tensor.dims, perm, x->tensor.data, y->tensor.data);
+    tap_copy_permuted(tap_dtype_bytes(x->type.dtype), x->type.rank, x->tensor.dims, perm, x->tensor.data,
+                      y->tensor.data);
     y->place = TAP_AT_CONST;
     return true;
 }
@@ -138,7 +145,9 @@ static void run_last(layouts *l, tap_step *s) {
 }
 
 /* Where an operand of lower rank than the image is one number, or one for each channel. */
-static bool is_single(const tap_slot *s) { return s->is_static && s->tensor.count == 1; }
+static bool is_single(const tap_slot *s) {
+    return s->is_static && s->tensor.count == 1;
+}
 
 static bool is_channel_vector(const tap_slot *s, int rank) {
     if (!s->is_static || s->type.rank != rank - 1) return false;
@@ -149,7 +158,7 @@ static bool is_channel_vector(const tap_slot *s, int rank) {
 
 static bool follows_last(const layouts *l, const tap_step *s) {
     if (!(s->work.node->op->flags & TAP_ELEMENTWISE) || !is_image(s->out[0])) return false;
-    int  rank = s->out[0]->type.rank;
+    int rank = s->out[0]->type.rank;
     bool any = false;
     for (int32_t i = 0; i < s->work.pub.n_in; i++) {
         const tap_slot *x = s->in[i];
@@ -165,7 +174,8 @@ static bool follows_last(const layouts *l, const tap_step *s) {
 static tap_slot *as_vector(layouts *l, tap_vid v) {
     tap_slot *x = need(l, v, PLAIN), *y = tap_plan_slot_vector(l->p, v);
     if (y->is_static) return y;
-    y->type = y->now = (tap_type){.kind = TAP_KIND_TENSOR, .dtype = x->type.dtype, .rank = 1, .dims = {x->type.dims[0]}};
+    y->type = y->now =
+        (tap_type){.kind = TAP_KIND_TENSOR, .dtype = x->type.dtype, .rank = 1, .dims = {x->type.dims[0]}};
     y->is_static = true;
     y->kind = TAP_KIND_TENSOR;
     tap_slot_shape(y, &y->type);
@@ -188,14 +198,17 @@ static void follow(layouts *l, tap_step *s) {
     give(l, s, 0, LAST);
 }
 
-static bool same_perm(int rank, const int *a, const int *b) { return memcmp(a, b, (size_t)rank * sizeof *a) == 0; }
+static bool same_perm(int rank, const int *a, const int *b) {
+    return memcmp(a, b, (size_t)rank * sizeof *a) == 0;
+}
 
 /* A Transpose from one form to the other: a view. */
 static bool elide_transpose(layouts *l, tap_step *s) {
     const tap_op *op = s->work.node->op;
-    tap_slot     *x = s->in[0];
-    int           perm[TAP_RANK_MAX], last[TAP_RANK_MAX], first[TAP_RANK_MAX];
-    if (!op->permutation || !is_image(x) || !s->out[0] || !op->permutation(&s->work.pub, x->type.rank, perm)) return false;
+    tap_slot *x = s->in[0];
+    int perm[TAP_RANK_MAX], last[TAP_RANK_MAX], first[TAP_RANK_MAX];
+    if (!op->permutation || !is_image(x) || !s->out[0] || !op->permutation(&s->work.pub, x->type.rank, perm))
+        return false;
     int rank = x->type.rank;
     tap_perm_to_channels_last(rank, last);
     tap_perm_to_channels_first(rank, first);
@@ -215,7 +228,8 @@ static bool elide_transpose(layouts *l, tap_step *s) {
 
 /* A view that keeps the shape (Identity, Dropout) keeps the form. */
 static bool is_same_shape_view(const layouts *l, const tap_step *s) {
-    return s->kind == TAP_STEP_VIEW && s->work.node->op->flags & TAP_TAKES_CHANNELS_LAST && is_last(l, s->in[0]) && is_image(s->out[0]);
+    return s->kind == TAP_STEP_VIEW && s->work.node->op->flags & TAP_TAKES_CHANNELS_LAST &&
+           is_last(l, s->in[0]) && is_image(s->out[0]);
 }
 
 static void settle(layouts *l, tap_step *s) {
@@ -236,7 +250,7 @@ static void settle(layouts *l, tap_step *s) {
 static bool append(layouts *l, tap_step *s) {
     tap_plan *p = l->p;
     if (p->n_steps == p->room_steps) {
-        size_t     room = p->room_steps * 2;
+        size_t room = p->room_steps * 2;
         tap_step **wider = tap_arena_array(&p->memory, room, sizeof *wider);
         if (!wider) return false;
         memcpy(wider, p->steps, p->n_steps * sizeof *wider);

@@ -1,4 +1,5 @@
-/* A model as sessions share it: the bound graph, what its nodes prepared, and constants made when first needed. */
+/* A model as sessions share it: the bound graph, what its nodes prepared, and constants made when first
+ * needed. */
 #ifndef TAP_RUN_MODEL_H
 #define TAP_RUN_MODEL_H
 
@@ -10,31 +11,31 @@
 struct tap_mapping;
 
 struct tap_model {
-    atomic_int          refs;         /* the program's, and one per session                                     */
-    tap_budget          budget;
-    tap_arena           arena;
-    tap_src_model       src;
+    atomic_int refs; /* the program's, and one per session */
+    tap_budget budget;
+    tap_arena arena;
+    tap_src_model src;
     struct tap_mapping *mappings;
-    tap_lookup          lookup;
-    tap_isa             isa;
-    tap_bound           bound;
-    tap_port           *inputs, *outputs;
-    size_t              n_inputs, n_outputs;
-    struct tap_vref    *values;       /* all values of the model by global number                               */
-    size_t              n_values;
-    tap_node          **all_nodes;    /* execution order, bodies behind their owner                             */
-    size_t              n_all_nodes;
-    pthread_mutex_t     lock;         /* over what is made when first needed: constants, packed states          */
+    tap_lookup lookup;
+    tap_isa isa;
+    tap_bound bound;
+    tap_port *inputs, *outputs;
+    size_t n_inputs, n_outputs;
+    struct tap_vref *values; /* all values of the model by global number */
+    size_t n_values;
+    tap_node **all_nodes; /* execution order, bodies behind their owner */
+    size_t n_all_nodes;
+    pthread_mutex_t lock; /* over what is made when first needed: constants, packed states */
 };
 
-/* Attributes read, types inferred from the file alone, dtypes checked: every node of the model. Marks nodes whose dtype
- * has no kernel as unsupported. Errors: TAP_MODEL. */
+/* Attributes read, types inferred from the file alone, dtypes checked: every node of the model. Marks nodes
+ * whose dtype has no kernel as unsupported. Errors: TAP_MODEL. */
 tap_status tap_model_prepare(tap_model *m, tap_error *err);
 /* What the nodes' states and constants hold outside the arena. */
 void tap_model_release_nodes(tap_model *m);
 
-/* The constant that value v of g is, through captures: an initializer or a folded output; NULL: none. Overridable inputs
- * count as constants. */
+/* The constant that value v of g is, through captures: an initializer or a folded output; NULL: none.
+ * Overridable inputs count as constants. */
 tap_gvalue *tap_constant_source(tap_graph *g, tap_vid v);
 /* Packs constant inputs of n, once. Caller holds the lock. */
 tap_status tap_node_pack(tap_model *m, tap_node *n, tap_error *err);

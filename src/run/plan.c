@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-static tap_status no_memory(tap_error *err) { return tap_error_no_memory(err, sizeof(tap_step)); }
+static tap_status no_memory(tap_error *err) {
+    return tap_error_no_memory(err, sizeof(tap_step));
+}
 
 static void set_type(tap_slot *slot, const tap_type *type) {
     slot->type = slot->now = *type;
@@ -25,7 +27,7 @@ static void set_constant(tap_slot *slot, const tap_gvalue *v) {
     set_type(slot, &t);
     slot->place = TAP_AT_CONST;
     slot->of_model = true;
-    slot->tensor.data = NULL;    /* brought in when a step needs it */
+    slot->tensor.data = NULL; /* brought in when a step needs it */
 }
 
 /* An input or captured value: its type from the key, or unknown dims in a generic plan. */
@@ -57,7 +59,7 @@ static void plan_borders(tap_frame *f, tap_plan *p) {
         if (p->key[i].kind != TAP_KIND_NONE || !g->values[g->inputs[i]].init)
             set_given(tap_plan_slot(p, g->inputs[i]), &p->key[i], p->generic);
     for (size_t i = 0; i < g->n_captures; i++) {
-        tap_vid   v = g->captures[i];
+        tap_vid v = g->captures[i];
         tap_slot *s = tap_plan_slot(p, v);
         if (constant_in_parent(f, g->values[v].outer))
             set_constant(s, tap_constant_source(g, v));
@@ -66,10 +68,11 @@ static void plan_borders(tap_frame *f, tap_plan *p) {
     }
 }
 
-tap_step *tap_plan_add_step(tap_plan *p, tap_frame *f, tap_step_kind kind, tap_node *n, int32_t n_in, int32_t n_out) {
+tap_step *tap_plan_add_step(tap_plan *p, tap_frame *f, tap_step_kind kind, tap_node *n, int32_t n_in,
+                            int32_t n_out) {
     tap_arena *a = &p->memory;
     if (p->n_steps == p->room_steps) {
-        size_t     room = p->room_steps ? p->room_steps * 2 : 32;
+        size_t room = p->room_steps ? p->room_steps * 2 : 32;
         tap_step **wider = tap_arena_array(a, room, sizeof *wider);
         if (!wider) return NULL;
         if (p->n_steps) memcpy(wider, p->steps, p->n_steps * sizeof *wider);
@@ -148,19 +151,21 @@ static void choose_kernel(tap_step *s) {
     const tap_op *op = s->work.node->op;
     s->run = op->run;
     if (!op->kernels) return;
-    const tap_slot *typed = op->typed_by >= 0 && op->typed_by < s->work.node->n_in ? s->in[op->typed_by] : s->out[0];
-    tap_dtype       t = typed ? typed->type.dtype : TAP_UNDEFINED;
-    s->run = op->kernels[t];    /* NULL: the dtype is not known yet, or has no kernel: seen when it runs */
+    const tap_slot *typed =
+        op->typed_by >= 0 && op->typed_by < s->work.node->n_in ? s->in[op->typed_by] : s->out[0];
+    tap_dtype t = typed ? typed->type.dtype : TAP_UNDEFINED;
+    s->run = op->kernels[t]; /* NULL: the dtype is not known yet, or has no kernel: seen when it runs */
 }
 
 /* Runs the step now and keeps what it makes. */
 static tap_status compute_ahead(tap_frame *f, tap_plan *p, tap_step *s, bool of_model, tap_error *err) {
     tap_model *m = f->session->model;
-    tap_node  *n = s->work.node;
+    tap_node *n = s->work.node;
     for (int32_t i = 0; i < n->n_in; i++) {
         tap_slot *slot = s->in[i];
         if (!slot) continue;
-        if (slot->place == TAP_AT_CONST && !slot->tensor.data && slot->kind == TAP_KIND_TENSOR && !tap_slot_load(f, n->in[i], slot))
+        if (slot->place == TAP_AT_CONST && !slot->tensor.data && slot->kind == TAP_KIND_TENSOR &&
+            !tap_slot_load(f, n->in[i], slot))
             return no_memory(err);
         s->in_tensors[i] = &slot->tensor;
     }
@@ -176,7 +181,8 @@ static tap_status compute_ahead(tap_frame *f, tap_plan *p, tap_step *s, bool of_
         tap_slot *slot = s->out[i];
         if (!slot) continue;
         if (!own_strings(f->session, slot)) return no_memory(err);
-        if (of_model && !p->overridden && !keep_in_model(m, &n->graph->values[n->out[i]], slot)) return no_memory(err);
+        if (of_model && !p->overridden && !keep_in_model(m, &n->graph->values[n->out[i]], slot))
+            return no_memory(err);
         slot->place = TAP_AT_CONST;
         slot->of_model = of_model && !p->overridden;
         if (slot->kind == TAP_KIND_TENSOR) slot->type = tap_type_of_tensor(&slot->tensor);
@@ -189,17 +195,19 @@ static tap_status compute_ahead(tap_frame *f, tap_plan *p, tap_step *s, bool of_
 /* Nodes with bodies: the file's own inference tells kinds, dtypes and ranks; sizes are met while running. */
 static void types_from_file(const tap_node *n, tap_type *out) {
     for (int32_t i = 0; i < n->n_out; i++) {
-        out[i] = n->out[i] == TAP_NO_VALUE ? (tap_type){.kind = TAP_KIND_NONE, .rank = -1} : n->graph->values[n->out[i]].type;
+        out[i] = n->out[i] == TAP_NO_VALUE ? (tap_type){.kind = TAP_KIND_NONE, .rank = -1}
+                                           : n->graph->values[n->out[i]].type;
         if (out[i].kind == TAP_KIND_TENSOR)
             for (int k = 0; k < out[i].rank; k++) out[i].dims[k] = -1;
     }
 }
 
-/* The state with packed weights; one of the plan's own where a default that it packs has another value now. */
+/* The state with packed weights; one of the plan's own where a default that it packs has another value now.
+ */
 static tap_status pack(tap_frame *f, tap_plan *p, tap_step *s, tap_error *err) {
     tap_model *m = f->session->model;
-    tap_node  *n = s->work.node;
-    bool       replaced = false;
+    tap_node *n = s->work.node;
+    bool replaced = false;
     for (int32_t i = 0; i < n->n_in; i++) {
         const tap_gvalue *c = s->in[i] ? tap_constant_source(n->graph, n->in[i]) : NULL;
         if (c && s->in[i]->place != TAP_AT_CONST) replaced = true;
@@ -212,7 +220,7 @@ static tap_status pack(tap_frame *f, tap_plan *p, tap_step *s, tap_error *err) {
         s->work.pub.state = n->state;
     } else if (n->op->prepare) {
         tap_work w;
-        void    *state = NULL;
+        void *state = NULL;
         tap_work_init(&w, TAP_PREPARE, m, n, err);
         w.no_defaults = true;
         st = n->op->prepare(&w.pub, &state);
@@ -226,13 +234,16 @@ static tap_status pack(tap_frame *f, tap_plan *p, tap_step *s, tap_error *err) {
 
 static bool all_folded(const tap_plan *p, const tap_node *n) {
     for (int32_t i = 0; i < n->n_out; i++)
-        if (n->out[i] != TAP_NO_VALUE && tap_plan_slot((tap_plan *)(uintptr_t)p, n->out[i])->place != TAP_AT_CONST) return false;
+        if (n->out[i] != TAP_NO_VALUE &&
+            tap_plan_slot((tap_plan *)(uintptr_t)p, n->out[i])->place != TAP_AT_CONST)
+            return false;
     return n->n_out > 0;
 }
 
 static tap_status plan_node(tap_frame *f, tap_plan *p, tap_node *n, tap_type *out, tap_error *err) {
     if (all_folded(p, n)) return TAP_OK;
-    tap_step *s = tap_plan_add_step(p, f, n->op->flags & TAP_VIEW ? TAP_STEP_VIEW : TAP_STEP_RUN, n, n->n_in, n->n_out);
+    tap_step *s =
+        tap_plan_add_step(p, f, n->op->flags & TAP_VIEW ? TAP_STEP_VIEW : TAP_STEP_RUN, n, n->n_in, n->n_out);
     if (!s) return no_memory(err);
     for (int32_t i = 0; i < n->n_in; i++)
         if (n->in[i] != TAP_NO_VALUE) {
@@ -291,7 +302,8 @@ static bool load_constant(tap_frame *f, tap_slot *slot) {
     tap_plan *p = f->plan;
     tap_slot *r = slot;
     while (r->root != (int32_t)(r - p->slots)) r = &p->slots[r->root];
-    if (!r->tensor.data && !r->value && !tap_slot_load(f, (tap_vid)((r - p->slots) / TAP_SLOTS_PER_VALUE), r)) return false;
+    if (!r->tensor.data && !r->value && !tap_slot_load(f, (tap_vid)((r - p->slots) / TAP_SLOTS_PER_VALUE), r))
+        return false;
     slot->tensor.data = r->tensor.data;
     slot->tensor.buffer = r->tensor.buffer;
     return true;
@@ -307,14 +319,15 @@ static tap_status load_constants(tap_frame *f, tap_step *s, tap_error *err) {
         if (!load_constant(f, slot)) return no_memory(err);
     }
     for (int32_t i = 0; s->extra && s->extra[i]; i++)
-        if (s->extra[i]->place == TAP_AT_CONST && !s->extra[i]->tensor.data && !load_constant(f, s->extra[i])) return no_memory(err);
+        if (s->extra[i]->place == TAP_AT_CONST && !s->extra[i]->tensor.data && !load_constant(f, s->extra[i]))
+            return no_memory(err);
     return TAP_OK;
 }
 
 static tap_status plan_shows(tap_frame *f, tap_plan *p, tap_error *err) {
     const tap_session *se = f->session;
-    const tap_graph   *g = f->graph;
-    bool              *shown = tap_arena_array(&p->memory, g->n_values, sizeof *shown);
+    const tap_graph *g = f->graph;
+    bool *shown = tap_arena_array(&p->memory, g->n_values, sizeof *shown);
     p->preface = tap_arena_array(&p->memory, g->n_values, sizeof *p->preface);
     if (!shown || !p->preface) return no_memory(err);
     for (size_t k = 0; k < p->n_steps; k++) {
@@ -338,7 +351,7 @@ static tap_status plan_shows(tap_frame *f, tap_plan *p, tap_error *err) {
 
 static tap_status make_steps(tap_frame *f, tap_plan *p, tap_error *err) {
     const tap_graph *g = f->graph;
-    int32_t          most = 0;
+    int32_t most = 0;
     for (size_t i = 0; i < g->n_nodes; i++)
         if (g->nodes[i]->n_out > most) most = g->nodes[i]->n_out;
     tap_type *out = tap_arena_array(&p->memory, (size_t)most + 1, sizeof *out);
@@ -355,26 +368,27 @@ static tap_status finish_steps(tap_frame *f, tap_plan *p, tap_error *err) {
         st = load_constants(f, p->steps[k], err);
     }
     for (size_t i = 0; i < f->graph->n_outputs && st == TAP_OK; i++) {
-        tap_vid   v = f->graph->outputs[i];
+        tap_vid v = f->graph->outputs[i];
         tap_slot *s = v == TAP_NO_VALUE ? NULL : tap_plan_slot(p, v);
-        if (s && s->place == TAP_AT_CONST && !s->tensor.data && !s->value && !tap_slot_load(f, v, s)) st = no_memory(err);
+        if (s && s->place == TAP_AT_CONST && !s->tensor.data && !s->value && !tap_slot_load(f, v, s))
+            st = no_memory(err);
     }
     return st;
 }
 
 tap_status tap_plan_build(tap_frame *f, const tap_type *key, bool generic, tap_plan **out, tap_error *err) {
     tap_session *se = f->session;
-    tap_plan    *p = tap_mem_alloc_zero(&se->model->budget, sizeof *p);
+    tap_plan *p = tap_mem_alloc_zero(&se->model->budget, sizeof *p);
     *out = NULL;
     if (!p) return no_memory(err);
     tap_graph *g = f->graph;
-    size_t     n_key = g->n_inputs + g->n_captures;
+    size_t n_key = g->n_inputs + g->n_captures;
     tap_arena_init(&p->memory, &se->model->budget);
     p->generic = generic;
     p->n_slots = TAP_SLOTS_PER_VALUE * g->n_values;
     p->slots = tap_arena_array(&p->memory, p->n_slots, sizeof *p->slots);
     p->key = tap_arena_array(&p->memory, n_key, sizeof *p->key);
-    tap_plan  *before = f->plan;
+    tap_plan *before = f->plan;
     tap_status st = p->slots && p->key ? TAP_OK : no_memory(err);
     f->plan = p;
     if (st == TAP_OK) {

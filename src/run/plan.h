@@ -7,101 +7,107 @@
 #include "run/work.h"
 
 typedef enum tap_place {
-    TAP_AT_NONE,     /* nobody needs it                                                              */
-    TAP_AT_CONST,    /* known before the run: memory of the model or of the plan                     */
-    TAP_AT_INPUT,    /* given to the run: an input, or captured from the graph around it             */
-    TAP_AT_ARENA,    /* in the frame's arena, at an offset by lifetime                               */
-    TAP_AT_RUN,      /* memory of its own, made while running                                        */
+    TAP_AT_NONE,  /* nobody needs it */
+    TAP_AT_CONST, /* known before the run: memory of the model or of the plan */
+    TAP_AT_INPUT, /* given to the run: an input, or captured from the graph around it */
+    TAP_AT_ARENA, /* in the frame's arena, at an offset by lifetime */
+    TAP_AT_RUN,   /* memory of its own, made while running */
 } tap_place;
 
-/* A value in one form. Each value of the graph has three: as ONNX has it; channels-last; and, for one that holds a number for
- * each channel, as a vector along the last axis. */
+/* A value in one form. Each value of the graph has three: as ONNX has it; channels-last; and, for one that
+ * holds a number for each channel, as a vector along the last axis. */
 typedef struct tap_slot {
-    tap_tensor  tensor;      /* dims in the order of the layout                                      */
-    tap_type    type;        /* as planned, in ONNX's order                                          */
-    tap_type    now;         /* as it is in this run                                                 */
-    tap_kind    kind;        /* now: NONE = not there                                                */
-    tap_value  *value;       /* reference held, for what is no tensor or was handed over             */
-    tap_buffer *held;        /* reference held on tensor.buffer                                      */
-    tap_place   place;
-    bool        channels_last, is_static;
-    bool        made_channels_last;    /* plain slot: its node fills the other one                  */
-    bool        made_absent; /* AT_RUN: an empty optional was made                                   */
-    bool        of_model;    /* CONST: the same in every plan                                        */
-    int32_t     root;        /* slot whose memory this is; itself where it has its own               */
-    int32_t     first, last; /* steps from which to which its memory is needed (roots)               */
-    size_t      offset;      /* in the arena (roots)                                                 */
+    tap_tensor tensor; /* dims in the order of the layout */
+    tap_type type;     /* as planned, in ONNX's order */
+    tap_type now;      /* as it is in this run */
+    tap_kind kind;     /* now: NONE = not there */
+    tap_value *value;  /* reference held, for what is no tensor or was handed over */
+    tap_buffer *held;  /* reference held on tensor.buffer */
+    tap_place place;
+    bool channels_last, is_static;
+    bool made_channels_last; /* plain slot: its node fills the other one */
+    bool made_absent;        /* AT_RUN: an empty optional was made */
+    bool of_model;           /* CONST: the same in every plan */
+    int32_t root;            /* slot whose memory this is; itself where it has its own */
+    int32_t first, last;     /* steps from which to which its memory is needed (roots) */
+    size_t offset;           /* in the arena (roots) */
 } tap_slot;
 
 typedef enum tap_step_kind {
     TAP_STEP_RUN,
-    TAP_STEP_VIEW,       /* out[0] = in[0] under another shape        */
-    TAP_STEP_PERMUTE,    /* out[0] = in[0] in the other layout        */
+    TAP_STEP_VIEW,    /* out[0] = in[0] under another shape */
+    TAP_STEP_PERMUTE, /* out[0] = in[0] in the other layout */
 } tap_step_kind;
 
 typedef struct tap_step {
-    tap_work           work;
-    tap_step_kind      kind;
-    tap_run_fn        *run;
-    tap_slot         **in, **out;            /* n_in, n_out; NULL where absent                               */
+    tap_work work;
+    tap_step_kind kind;
+    tap_run_fn *run;
+    tap_slot **in, **out; /* n_in, n_out; NULL where absent */
     const tap_tensor **in_tensors;
-    tap_tensor       **out_tensors;
-    const tap_type   **in_types;
-    tap_stage         *stages;
-    tap_node         **fused;                /* nodes that became stages                                     */
-    tap_slot         **stage_slots;          /* 4 per stage: where its operands lie                          */
-    tap_slot         **extra;                /* operands of the stages, ended by NULL                        */
-    int32_t            n_stages;
-    bool               infer, gather, alloc; /* while running: infer; look at kinds of inputs; make outputs  */
-    tap_vid           *shows;                /* tapped values that it makes                                  */
-    tap_slot         **drops;                /* AT_RUN slots that nobody needs afterwards                    */
-    int32_t            n_shows, n_drops;
-    tap_move           move;                 /* PERMUTE of known shape                                       */
-    bool               own_state;            /* prepared for this plan: a default that it reads was replaced */
+    tap_tensor **out_tensors;
+    const tap_type **in_types;
+    tap_stage *stages;
+    tap_node **fused;       /* nodes that became stages */
+    tap_slot **stage_slots; /* 4 per stage: where its operands lie */
+    tap_slot **extra;       /* operands of the stages, ended by NULL */
+    int32_t n_stages;
+    bool infer, gather, alloc; /* while running: infer; look at kinds of inputs; make outputs */
+    tap_vid *shows;            /* tapped values that it makes */
+    tap_slot **drops;          /* AT_RUN slots that nobody needs afterwards */
+    int32_t n_shows, n_drops;
+    tap_move move;  /* PERMUTE of known shape */
+    bool own_state; /* prepared for this plan: a default that it reads was replaced */
 } tap_step;
 
 typedef struct tap_plan {
-    struct tap_plan *next;       /* most recently used first                                          */
-    tap_arena        memory;     /* of the plan itself                                                */
-    tap_type        *key;        /* types of inputs, then captures                                    */
-    bool             generic;    /* dims of inputs are unknown in it                                  */
-    bool             overridden; /* an input that has a default was given                             */
-    tap_slot        *slots;      /* TAP_SLOTS_PER_VALUE x n_values                                    */
-    size_t           n_slots;
-    tap_step       **steps;
-    size_t           n_steps, room_steps;
-    tap_vid         *preface;    /* tapped values that no step makes                                  */
-    size_t           n_preface;
-    size_t           arena_bytes;
-    tap_slot       **inputs_views;    /* views of inputs: data to be set at each run                   */
-    size_t           n_inputs_views;
-    size_t           n_fused;
-    tap_slot       **run_slots;  /* AT_RUN: cleared when the run's results are let go                 */
-    size_t           n_run_slots;
-    char            *bound_to;   /* arena base that pointers are set for                              */
+    struct tap_plan *next; /* most recently used first */
+    tap_arena memory;      /* of the plan itself */
+    tap_type *key;         /* types of inputs, then captures */
+    bool generic;          /* dims of inputs are unknown in it */
+    bool overridden;       /* an input that has a default was given */
+    tap_slot *slots;       /* TAP_SLOTS_PER_VALUE x n_values */
+    size_t n_slots;
+    tap_step **steps;
+    size_t n_steps, room_steps;
+    tap_vid *preface; /* tapped values that no step makes */
+    size_t n_preface;
+    size_t arena_bytes;
+    tap_slot **inputs_views; /* views of inputs: data to be set at each run */
+    size_t n_inputs_views;
+    size_t n_fused;
+    tap_slot **run_slots; /* AT_RUN: cleared when the run's results are let go */
+    size_t n_run_slots;
+    char *bound_to; /* arena base that pointers are set for */
 } tap_plan;
 
 struct tap_frame {
     tap_session *session;
-    tap_graph   *graph;
-    tap_frame   *parent;
-    tap_plan    *plans;
-    size_t       n_plans, n_misses;
-    tap_plan    *plan;           /* of the run under way, or the last                                 */
-    char        *arena;
-    size_t       arena_bytes;
-    const tap_value *const *inputs;    /* n_inputs of the run, NULL where absent                            */
+    tap_graph *graph;
+    tap_frame *parent;
+    tap_plan *plans;
+    size_t n_plans, n_misses;
+    tap_plan *plan; /* of the run under way, or the last */
+    char *arena;
+    size_t arena_bytes;
+    const tap_value *const *inputs; /* n_inputs of the run, NULL where absent */
 };
 
 #define TAP_SLOTS_PER_VALUE 3
 
-static inline tap_slot *tap_plan_slot(tap_plan *p, tap_vid v) { return &p->slots[TAP_SLOTS_PER_VALUE * (size_t)v]; }
-static inline tap_slot *tap_plan_slot_cl(tap_plan *p, tap_vid v) { return &p->slots[TAP_SLOTS_PER_VALUE * (size_t)v + 1]; }
-static inline tap_slot *tap_plan_slot_vector(tap_plan *p, tap_vid v) { return &p->slots[TAP_SLOTS_PER_VALUE * (size_t)v + 2]; }
+static inline tap_slot *tap_plan_slot(tap_plan *p, tap_vid v) {
+    return &p->slots[TAP_SLOTS_PER_VALUE * (size_t)v];
+}
+static inline tap_slot *tap_plan_slot_cl(tap_plan *p, tap_vid v) {
+    return &p->slots[TAP_SLOTS_PER_VALUE * (size_t)v + 1];
+}
+static inline tap_slot *tap_plan_slot_vector(tap_plan *p, tap_vid v) {
+    return &p->slots[TAP_SLOTS_PER_VALUE * (size_t)v + 2];
+}
 
 /* A plan for frame->inputs. Errors as those of the nodes' infer. */
 tap_status tap_plan_build(tap_frame *f, const tap_type *key, bool generic, tap_plan **out, tap_error *err);
-void       tap_plan_free(tap_plan *p, tap_budget *b);
+void tap_plan_free(tap_plan *p, tap_budget *b);
 
 /* The passes, in their order: layout and fusion never look at taps to decide how something is computed. */
 tap_status tap_plan_layout(tap_frame *f, tap_plan *p, tap_error *err);
@@ -109,22 +115,25 @@ tap_status tap_plan_fuse(tap_frame *f, tap_plan *p, tap_error *err);
 tap_status tap_plan_memory(tap_frame *f, tap_plan *p, tap_error *err);
 
 /* Adds a step for node n with these slots; types and tensors are bound later. NULL: no memory. */
-tap_step *tap_plan_add_step(tap_plan *p, tap_frame *f, tap_step_kind kind, tap_node *n, int32_t n_in, int32_t n_out);
+tap_step *tap_plan_add_step(tap_plan *p, tap_frame *f, tap_step_kind kind, tap_node *n, int32_t n_in,
+                            int32_t n_out);
 
 /* Running (frame.c) */
 tap_frame *tap_frame_get(tap_session *s, tap_graph *g, tap_frame *parent);
-void       tap_frame_free(tap_frame *f);
-void       tap_frame_drop_plans(tap_frame *f);
-/* Runs the frame's graph for inputs (NULL: absent). Results are in the slots of f->plan until tap_frame_reset. */
+void tap_frame_free(tap_frame *f);
+void tap_frame_drop_plans(tap_frame *f);
+/* Runs the frame's graph for inputs (NULL: absent). Results are in the slots of f->plan until
+ * tap_frame_reset. */
 tap_status tap_frame_run(tap_frame *f, const tap_value *const *inputs, tap_error *err);
-void       tap_frame_reset(tap_frame *f);
+void tap_frame_reset(tap_frame *f);
 /* One step, its slots bound. */
 tap_status tap_step_run(tap_frame *f, tap_step *step, tap_error *err);
 tap_status tap_step_permute(tap_frame *f, tap_step *step);
 /* Gives slot memory of its own for this type. false: no memory. */
 /* CONST: brings the constant's memory in, for v of the frame's graph. false: no memory. */
 bool tap_slot_load(tap_frame *f, tap_vid v, tap_slot *slot);
-/* A counted value with what lies in a slot: shares memory that is counted, copies what is the arena's. NULL: no memory. */
+/* A counted value with what lies in a slot: shares memory that is counted, copies what is the arena's. NULL:
+ * no memory. */
 tap_value *tap_slot_keep(tap_session *se, tap_slot *s);
 /* A tensor value with memory of the session's, uninitialised but for strings. NULL: no memory. */
 tap_value *tap_session_make(tap_session *s, tap_dtype dtype, int rank, const int64_t *dims);

@@ -1,5 +1,6 @@
-/* Where values lie: views share memory, in-place outputs take over an input's, the rest is packed into one arena by lifetime.
- * What has no known size, or outlives the frame (results of a body), gets memory of its own while running. */
+/* Where values lie: views share memory, in-place outputs take over an input's, the rest is packed into one
+ * arena by lifetime. What has no known size, or outlives the frame (results of a body), gets memory of its
+ * own while running. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,9 @@ static tap_slot *root_of(tap_plan *p, tap_slot *s) {
     return s;
 }
 
-static size_t bytes_of(const tap_slot *s) { return (size_t)s->tensor.count * tap_dtype_bytes(s->tensor.dtype); }
+static size_t bytes_of(const tap_slot *s) {
+    return (size_t)s->tensor.count * tap_dtype_bytes(s->tensor.dtype);
+}
 
 /* An output that is memory of an input. Views of what is made while running hold a reference instead. */
 static void place_views(tap_plan *p) {
@@ -73,8 +76,10 @@ static bool may_overwrite(tap_plan *p, const tap_step *s, int32_t i, int32_t ste
     tap_slot *x = s->in[i], *y = s->out[0], *r;
     if (!x || !x->is_static || !y->is_static || x->channels_last != y->channels_last) return false;
     r = root_of(p, x);
-    if (r->place != TAP_AT_ARENA || r->last != step || y->place != TAP_AT_ARENA || r == root_of(p, y)) return false;
-    if (x->tensor.count != y->tensor.count || bytes_of(x) != bytes_of(y) || bytes_of(r) != bytes_of(y)) return false;
+    if (r->place != TAP_AT_ARENA || r->last != step || y->place != TAP_AT_ARENA || r == root_of(p, y))
+        return false;
+    if (x->tensor.count != y->tensor.count || bytes_of(x) != bytes_of(y) || bytes_of(r) != bytes_of(y))
+        return false;
     for (int32_t k = 0; k < s->work.pub.n_in; k++)
         if (k != i && s->in[k] && root_of(p, s->in[k]) == r) return false;
     for (int32_t k = 0; s->extra && s->extra[k]; k++)
@@ -100,7 +105,7 @@ static void place_in_place(tap_plan *p) {
 
 static int by_size(const void *a, const void *b) {
     const tap_slot *x = *(tap_slot *const *)a, *y = *(tap_slot *const *)b;
-    size_t          m = bytes_of(x), n = bytes_of(y);
+    size_t m = bytes_of(x), n = bytes_of(y);
     if (m != n) return m < n ? 1 : -1;
     return (x > y) - (x < y);
 }
@@ -122,7 +127,8 @@ static size_t insert(tap_slot **placed, size_t n, tap_slot *s, size_t need) {
 }
 
 static tap_status pack_arena(tap_plan *p, tap_error *err) {
-    tap_slot **todo = tap_arena_array(&p->memory, p->n_slots, sizeof *todo), **placed = tap_arena_array(&p->memory, p->n_slots, sizeof *placed);
+    tap_slot **todo = tap_arena_array(&p->memory, p->n_slots, sizeof *todo),
+             **placed = tap_arena_array(&p->memory, p->n_slots, sizeof *placed);
     if (!todo || !placed) return tap_error_no_memory(err, p->n_slots * sizeof *todo);
     size_t n = 0;
     for (size_t i = 0; i < p->n_slots; i++) {
@@ -131,7 +137,8 @@ static tap_status pack_arena(tap_plan *p, tap_error *err) {
     }
     qsort(todo, n, sizeof *todo, by_size);
     for (size_t i = 0; i < n; i++) {
-        size_t end = insert(placed, i, todo[i], tap_round_up(bytes_of(todo[i]) ? bytes_of(todo[i]) : 1, TAP_ALIGN));
+        size_t end =
+            insert(placed, i, todo[i], tap_round_up(bytes_of(todo[i]) ? bytes_of(todo[i]) : 1, TAP_ALIGN));
         if (end > p->arena_bytes) p->arena_bytes = end;
     }
     return TAP_OK;
@@ -175,7 +182,8 @@ static tap_status collect_input_views(tap_plan *p, tap_error *err) {
     p->inputs_views = tap_arena_array(&p->memory, p->n_slots, sizeof *p->inputs_views);
     if (!p->inputs_views) return tap_error_no_memory(err, p->n_slots);
     for (size_t i = 0; i < p->n_slots; i++)
-        if (p->slots[i].place == TAP_AT_INPUT && p->slots[i].root != (int32_t)i) p->inputs_views[p->n_inputs_views++] = &p->slots[i];
+        if (p->slots[i].place == TAP_AT_INPUT && p->slots[i].root != (int32_t)i)
+            p->inputs_views[p->n_inputs_views++] = &p->slots[i];
     return TAP_OK;
 }
 

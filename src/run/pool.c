@@ -1,8 +1,8 @@
 /* A pool of threads that run the pieces of one loop at a time.
  *
- * Workers wait for a ticket: `round` grows by one for each loop. They look for it for a while before they sleep, for the
- * loops of one model follow each other within microseconds. Pieces are taken from a shared counter: which thread runs which
- * piece is chance, the pieces themselves are not. */
+ * Workers wait for a ticket: `round` grows by one for each loop. They look for it for a while before they
+ * sleep, for the loops of one model follow each other within microseconds. Pieces are taken from a shared
+ * counter: which thread runs which piece is chance, the pieces themselves are not. */
 #include "run/pool.h"
 
 #include <pthread.h>
@@ -12,24 +12,24 @@
 
 typedef struct pool_worker {
     tap_pool *pool;
-    int       number;
+    int number;
     pthread_t thread;
 } pool_worker;
 
 struct tap_pool {
-    tap_budget      *budget;
-    int              n_threads;    /* with the caller */
-    pool_worker     *workers;      /* n_threads - 1   */
-    pthread_mutex_t  lock;
-    pthread_cond_t   wake;
-    atomic_uint      round;
-    atomic_int       sleepers, busy;
-    atomic_bool      stop;
-    atomic_bool      running;      /* a loop is under way: an inner one is serial */
+    tap_budget *budget;
+    int n_threads;        /* with the caller */
+    pool_worker *workers; /* n_threads - 1 */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    atomic_uint round;
+    atomic_int sleepers, busy;
+    atomic_bool stop;
+    atomic_bool running; /* a loop is under way: an inner one is serial */
     /* the loop */
-    tap_task            *fn;
-    void                *arg;
-    int64_t              n, grain, n_pieces;
+    tap_task *fn;
+    void *arg;
+    int64_t n, grain, n_pieces;
     atomic_int_least64_t next;
 };
 
@@ -66,8 +66,8 @@ static bool wait_for_round(tap_pool *p, unsigned seen) {
 
 static void *work(void *argument) {
     const pool_worker *w = argument;
-    tap_pool          *p = w->pool;
-    unsigned           seen = 0;
+    tap_pool *p = w->pool;
+    unsigned seen = 0;
     while (wait_for_round(p, seen)) {
         seen++;
         take_pieces(p, w->number);
@@ -112,7 +112,9 @@ void tap_pool_free(tap_pool *p) {
     tap_mem_free(p->budget, p);
 }
 
-int tap_pool_threads(const tap_pool *p) { return p ? p->n_threads : 1; }
+int tap_pool_threads(const tap_pool *p) {
+    return p ? p->n_threads : 1;
+}
 
 static void run_serially(int64_t n, int64_t grain, tap_task *fn, void *arg) {
     for (int64_t b = 0; b < n; b += grain) fn(arg, b, b + grain < n ? b + grain : n, 0);

@@ -1,4 +1,5 @@
-/* A model made ready when it is opened: attributes read, types inferred from the file alone, dtypes checked. */
+/* A model made ready when it is opened: attributes read, types inferred from the file alone, dtypes checked.
+ */
 #include <inttypes.h>
 #include <string.h>
 
@@ -17,18 +18,19 @@ tap_gvalue *tap_constant_source(tap_graph *g, tap_vid v) {
 
 static tap_status check_arity(tap_work *w) {
     const tap_node *n = w->node;
-    const tap_op   *op = n->op;
-    int             given = n->n_in;
+    const tap_op *op = n->op;
+    int given = n->n_in;
     /* Absent inputs at the end are as good as none. */
     while (given > op->in_min && given > 0 && n->in[given - 1] == TAP_NO_VALUE) given--;
     if (given < op->in_min || (op->in_max >= 0 && given > op->in_max))
-        return tap_fail(&w->pub, TAP_MODEL, "it has %d inputs, this operator takes %d to %d", given, op->in_min,
-                        op->in_max < 0 ? INT16_MAX : op->in_max);
+        return tap_fail(&w->pub, TAP_MODEL, "it has %d inputs, this operator takes %d to %d", given,
+                        op->in_min, op->in_max < 0 ? INT16_MAX : op->in_max);
     for (int i = 0; i < op->in_min && i < n->n_in; i++)
-        if (n->in[i] == TAP_NO_VALUE && op->in_max >= 0) return tap_fail(&w->pub, TAP_MODEL, "input %d is missing", i);
+        if (n->in[i] == TAP_NO_VALUE && op->in_max >= 0)
+            return tap_fail(&w->pub, TAP_MODEL, "input %d is missing", i);
     if (n->n_out < op->out_min || (op->out_max >= 0 && n->n_out > op->out_max))
-        return tap_fail(&w->pub, TAP_MODEL, "it has %d outputs, this operator gives %d to %d", n->n_out, op->out_min,
-                        op->out_max < 0 ? INT16_MAX : op->out_max);
+        return tap_fail(&w->pub, TAP_MODEL, "it has %d outputs, this operator gives %d to %d", n->n_out,
+                        op->out_min, op->out_max < 0 ? INT16_MAX : op->out_max);
     return TAP_OK;
 }
 
@@ -71,7 +73,7 @@ static void complete_type(tap_type *t, const tap_type *declared) {
 
 static void check_dtype(tap_model *m, tap_node *n) {
     const tap_op *op = n->op;
-    tap_type     *t = NULL;
+    tap_type *t = NULL;
     if (op->typed_by >= 0 && op->typed_by < n->n_in && n->in[op->typed_by] != TAP_NO_VALUE)
         t = &n->graph->values[n->in[op->typed_by]].type;
     else if (op->typed_by == -1 && n->n_out && n->out[0] != TAP_NO_VALUE)
@@ -133,12 +135,13 @@ static tap_status infer_graph(tap_model *m, tap_graph *g, tap_error *err) {
     return st;
 }
 
-tap_status tap_body_infer(tap_ctx *ctx, tap_body *body, const tap_type *const *in, size_t n_in, size_t n_out, tap_type *out) {
-    tap_work  *w = tap_work_of(ctx);
+tap_status tap_body_infer(tap_ctx *ctx, tap_body *body, const tap_type *const *in, size_t n_in, size_t n_out,
+                          tap_type *out) {
+    tap_work *w = tap_work_of(ctx);
     tap_graph *g = (tap_graph *)body;
     for (size_t i = 0; i < g->n_inputs; i++) {
         tap_gvalue *v = &g->values[g->inputs[i]];
-        tap_type    t = i < n_in && in && in[i] ? *in[i] : (tap_type){.kind = TAP_KIND_NONE, .rank = -1};
+        tap_type t = i < n_in && in && in[i] ? *in[i] : (tap_type){.kind = TAP_KIND_NONE, .rank = -1};
         if (!tap_type_copy(w->arena, &v->type, &t)) return tap_fail(ctx, TAP_MEMORY, "no memory for a type");
         complete_type(&v->type, v->declared);
     }
@@ -151,8 +154,12 @@ tap_status tap_body_infer(tap_ctx *ctx, tap_body *body, const tap_type *const *i
     return TAP_OK;
 }
 
-size_t tap_body_n_in(const tap_body *body) { return ((const tap_graph *)body)->n_inputs; }
-size_t tap_body_n_out(const tap_body *body) { return ((const tap_graph *)body)->n_outputs; }
+size_t tap_body_n_in(const tap_body *body) {
+    return ((const tap_graph *)body)->n_inputs;
+}
+size_t tap_body_n_out(const tap_body *body) {
+    return ((const tap_graph *)body)->n_outputs;
+}
 
 const tap_type *tap_body_in_type(const tap_body *body, size_t i) {
     const tap_graph *g = (const tap_graph *)body;

@@ -3,7 +3,9 @@
 
 #define BLOCK_BYTES (256 * 1024)
 
-void tap_scratch_init(tap_scratch_stack *s, tap_budget *b) { *s = (tap_scratch_stack){.budget = b}; }
+void tap_scratch_init(tap_scratch_stack *s, tap_budget *b) {
+    *s = (tap_scratch_stack){.budget = b};
+}
 
 void tap_scratch_free(tap_scratch_stack *s) {
     for (size_t i = 0; i < s->n_blocks; i++) tap_mem_free(s->budget, s->blocks[i].data);
@@ -13,7 +15,8 @@ void tap_scratch_free(tap_scratch_stack *s) {
 
 static bool add_block(tap_scratch_stack *s, size_t n_bytes) {
     if (n_bytes < BLOCK_BYTES) n_bytes = BLOCK_BYTES;
-    if (!tap_mem_reserve(s->budget, (void **)&s->blocks, &s->room, s->n_blocks + 1, sizeof *s->blocks)) return false;
+    if (!tap_mem_reserve(s->budget, (void **)&s->blocks, &s->room, s->n_blocks + 1, sizeof *s->blocks))
+        return false;
     char *data = tap_mem_alloc(s->budget, n_bytes);
     if (!data) return false;
     s->blocks[s->n_blocks++] = (tap_scratch_block){data, n_bytes, 0};
@@ -30,7 +33,7 @@ void *tap_scratch_take(tap_scratch_stack *s, size_t n_bytes) {
     }
     if (s->at == s->n_blocks && !add_block(s, n)) return NULL;
     tap_scratch_block *b = &s->blocks[s->at];
-    void              *p = b->data + b->used;
+    void *p = b->data + b->used;
     b->used += n;
     return p;
 }

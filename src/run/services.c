@@ -3,15 +3,19 @@
 
 #include "run/plan.h"
 
-static tap_session *session_of(const tap_ctx *ctx) { return tap_work_of(ctx)->frame->session; }
+static tap_session *session_of(const tap_ctx *ctx) {
+    return tap_work_of(ctx)->frame->session;
+}
 
 static void *no_memory(tap_ctx *ctx, const char *what) {
-    tap_fail(ctx, TAP_MEMORY, "no memory for %s: the limit (--memory-limit) or the machine has no more", what);
+    tap_fail(ctx, TAP_MEMORY, "no memory for %s: the limit (--memory-limit) or the machine has no more",
+             what);
     return NULL;
 }
 
 static bool same_shape(const tap_tensor *t, tap_dtype dtype, int rank, const int64_t *dims) {
-    return t->dtype == dtype && t->rank == rank && (rank <= 0 || memcmp(t->dims, dims, (size_t)rank * sizeof *dims) == 0);
+    return t->dtype == dtype && t->rank == rank &&
+           (rank <= 0 || memcmp(t->dims, dims, (size_t)rank * sizeof *dims) == 0);
 }
 
 /* A tensor that goes nowhere, for an output that the node does not name. */
@@ -31,7 +35,8 @@ tap_tensor *tap_out(tap_ctx *ctx, int i, tap_dtype dtype, int rank, const int64_
     tap_work *w = tap_work_of(ctx);
     if (!tap_has_out(ctx, i)) return make_unnamed(ctx, dtype, rank, dims);
     tap_slot *y = w->out_slots[i];
-    if (y->kind == TAP_KIND_TENSOR && y->tensor.data && same_shape(&y->tensor, dtype, rank, dims)) return &y->tensor;
+    if (y->kind == TAP_KIND_TENSOR && y->tensor.data && same_shape(&y->tensor, dtype, rank, dims))
+        return &y->tensor;
     if (y->place != TAP_AT_RUN) {
         tap_fail(ctx, TAP_RUN, "output %d came out with another shape than its inputs promise", i);
         return NULL;
@@ -76,7 +81,7 @@ tap_status tap_set_out(tap_ctx *ctx, int i, tap_value *value) {
     if (y->place != TAP_AT_RUN) {
         /* Planned in the arena: the tensor is copied there. */
         const tap_tensor *t = tap_value_tensor(value);
-        tap_status        st = TAP_OK;
+        tap_status st = TAP_OK;
         if (!t || !same_shape(t, y->tensor.dtype, y->tensor.rank, y->tensor.dims))
             st = tap_fail(ctx, TAP_RUN, "output %d came out with another shape than its inputs promise", i);
         else
@@ -146,7 +151,8 @@ tap_value *tap_make_map(tap_ctx *ctx, tap_value *keys, tap_value *values) {
 void *tap_scratch(tap_ctx *ctx, size_t n_bytes) {
     tap_work *w = tap_work_of(ctx);
     /* Inference at load has no session; the model's arena serves. */
-    void *p = w->frame ? tap_scratch_take(&w->frame->session->scratch, n_bytes) : tap_arena_alloc(&w->model->arena, n_bytes);
+    void *p = w->frame ? tap_scratch_take(&w->frame->session->scratch, n_bytes)
+                       : tap_arena_alloc(&w->model->arena, n_bytes);
     return p ? p : no_memory(ctx, "scratch");
 }
 
@@ -159,7 +165,9 @@ void tap_parallel(tap_ctx *ctx, int64_t n, int64_t grain, tap_task *fn, void *ar
     if (n > 0) tap_pool_run(session_of(ctx)->pool, n, grain, fn, arg);
 }
 
-int tap_workers(const tap_ctx *ctx) { return tap_pool_threads(session_of(ctx)->pool); }
+int tap_workers(const tap_ctx *ctx) {
+    return tap_pool_threads(session_of(ctx)->pool);
+}
 
 /* splitmix64: one step of a counter to well-mixed bits. */
 static uint64_t mix(uint64_t x) {
@@ -172,7 +180,7 @@ static uint64_t mix(uint64_t x) {
 uint64_t tap_random_seed(tap_ctx *ctx) {
     const tap_work *w = tap_work_of(ctx);
     const tap_session *s = session_of(ctx);
-    uint64_t        node = (uint64_t)w->node->graph->number << 32 | (uint32_t)w->node->index;
+    uint64_t node = (uint64_t)w->node->graph->number << 32 | (uint32_t)w->node->index;
     return mix(mix(s->options.seed ^ mix(node)) + w->runs);
 }
 
@@ -181,14 +189,15 @@ uint64_t tap_random_seed(tap_ctx *ctx) {
 static tap_status push_iteration(tap_ctx *ctx, int64_t iteration) {
     tap_session *s = session_of(ctx);
     if (iteration < 0) return TAP_OK;
-    if (s->n_iterations == TAP_COUNT_OF(s->iterations)) return tap_fail(ctx, TAP_RUN, "bodies are nested too deep");
+    if (s->n_iterations == TAP_COUNT_OF(s->iterations))
+        return tap_fail(ctx, TAP_RUN, "bodies are nested too deep");
     s->iterations[s->n_iterations++] = iteration;
     return TAP_OK;
 }
 
 static tap_status take_results(tap_ctx *ctx, tap_frame *f, tap_value **out, size_t n_out) {
     for (size_t i = 0; i < n_out; i++) {
-        tap_vid   v = i < f->graph->n_outputs ? f->graph->outputs[i] : TAP_NO_VALUE;
+        tap_vid v = i < f->graph->n_outputs ? f->graph->outputs[i] : TAP_NO_VALUE;
         tap_slot *s = v == TAP_NO_VALUE ? NULL : tap_plan_slot(f->plan, v);
         out[i] = NULL;
         if (!s || (s->kind != TAP_KIND_TENSOR && !s->value)) continue;
@@ -201,12 +210,13 @@ static tap_status take_results(tap_ctx *ctx, tap_frame *f, tap_value **out, size
     return TAP_OK;
 }
 
-tap_status tap_body_run(tap_ctx *ctx, tap_body *body, int64_t iteration, const tap_value *const *in, size_t n_in,
-                        tap_value **out, size_t n_out) {
-    tap_work  *w = tap_work_of(ctx);
+tap_status tap_body_run(tap_ctx *ctx, tap_body *body, int64_t iteration, const tap_value *const *in,
+                        size_t n_in, tap_value **out, size_t n_out) {
+    tap_work *w = tap_work_of(ctx);
     tap_graph *g = (tap_graph *)body;
-    if (n_in > g->n_inputs) return tap_fail(ctx, TAP_MODEL, "its body has %zu inputs, %zu are given", g->n_inputs, n_in);
-    tap_frame        *f = tap_frame_get(w->frame->session, g, w->frame);
+    if (n_in > g->n_inputs)
+        return tap_fail(ctx, TAP_MODEL, "its body has %zu inputs, %zu are given", g->n_inputs, n_in);
+    tap_frame *f = tap_frame_get(w->frame->session, g, w->frame);
     const tap_value **inputs = tap_scratch(ctx, (g->n_inputs + 1) * sizeof *inputs);
     if (!f || !inputs) return tap_fail(ctx, TAP_MEMORY, "no memory for a body");
     for (size_t i = 0; i < g->n_inputs; i++) inputs[i] = i < n_in ? in[i] : NULL;

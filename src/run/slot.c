@@ -5,7 +5,7 @@
 
 bool tap_slot_shape(tap_slot *slot, const tap_type *type) {
     int64_t dims[TAP_RANK_MAX];
-    int     r = type->rank;
+    int r = type->rank;
     if (!slot->channels_last || r < 3) return tap_tensor_shape(&slot->tensor, type->dtype, r, type->dims);
     dims[0] = type->dims[0];
     for (int k = 2; k < r; k++) dims[k - 1] = type->dims[k];
@@ -57,7 +57,7 @@ bool tap_slot_load(tap_frame *f, tap_vid v, tap_slot *slot) {
     tap_model *m = f->session->model;
     pthread_mutex_lock(&m->lock);
     tap_gvalue *src = tap_constant_source(f->graph, v);
-    tap_value  *c = src ? tap_graph_constant(&m->bound, src) : NULL;
+    tap_value *c = src ? tap_graph_constant(&m->bound, src) : NULL;
     pthread_mutex_unlock(&m->lock);
     if (!c) return false;
     if (c->kind == TAP_KIND_TENSOR)

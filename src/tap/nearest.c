@@ -9,15 +9,17 @@
 
 typedef struct near_name {
     const char *name;
-    int         distance;
+    int distance;
 } near_name;
 
-static int least(int a, int b, int c) { return a < b ? (a < c ? a : c) : (b < c ? b : c); }
+static int least(int a, int b, int c) {
+    return a < b ? (a < c ? a : c) : (b < c ? b : c);
+}
 
 /* Edits that turn a into b; a name that contains the other counts as near. */
 static int distance(const char *a, const char *b) {
     size_t n = strlen(a), m = strlen(b);
-    int    row[LENGTH + 1];
+    int row[LENGTH + 1];
     if (n > LENGTH || m > LENGTH) return LENGTH;
     if (strstr(b, a)) return 1;
     for (size_t j = 0; j <= m; j++) row[j] = (int)j;
@@ -44,7 +46,7 @@ static void consider(near_name *best, const char *name, int d) {
 
 void tap_nearest_names(const tap_bound *b, const char *name, tap_text *t) {
     near_name best[NAMES] = {{0}};
-    size_t    seen = 0;
+    size_t seen = 0;
     for (size_t g = 0; g < b->n_graphs; g++)
         for (size_t v = 0; v < b->graphs[g]->n_values && seen < NAMES_MAX; v++) {
             const tap_gvalue *x = &b->graphs[g]->values[v];

@@ -9,22 +9,26 @@
 
 #include "tap/nearest.h"
 
-#define FILES_MAX 8    /* names files that name names files */
+#define FILES_MAX 8 /* names files that name names files */
 
 typedef struct picker {
     const tap_bound *b;
-    const tap_vref  *values;
-    size_t           n;
-    bool            *picked;    /* by one selector      */
-    tap_error       *err;
-    bool             no_memory;
-    int              n_files;   /* that are being read  */
+    const tap_vref *values;
+    size_t n;
+    bool *picked; /* by one selector */
+    tap_error *err;
+    bool no_memory;
+    int n_files; /* that are being read */
 } picker;
 
-static const tap_gvalue *value_at(const picker *p, size_t i) { return tap_vref_value(p->values[i]); }
+static const tap_gvalue *value_at(const picker *p, size_t i) {
+    return tap_vref_value(p->values[i]);
+}
 
 /* A captured value is the outer graph's; it is picked there. */
-static bool is_own(const tap_gvalue *v) { return v->outer == TAP_NO_VALUE; }
+static bool is_own(const tap_gvalue *v) {
+    return v->outer == TAP_NO_VALUE;
+}
 
 static bool is_name_of(const tap_gvalue *v, const char *name) {
     return strcmp(v->full, name) == 0 || (v->alias && strcmp(v->alias, name) == 0);
@@ -47,13 +51,16 @@ static size_t pick_nodes(picker *p, node_test *test, const char *arg) {
     size_t count = 0;
     for (size_t g = 0; g < p->b->n_graphs; g++)
         for (size_t k = 0; k < p->b->graphs[g]->n_nodes; k++)
-            if (test(p, p->b->graphs[g]->nodes[k], arg)) count += pick_node_outputs(p, p->b->graphs[g]->nodes[k]);
+            if (test(p, p->b->graphs[g]->nodes[k], arg))
+                count += pick_node_outputs(p, p->b->graphs[g]->nodes[k]);
     for (size_t k = 0; k < p->b->n_calls; k++)
         if (test(p, p->b->calls[k], arg)) count += pick_node_outputs(p, p->b->calls[k]);
     return count;
 }
 
-static bool matches(const char *pattern, const char *name) { return fnmatch(pattern, name, 0) == 0; }
+static bool matches(const char *pattern, const char *name) {
+    return fnmatch(pattern, name, 0) == 0;
+}
 
 static bool is_node_at(const picker *p, const tap_node *n, const char *address) {
     (void)p;
@@ -73,8 +80,8 @@ static bool is_node_like(const picker *p, const tap_node *n, const char *pattern
 /* "#17" or "#17:Conv": the 17th node of the main graph in the file's order, named or not. */
 static bool is_node_number(const picker *p, const tap_node *n, const char *text) {
     const tap_src_graph *main = &p->b->src->graph;
-    char                *end;
-    unsigned long long   index = strtoull(text + 1, &end, 10);
+    char *end;
+    unsigned long long index = strtoull(text + 1, &end, 10);
     if (end == text + 1 || n->src < main->nodes || n->src >= main->nodes + main->n_nodes) return false;
     if ((unsigned long long)n->index != index) return false;
     return !*end || (*end == ':' && strcmp(end + 1, n->src->op) == 0);
@@ -141,7 +148,8 @@ static void mark(const tap_graph *g, bool *set, const tap_vid *v, int32_t n) {
 static void mark_all(const tap_graph *g, bool *set);
 static bool spread(const tap_graph *g, bool *set, bool back);
 
-/* The bodies of n: marked as a whole, or spread what is marked in them. True where something in them is marked. */
+/* The bodies of n: marked as a whole, or spread what is marked in them. True where something in them is
+ * marked. */
 static bool mark_bodies(const tap_node *n, bool *set, bool all, bool back) {
     bool any = false;
     for (int32_t i = 0; i < n->n_attrs; i++)
@@ -157,15 +165,15 @@ static void mark_all(const tap_graph *g, bool *set) {
     for (size_t i = 0; i < g->n_nodes; i++) mark_bodies(g->nodes[i], set, true, false);
 }
 
-/* Marks what nodes make from what is marked, in execution order; with `back` what leads to it, in reverse. All in the bodies
- * of a node on the way lies on the way. True where anything in g is marked. */
+/* Marks what nodes make from what is marked, in execution order; with `back` what leads to it, in reverse.
+ * All in the bodies of a node on the way lies on the way. True where anything in g is marked. */
 static bool spread(const tap_graph *g, bool *set, bool back) {
     bool any = false;
     for (size_t i = 0; i < g->n_nodes; i++) {
         const tap_node *n = g->nodes[back ? g->n_nodes - 1 - i : i];
-        bool            reads = is_marked(g, set, n->in, n->n_in) || is_marked(g, set, n->captures, n->n_captures);
-        bool            makes = is_marked(g, set, n->out, n->n_out);
-        bool            inside = n->has_bodies && mark_bodies(n, set, back ? makes : reads, back);
+        bool reads = is_marked(g, set, n->in, n->n_in) || is_marked(g, set, n->captures, n->n_captures);
+        bool makes = is_marked(g, set, n->out, n->n_out);
+        bool inside = n->has_bodies && mark_bodies(n, set, back ? makes : reads, back);
         if (!back && (reads || inside)) mark(g, set, n->out, n->n_out);
         if (back && (makes || inside)) {
             mark(g, set, n->in, n->n_in);
@@ -191,8 +199,8 @@ static size_t pick_into(picker *p, const char *sel, bool **set) {
 
 /* What lies between: values that come from those of A and lead to those of B, both included. */
 static size_t pick_between(picker *p, const char *sel, const char *dots) {
-    bool  *a = NULL, *b = NULL;
-    char  *first = strndup(sel, (size_t)(dots - sel));
+    bool *a = NULL, *b = NULL;
+    char *first = strndup(sel, (size_t)(dots - sel));
     size_t count = 0;
     if (!first) p->no_memory = true;
     if (first && pick_into(p, first, &a) && pick_into(p, dots + 2, &b)) {
@@ -222,17 +230,19 @@ static char *without_escapes(const char *sel) {
 }
 
 static size_t pick_escaped(picker *p, const char *sel) {
-    char  *plain = without_escapes(sel);
+    char *plain = without_escapes(sel);
     size_t count = plain ? pick_exact(p, plain) : 0;
     if (!plain) p->no_memory = true;
     free(plain);
     return count;
 }
 
-static bool begins(const char *s, const char *with) { return strncmp(s, with, strlen(with)) == 0; }
+static bool begins(const char *s, const char *with) {
+    return strncmp(s, with, strlen(with)) == 0;
+}
 
 static size_t pick_one(picker *p, const char *sel) {
-    size_t      count = pick_exact(p, sel);
+    size_t count = pick_exact(p, sel);
     const char *dots;
     if (count) return count;
     if (strcmp(sel, "all") == 0) return pick_where(p, is_made, NULL);
@@ -247,10 +257,11 @@ static size_t pick_one(picker *p, const char *sel) {
 }
 
 static tap_status not_found(const picker *p, const char *sel) {
-    char     near[700] = "";
+    char near[700] = "";
     tap_text t = {near, sizeof near, 0};
     tap_nearest_names(p->b, sel, &t);
-    tap_error_set(p->err, TAP_NOT_FOUND, "selector '%s' matches no value of the model%s%s", sel, near[0] ? "; nearest: " : "", near);
+    tap_error_set(p->err, TAP_NOT_FOUND, "selector '%s' matches no value of the model%s%s", sel,
+                  near[0] ? "; nearest: " : "", near);
     tap_error_where(p->err, NULL, NULL, sel);
     return TAP_NOT_FOUND;
 }
@@ -258,9 +269,9 @@ static tap_status not_found(const picker *p, const char *sel) {
 static tap_status apply(picker *p, const char *sel, bool *result);
 
 static tap_status apply_lines(picker *p, FILE *f, bool *result) {
-    char      *line = NULL;
-    size_t     room = 0;
-    ssize_t    n;
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t n;
     tap_status st = TAP_OK;
     while (st == TAP_OK && (n = getline(&line, &room, f)) >= 0) {
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r')) line[--n] = '\0';
@@ -272,12 +283,15 @@ static tap_status apply_lines(picker *p, FILE *f, bool *result) {
 
 static tap_status apply_file(picker *p, const char *path, bool *result) {
     if (p->n_files == FILES_MAX)
-        return tap_error_set(p->err, TAP_USAGE, "files of names are nested more than %d deep: it seems that '%s' names itself", FILES_MAX, path);
+        return tap_error_set(p->err, TAP_USAGE,
+                             "files of names are nested more than %d deep: it seems that '%s' names itself",
+                             FILES_MAX, path);
     FILE *f = fopen(path, "re");
     if (!f) return tap_error_set(p->err, TAP_IO, "cannot read the names in '%s': %s", path, strerror(errno));
     p->n_files++;
     tap_status st = apply_lines(p, f, result);
-    if (st == TAP_OK && ferror(f)) st = tap_error_set(p->err, TAP_IO, "cannot read the names in '%s': %s", path, strerror(errno));
+    if (st == TAP_OK && ferror(f))
+        st = tap_error_set(p->err, TAP_IO, "cannot read the names in '%s': %s", path, strerror(errno));
     p->n_files--;
     fclose(f);
     return st;
@@ -286,7 +300,7 @@ static tap_status apply_file(picker *p, const char *path, bool *result) {
 /* One selector on top of what those before it picked. */
 static tap_status apply(picker *p, const char *sel, bool *result) {
     memset(p->picked, 0, p->n * sizeof *p->picked);
-    bool   away = false;
+    bool away = false;
     size_t count = pick_one(p, sel);
     if (!count && *sel == '@') return apply_file(p, sel + 1, result);
     if (!count && *sel == '!') {
@@ -300,10 +314,10 @@ static tap_status apply(picker *p, const char *sel, bool *result) {
     return TAP_OK;
 }
 
-tap_status tap_select(const tap_bound *b, const tap_vref *values, size_t n, const char *const *selectors, size_t n_selectors,
-                      size_t **indices, size_t *n_indices, tap_error *err) {
-    bool      *result = calloc(n + 1, sizeof *result);
-    picker     p = {.b = b, .values = values, .n = n, .picked = calloc(n + 1, sizeof(bool)), .err = err};
+tap_status tap_select(const tap_bound *b, const tap_vref *values, size_t n, const char *const *selectors,
+                      size_t n_selectors, size_t **indices, size_t *n_indices, tap_error *err) {
+    bool *result = calloc(n + 1, sizeof *result);
+    picker p = {.b = b, .values = values, .n = n, .picked = calloc(n + 1, sizeof(bool)), .err = err};
     tap_status st = result && p.picked ? TAP_OK : tap_error_no_memory(err, n);
     *indices = NULL;
     *n_indices = 0;

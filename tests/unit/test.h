@@ -8,39 +8,39 @@
 /* One counter for all files of a program. */
 __attribute__((weak)) int test_failures;
 
-#define CHECK(cond)                                                                                                    \
-    do {                                                                                                               \
-        if (!(cond)) {                                                                                                 \
-            test_failures++;                                                                                           \
-            printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);                                                  \
-        }                                                                                                              \
+#define CHECK(cond)                                                   \
+    do {                                                              \
+        if (!(cond)) {                                                \
+            test_failures++;                                          \
+            printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #cond); \
+        }                                                             \
     } while (0)
 
-#define CHECK_EQ(a, b)                                                                                                 \
-    do {                                                                                                               \
-        long long a_ = (long long)(a), b_ = (long long)(b);                                                            \
-        if (a_ != b_) {                                                                                                \
-            test_failures++;                                                                                           \
-            printf("%s:%d: %s is %lld, wanted %lld (%s)\n", __FILE__, __LINE__, #a, a_, b_, #b);                       \
-        }                                                                                                              \
+#define CHECK_EQ(a, b)                                                                           \
+    do {                                                                                         \
+        long long a_ = (long long)(a), b_ = (long long)(b);                                      \
+        if (a_ != b_) {                                                                          \
+            test_failures++;                                                                     \
+            printf("%s:%d: %s is %lld, wanted %lld (%s)\n", __FILE__, __LINE__, #a, a_, b_, #b); \
+        }                                                                                        \
     } while (0)
 
-#define CHECK_STR(a, b)                                                                                                \
-    do {                                                                                                               \
-        const char *a_ = (a), *b_ = (b);                                                                               \
-        if (strcmp(a_, b_) != 0) {                                                                                     \
-            test_failures++;                                                                                           \
-            printf("%s:%d: %s is \"%s\", wanted \"%s\"\n", __FILE__, __LINE__, #a, a_, b_);                            \
-        }                                                                                                              \
+#define CHECK_STR(a, b)                                                                     \
+    do {                                                                                    \
+        const char *a_ = (a), *b_ = (b);                                                    \
+        if (strcmp(a_, b_) != 0) {                                                          \
+            test_failures++;                                                                \
+            printf("%s:%d: %s is \"%s\", wanted \"%s\"\n", __FILE__, __LINE__, #a, a_, b_); \
+        }                                                                                   \
     } while (0)
 
-#define CHECK_HAS(text, part)                                                                                          \
-    do {                                                                                                               \
-        const char *text_ = (text), *part_ = (part);                                                                   \
-        if (!strstr(text_, part_)) {                                                                                   \
-            test_failures++;                                                                                           \
-            printf("%s:%d: %s is \"%s\", without \"%s\"\n", __FILE__, __LINE__, #text, text_, part_);                  \
-        }                                                                                                              \
+#define CHECK_HAS(text, part)                                                                         \
+    do {                                                                                              \
+        const char *text_ = (text), *part_ = (part);                                                  \
+        if (!strstr(text_, part_)) {                                                                  \
+            test_failures++;                                                                          \
+            printf("%s:%d: %s is \"%s\", without \"%s\"\n", __FILE__, __LINE__, #text, text_, part_); \
+        }                                                                                             \
     } while (0)
 
 typedef struct test_case {
@@ -63,6 +63,7 @@ static inline int test_main(const test_case *tests, size_t n) {
     return failed != 0;
 }
 
-#define TEST(f) {#f, f}
+#define TEST(f) \
+    { #f, f }
 
 #endif

@@ -22,7 +22,8 @@ static void arena_keeps_blocks_apart(void) {
     tap_budget_init(&b, UINT64_MAX);
     tap_arena a;
     tap_arena_init(&a, &b);
-    char *x = tap_arena_string(&a, "abc", 3), *big = tap_arena_zero(&a, 100000), *y = tap_arena_printf(&a, "%d", 42);
+    char *x = tap_arena_string(&a, "abc", 3), *big = tap_arena_zero(&a, 100000),
+         *y = tap_arena_printf(&a, "%d", 42);
     CHECK_STR(x, "abc");
     CHECK_STR(y, "42");
     CHECK_EQ(big[99999], 0);
@@ -47,9 +48,9 @@ static void shapes_overflow(void) {
 
 static void bits_round_trip(void) {
     const int8_t x[5] = {-8, 7, -1, 0, 3};
-    uint8_t      packed[3];
-    int8_t       y[5];
-    size_t       n;
+    uint8_t packed[3];
+    int8_t y[5];
+    size_t n;
     CHECK(tap_packed_bytes(TAP_INT4, 5, &n));
     CHECK_EQ(n, 3);
     tap_pack_bits(TAP_INT4, 5, x, packed);
@@ -85,13 +86,15 @@ static void sequences_own_their_items(void) {
     tap_value_release(c);
 }
 
-static void count_call(void *owner) { ++*(int *)owner; }
+static void count_call(void *owner) {
+    ++*(int *)owner;
+}
 
 static void borrowed_memory_is_let_go_once(void) {
     static float x[2] = {1, 2};
-    int          calls = 0;
-    tap_buffer  *b = tap_buffer_wrap_owned(NULL, x, sizeof x, count_call, &calls);
-    tap_tensor   t = {.data = x, .buffer = b};
+    int calls = 0;
+    tap_buffer *b = tap_buffer_wrap_owned(NULL, x, sizeof x, count_call, &calls);
+    tap_tensor t = {.data = x, .buffer = b};
     CHECK(tap_tensor_shape(&t, TAP_FLOAT, 1, (int64_t[]){2}));
     tap_value *v = tap_value_share(NULL, &t);
     tap_buffer_release(b);
@@ -103,7 +106,7 @@ static void borrowed_memory_is_let_go_once(void) {
 
 static void errors_are_cut_not_overrun(void) {
     tap_error e = TAP_ERROR_INIT;
-    char      long_text[6000];
+    char long_text[6000];
     memset(long_text, 'x', sizeof long_text - 1);
     long_text[sizeof long_text - 1] = '\0';
     CHECK_EQ(tap_error_set(&e, TAP_IO, "%s", long_text), TAP_IO);
@@ -113,8 +116,13 @@ static void errors_are_cut_not_overrun(void) {
 }
 
 int main(void) {
-    static const test_case tests[] = {TEST(budget_limits), TEST(arena_keeps_blocks_apart), TEST(shapes_overflow),
-                                      TEST(bits_round_trip), TEST(string_values_copy_deeply),
-                                      TEST(sequences_own_their_items), TEST(borrowed_memory_is_let_go_once), TEST(errors_are_cut_not_overrun)};
+    static const test_case tests[] = {TEST(budget_limits),
+                                      TEST(arena_keeps_blocks_apart),
+                                      TEST(shapes_overflow),
+                                      TEST(bits_round_trip),
+                                      TEST(string_values_copy_deeply),
+                                      TEST(sequences_own_their_items),
+                                      TEST(borrowed_memory_is_let_go_once),
+                                      TEST(errors_are_cut_not_overrun)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }
