@@ -1,0 +1,398 @@
+/* ai.onnx.ml: what is done to columns of features. Binarizer, Scaler, Normalizer, Imputer, OneHotEncoder,
+ * FeatureVectorizer, ArrayFeatureExtractor. */
+#include "common/dictionary.h"
+#include "common/ml.h"
+
+enum { GRAIN = 1 << 14 };
+
+/* ---- Binarizer ----------------------------------------------------------------------------------------- */
+
+typedef struct binarizer_state {
+    float threshold;
+} binarizer_state;
+
+static tap_status binarizer_prepare(tap_ctx *ctx, void **state) {
+    binarizer_state *s = tap_state(ctx, sizeof *s);
+    if (!s) return TAP_MEMORY;
+    *state = s;
+    s->threshold = tap_attr_float(ctx, "threshold", 0);
+    return TAP_OK;
+}
+
+static tap_status binarizer_run(tap_ctx *ctx) {
+    const binarizer_state *s = ctx->state;
+    const tap_tensor *x = ctx->in[0];
+    void *y = ctx->out[0]->data;
+    for (int64_t i = 0; i < x->count; i++) {
+        bool one = tap_real_at(x, i) > (double)s->threshold;
+        switch (x->dtype) {
+        case TAP_FLOAT: ((float *)y)[i] = one; break;
+        case TAP_DOUBLE: ((double *)y)[i] = one; break;
+        case TAP_INT32: ((int32_t *)y)[i] = one; break;
+        default: ((int64_t *)y)[i] = one; break;
+        }
+    }
+    return TAP_OK;
+}
+
+/* ---- Scaler -------------------------------------------------------------------------------------------- */
+
+typedef struct scaler_state {
+    const float *offset, *scale;
+    size_t n_offset, n_scale; /* 0: absent; 1: for all columns */
+} scaler_state;
+
+static tap_status scaler_prepare(tap_ctx *ctx, void **state) {
+    scaler_state *s = tap_state(ctx, sizeof *s);
+    if (!s) return TAP_MEMORY;
+    *state = s;
+    s->offset = tap_attr_floats(ctx, "offset", &s->n_offset);
+    s->scale = tap_attr_floats(ctx, "scale", &s->n_scale);
+    return TAP_OK;
+}
+
+/* The number of columns: the last dimension. -1 = unknown. */
+static int64_t columns_of(const tap_type *x) {
+    return !x || x->rank < 0 ? -1 : x->rank == 0 ? 1 : x->dims[x->rank - 1];
+}
+
+/* Fails where a list of n numbers does not fit the columns of input 0. */
+static tap_status fits_columns(tap_ctx *ctx, const char *name, size_t n) {
+    int64_t columns = columns_of(tap_in_type(ctx, 0));
+    if (n <= 1 || columns < 0 || (int64_t)n == columns) return TAP_OK;
+    return tap_fail(ctx, tap_misfit(ctx), "attribute %s has %zu entries for %lld columns", name, n,
+                    (long long)columns);
+}
+
+/* Output 0 is float32 with the input's shape. */
+static tap_status float_out(tap_ctx *ctx) {
+    const tap_type *x = tap_in_type(ctx, 0);
+    return x ? tap_out_type(ctx, 0, TAP_FLOAT, x->rank, x->dims) : tap_out_type(ctx, 0, TAP_FLOAT, -1, NULL);
+}
+
+static tap_status scaler_infer(tap_ctx *ctx) {
+    const scaler_state *s = ctx->state;
+    tap_status status = fits_columns(ctx, "offset", s->n_offset);
+    if (status == TAP_OK) status = fits_columns(ctx, "scale", s->n_scale);
+    return status == TAP_OK ? float_out(ctx) : status;
+}
+
+typedef struct scaler {
+    const scaler_state *s;
+    const tap_tensor *x;
+    float *y;
+    int64_t columns;
+} scaler;
+
+static void scaler_piece(void *arg, int64_t begin, int64_t end, int worker) {
+    const scaler *p = arg;
+    (void)worker;
+    for (int64_t i = begin, c = begin % p->columns; i < end; i++) {
+        double offset = p->s->n_offset ? (double)p->s->offset[p->s->n_offset > 1 ? c : 0] : 0;
+        double scale = p->s->n_scale ? (double)p->s->scale[p->s->n_scale > 1 ? c : 0] : 1;
+        p->y[i] = (float)((tap_real_at(p->x, i) - offset) * scale);
+        if (++c == p->columns) c = 0;
+    }
+}
+
+static tap_status scaler_run(tap_ctx *ctx) {
+    scaler p = {ctx->state, ctx->in[0], ctx->out[0]->data, tap_max64(1, columns_of(tap_in_type(ctx, 0)))};
+    tap_parallel(ctx, p.x->count, GRAIN, scaler_piece, &p);
+    return TAP_OK;
+}
+
+/* ---- Normalizer ---------------------------------------------------------------------------------------- */
+
+typedef struct normalizer_state {
+    int norm; /* 0 MAX, 1 L1, 2 L2 */
+} normalizer_state;
+
+static tap_status normalizer_prepare(tap_ctx *ctx, void **state) {
+    static const char *const norms[] = {"MAX", "L1", "L2", NULL};
+    normalizer_state *s = tap_state(ctx, sizeof *s);
+    if (!s) return TAP_MEMORY;
+    *state = s;
+    s->norm = tap_attr_choice(ctx, "norm", "MAX", norms);
+    return TAP_OK;
+}
+
+static tap_status normalizer_infer(tap_ctx *ctx) {
+    tap_status s = tap_need_rank(ctx, 0, 1, TAP_RANK_MAX, "the input");
+    return s == TAP_OK ? float_out(ctx) : s;
+}
+
+typedef struct normalizer {
+    int norm;
+    const tap_tensor *x;
+    float *y;
+    int64_t n, inner; /* x[outer][n][inner]; the norm is taken over n */
+} normalizer;
+
+static double norm_of(const normalizer *p, int64_t first) {
+    double sum = p->norm == 0 ? -(double)INFINITY : 0;
+    for (int64_t i = 0; i < p->n; i++) {
+        double v = tap_real_at(p->x, first + i * p->inner);
+        if (p->norm == 0)
+            sum = v > sum ? v : sum;
+        else
+            sum += p->norm == 1 ? fabs(v) : v * v;
+    }
+    return p->norm == 2 ? sqrt(sum) : sum;
+}
+
+static void normalizer_piece(void *arg, int64_t begin, int64_t end, int worker) {
+    const normalizer *p = arg;
+    (void)worker;
+    for (int64_t row = begin; row < end; row++) {
+        int64_t first = row / p->inner * p->n * p->inner + row % p->inner;
+        double norm = norm_of(p, first);
+        for (int64_t i = 0; i < p->n; i++) {
+            int64_t at = first + i * p->inner;
+            p->y[at] = (float)(norm == 0 ? tap_real_at(p->x, at) : tap_real_at(p->x, at) / norm);
+        }
+    }
+}
+
+/* Over axis 1, of a vector over its one axis. MAX divides by the largest number as it is, not by the largest
+ * magnitude. */
+static tap_status normalizer_run(tap_ctx *ctx) {
+    const normalizer_state *s = ctx->state;
+    const tap_tensor *x = ctx->in[0];
+    normalizer p = {s->norm, x, ctx->out[0]->data, x->dims[x->rank > 1], 1};
+    for (int i = 2; i < x->rank; i++) p.inner *= x->dims[i];
+    if (x->count == 0) return TAP_OK;
+    tap_parallel(ctx, x->count / p.n, tap_max64(1, GRAIN / p.n), normalizer_piece, &p);
+    return TAP_OK;
+}
+
+/* ---- Imputer ------------------------------------------------------------------------------------------- */
+
+typedef struct imputer_state {
+    const float *floats;
+    const int64_t *ints;
+    size_t n_floats, n_ints;
+    float old_float;
+    int64_t old_int;
+} imputer_state;
+
+static tap_status imputer_prepare(tap_ctx *ctx, void **state) {
+    imputer_state *s = tap_state(ctx, sizeof *s);
+    if (!s) return TAP_MEMORY;
+    *state = s;
+    s->floats = tap_attr_floats(ctx, "imputed_value_floats", &s->n_floats);
+    s->ints = tap_attr_ints(ctx, "imputed_value_int64s", &s->n_ints);
+    s->old_float = tap_attr_float(ctx, "replaced_value_float", 0);
+    s->old_int = tap_attr_int(ctx, "replaced_value_int64", 0);
+    if ((s->n_floats > 0) != (s->n_ints > 0)) return TAP_OK;
+    return tap_fail(ctx, TAP_MODEL,
+                    "one of imputed_value_floats and imputed_value_int64s has to be given, and not both");
+}
+
+static tap_status imputer_infer(tap_ctx *ctx) {
+    const imputer_state *s = ctx->state;
+    uint32_t dtypes = s->n_floats ? TAP_BIT(TAP_FLOAT) | TAP_BIT(TAP_DOUBLE) : TAP_TYPES_INDEX;
+    tap_status status = tap_need_dtype(ctx, 0, dtypes, "with these imputed values, the input");
+    if (status == TAP_OK) status = fits_columns(ctx, "imputed_value_*", s->n_floats + s->n_ints);
+    return status == TAP_OK ? tap_out_like(ctx, 0, tap_in_type(ctx, 0)) : status;
+}
+
+static bool is_old_real(const imputer_state *s, double x) {
+    return x == (double)s->old_float || (isnan(x) && isnan(s->old_float));
+}
+
+static tap_status imputer_run(tap_ctx *ctx) {
+    const imputer_state *s = ctx->state;
+    const tap_tensor *x = ctx->in[0];
+    void *y = ctx->out[0]->data;
+    int64_t columns = tap_max64(1, columns_of(tap_in_type(ctx, 0)));
+    if (x->count) memcpy(y, x->data, (size_t)x->count * tap_dtype_bytes(x->dtype));
+    for (int64_t i = 0; i < x->count; i++) {
+        int64_t k = s->n_floats + s->n_ints > 1 ? i % columns : 0;
+        switch (x->dtype) {
+        case TAP_FLOAT:
+            if (is_old_real(s, (double)((float *)y)[i])) ((float *)y)[i] = s->floats[k];
+            break;
+        case TAP_DOUBLE:
+            if (is_old_real(s, ((double *)y)[i])) ((double *)y)[i] = (double)s->floats[k];
+            break;
+        case TAP_INT32:
+            if (((int32_t *)y)[i] == s->old_int) ((int32_t *)y)[i] = (int32_t)s->ints[k];
+            break;
+        default:
+            if (((int64_t *)y)[i] == s->old_int) ((int64_t *)y)[i] = s->ints[k];
+            break;
+        }
+    }
+    return TAP_OK;
+}
+
+/* ---- OneHotEncoder ------------------------------------------------------------------------------------- */
+
+typedef struct onehot_state {
+    tap_dictionary categories;
+    bool zeros;
+} onehot_state;
+
+static tap_status onehot_prepare(tap_ctx *ctx, void **state) {
+    onehot_state *s = tap_state(ctx, sizeof *s);
+    size_t n_strings, n_ints;
+    if (!s) return TAP_MEMORY;
+    *state = s;
+    const tap_string *strings = tap_attr_strings(ctx, "cats_strings", &n_strings);
+    const int64_t *ints = tap_attr_ints(ctx, "cats_int64s", &n_ints);
+    s->zeros = tap_attr_int(ctx, "zeros", 1) != 0;
+    if ((n_strings > 0) == (n_ints > 0))
+        return tap_fail(ctx, TAP_MODEL, "one of cats_strings and cats_int64s has to be given, and not both");
+    if (n_strings) return tap_dictionary_make(ctx, &s->categories, strings, NULL, n_strings);
+    return tap_dictionary_of_ints(ctx, &s->categories, ints, n_ints);
+}
+
+static tap_status onehot_infer(tap_ctx *ctx) {
+    const onehot_state *s = ctx->state;
+    const tap_type *x = tap_in_type(ctx, 0);
+    int64_t dims[TAP_RANK_MAX];
+    if (x && x->dtype != TAP_UNDEFINED && (x->dtype == TAP_STRING) != (s->categories.words != NULL))
+        return tap_fail(ctx, TAP_MODEL, "the input is %s, and the categories are %s",
+                        tap_dtype_name(x->dtype), s->categories.words ? "strings" : "integers");
+    if (!x || x->rank < 0) return tap_out_type(ctx, 0, TAP_FLOAT, -1, NULL);
+    if (x->rank == TAP_RANK_MAX)
+        return tap_fail(ctx, TAP_UNSUPPORTED, "the limit for the rank is %d", TAP_RANK_MAX - 1);
+    memcpy(dims, x->dims, sizeof dims);
+    dims[x->rank] = (int64_t)s->categories.n;
+    return tap_out_type(ctx, 0, TAP_FLOAT, x->rank + 1, dims);
+}
+
+/* The category of element i; -1 = none. A float counts as the integer that it equals. */
+static int64_t category_at(const onehot_state *s, const tap_tensor *x, int64_t i) {
+    int64_t whole;
+    if (x->dtype != TAP_FLOAT && x->dtype != TAP_DOUBLE) return tap_find_at(&s->categories, x, i);
+    return tap_whole_at(x, i, &whole) ? tap_find_number(&s->categories, (uint64_t)whole, NULL) : -1;
+}
+
+static tap_status onehot_run(tap_ctx *ctx) {
+    const onehot_state *s = ctx->state;
+    const tap_tensor *x = ctx->in[0];
+    tap_tensor *y = ctx->out[0];
+    memset(y->data, 0, (size_t)y->count * sizeof(float));
+    for (int64_t i = 0; i < x->count; i++) {
+        int64_t k = category_at(s, x, i);
+        if (k >= 0)
+            ((float *)y->data)[i * (int64_t)s->categories.n + k] = 1;
+        else if (!s->zeros)
+            return tap_fail(ctx, TAP_RUN, "element %lld of the input is in no category, and zeros is 0",
+                            (long long)i);
+    }
+    return TAP_OK;
+}
+
+/* ---- FeatureVectorizer --------------------------------------------------------------------------------- */
+
+typedef struct vectorizer_state {
+    const int64_t *width; /* of each input in the output */
+    int64_t all;
+} vectorizer_state;
+
+static tap_status vectorizer_prepare(tap_ctx *ctx, void **state) {
+    vectorizer_state *s = tap_state(ctx, sizeof *s);
+    size_t n;
+    if (!s) return TAP_MEMORY;
+    *state = s;
+    s->width = tap_attr_ints(ctx, "inputdimensions", &n);
+    if (n != (size_t)ctx->n_in)
+        return tap_fail(ctx, TAP_MODEL, "attribute inputdimensions has %zu entries for %d inputs", n,
+                        ctx->n_in);
+    for (size_t i = 0; i < n; i++)
+        if (s->width[i] < 0 || !tap_add64(s->all, s->width[i], &s->all))
+            return tap_fail(ctx, TAP_MODEL, "inputdimensions[%zu] is %lld", i, (long long)s->width[i]);
+    return TAP_OK;
+}
+
+static tap_status vectorizer_infer(tap_ctx *ctx) {
+    const vectorizer_state *s = ctx->state;
+    int64_t dims[2] = {-1, s->all};
+    tap_status status = TAP_OK;
+    for (int i = 0; i < ctx->n_in && status == TAP_OK; i++) {
+        const tap_type *x = tap_in_type(ctx, i);
+        status = tap_need_dtype(ctx, i, TAP_ML_TYPES, "an input");
+        if (status == TAP_OK) status = tap_need_rank(ctx, i, 1, TAP_RANK_MAX, "an input");
+        if (status != TAP_OK || !x || x->rank < 0) continue;
+        int64_t rows = x->rank == 1 ? 1 : x->dims[0];
+        if (rows >= 0 && dims[0] >= 0 && rows != dims[0])
+            status = tap_fail(ctx, tap_misfit(ctx), "input %d has %lld rows; the inputs before it have %lld",
+                              i, (long long)rows, (long long)dims[0]);
+        if (rows >= 0) dims[0] = rows;
+    }
+    return status == TAP_OK ? tap_out_type(ctx, 0, TAP_FLOAT, 2, dims) : status;
+}
+
+/* Each input's row is cut or filled up with zeros to its width. */
+static tap_status vectorizer_run(tap_ctx *ctx) {
+    const vectorizer_state *s = ctx->state;
+    tap_tensor *y = ctx->out[0];
+    int64_t rows = y->dims[0], at = 0;
+    memset(y->data, 0, (size_t)y->count * sizeof(float));
+    for (int i = 0; i < ctx->n_in; at += s->width[i++]) {
+        const tap_tensor *x = ctx->in[i];
+        int64_t features = rows ? x->count / rows : 0, n = tap_min64(features, s->width[i]);
+        for (int64_t row = 0; row < rows; row++)
+            for (int64_t k = 0; k < n; k++)
+                ((float *)y->data)[row * s->all + at + k] = (float)tap_real_at(x, row * features + k);
+    }
+    return TAP_OK;
+}
+
+/* ---- ArrayFeatureExtractor ----------------------------------------------------------------------------- */
+
+static tap_status extractor_infer(tap_ctx *ctx) {
+    const tap_type *x = tap_in_type(ctx, 0), *k = tap_in_type(ctx, 1);
+    tap_status s = tap_need_dtype(ctx, 1, TAP_BIT(TAP_INT64), "the indices");
+    if (s == TAP_OK) s = tap_need_rank(ctx, 0, 1, TAP_RANK_MAX, "the input");
+    if (s != TAP_OK) return s;
+    if (!x || x->rank < 0) return tap_out_type(ctx, 0, x ? x->dtype : TAP_UNDEFINED, -1, NULL);
+    int64_t n = k && k->rank >= 0 ? tap_product(k->dims, k->rank) : -1, dims[TAP_RANK_MAX] = {1, n};
+    if (n == 0) return tap_fail(ctx, tap_misfit(ctx), "there are no indices");
+    if (x->rank == 1) return tap_out_type(ctx, 0, x->dtype, 2, dims);
+    memcpy(dims, x->dims, sizeof dims);
+    dims[x->rank - 1] = n;
+    return tap_out_type(ctx, 0, x->dtype, x->rank, dims);
+}
+
+static tap_status extractor_run(tap_ctx *ctx) {
+    const tap_tensor *x = ctx->in[0], *index = ctx->in[1];
+    int64_t columns = x->dims[x->rank - 1], n = index->count, rows = columns ? x->count / columns : 0;
+    const int64_t *k = index->data;
+    size_t each = tap_dtype_bytes(x->dtype);
+    char *y = ctx->out[0]->data;
+    for (int64_t i = 0; i < n; i++)
+        if (k[i] < 0 || k[i] >= columns)
+            return tap_fail(ctx, TAP_RUN, "index %lld is %lld, and there are %lld columns", (long long)i,
+                            (long long)k[i], (long long)columns);
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t i = 0; i < n; i++, y += each)
+            memcpy(y, (const char *)x->data + (size_t)(row * columns + k[i]) * each, each);
+    return TAP_OK;
+}
+
+#define WITH_STRING (TAP_ML_TYPES | TAP_BIT(TAP_STRING))
+
+/* clang-format off */
+static const tap_op ops[] = {
+    {.name = "Binarizer", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,
+     .dtypes = TAP_ML_TYPES, .prepare = binarizer_prepare, .run = binarizer_run},
+    {.name = "Scaler", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,
+     .dtypes = TAP_ML_TYPES, .prepare = scaler_prepare, .infer = scaler_infer, .run = scaler_run},
+    {.name = "Normalizer", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,
+     .dtypes = TAP_ML_TYPES, .prepare = normalizer_prepare, .infer = normalizer_infer, .run = normalizer_run},
+    {.name = "Imputer", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,
+     .dtypes = TAP_ML_TYPES, .prepare = imputer_prepare, .infer = imputer_infer, .run = imputer_run},
+    {.name = "OneHotEncoder", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,
+     .dtypes = WITH_STRING, .prepare = onehot_prepare, .infer = onehot_infer, .run = onehot_run},
+    {.name = "FeatureVectorizer", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = -1, .out_min = 1, .out_max = 1,
+     .dtypes = TAP_ML_TYPES, .prepare = vectorizer_prepare, .infer = vectorizer_infer, .run = vectorizer_run},
+    {.name = "ArrayFeatureExtractor", .domain = TAP_ML, .since = 1, .in_min = 2, .in_max = 2, .out_min = 1, .out_max = 1,
+     .dtypes = WITH_STRING, .infer = extractor_infer, .run = extractor_run},
+    {0},
+};
+/* clang-format on */
+
+TAP_DEFINE_FAMILY(ml_features, ops);

@@ -1,0 +1,165 @@
+/* ai.onnx.ml: LinearClassifier, LinearRegressor. */
+#include "common/ml.h"
+
+enum { ROWS_AT_ONCE = 64 };
+
+/* scores[n] = coefficients[n][features] . x[features] + intercepts[n] */
+typedef struct linear_state {
+    tap_post post;
+    bool classifier;
+    tap_classes classes;
+    int64_t n; /* scores; of the classifier -1: as many as the coefficients are for */
+    size_t n_coefficients;
+    const float *coefficients;
+    const float *intercepts; /* NULL: 0 */
+} linear_state;
+
+static tap_status linear_prepare(tap_ctx *ctx, linear_state *s) {
+    size_t n_intercepts;
+    s->post = tap_post_read(ctx);
+    s->coefficients = tap_attr_floats(ctx, "coefficients", &s->n_coefficients);
+    s->intercepts = tap_attr_floats(ctx, "intercepts", &n_intercepts);
+    if (s->n_coefficients == 0) return tap_fail(ctx, TAP_MODEL, "attribute coefficients is missing");
+    if (n_intercepts == 0)
+        s->intercepts = NULL;
+    else if (s->classifier)
+        s->n = (int64_t)n_intercepts;
+    if (s->intercepts && (int64_t)n_intercepts != s->n)
+        return tap_fail(ctx, TAP_MODEL, "%zu intercepts for %lld targets", n_intercepts, (long long)s->n);
+    if (s->n > 0 && (int64_t)s->n_coefficients % s->n != 0)
+        return tap_fail(ctx, TAP_MODEL, "%zu coefficients do not divide by %lld scores", s->n_coefficients,
+                        (long long)s->n);
+    return TAP_OK;
+}
+
+static tap_status classifier_prepare(tap_ctx *ctx, void **state) {
+    linear_state *s = tap_state(ctx, sizeof *s);
+    if (!s) return TAP_MEMORY;
+    *state = s;
+    s->classifier = true;
+    s->n = -1;
+    tap_attr_int(ctx, "multi_class", 0);
+    tap_status status = tap_classes_read(ctx, "classlabels_ints", &s->classes);
+    return status == TAP_OK ? linear_prepare(ctx, s) : status;
+}
+
+static tap_status regressor_prepare(tap_ctx *ctx, void **state) {
+    linear_state *s = tap_state(ctx, sizeof *s);
+    if (!s) return TAP_MEMORY;
+    *state = s;
+    s->n = tap_attr_int(ctx, "targets", 1);
+    if (s->n < 1) return tap_fail(ctx, TAP_MODEL, "attribute targets is %lld", (long long)s->n);
+    return linear_prepare(ctx, s);
+}
+
+/* The number of scores for so many features; -1 = unknown. */
+static tap_status score_count(tap_ctx *ctx, const linear_state *s, int64_t features, int64_t *n) {
+    int64_t all = (int64_t)s->n_coefficients;
+    *n = s->n > 0 || features < 1 ? s->n : all / features;
+    if (features >= 0 && (*n < 1 || *n * features != all))
+        return tap_fail(ctx, tap_misfit(ctx), "%lld coefficients do not fit rows of %lld features",
+                        (long long)all, (long long)features);
+    if (s->classes.n > 0 && *n > 0 && (*n == 1 ? s->classes.n != 2 : (int64_t)s->classes.n < *n))
+        return tap_fail(ctx, tap_misfit(ctx), "%zu class labels for %lld scores", s->classes.n,
+                        (long long)*n);
+    return TAP_OK;
+}
+
+/* One score for two classes becomes two. */
+static bool is_binary(const linear_state *s, int64_t n) {
+    return n == 1 && s->classes.n == 2;
+}
+
+static tap_status classifier_infer(tap_ctx *ctx) {
+    const linear_state *s = ctx->state;
+    tap_rows r;
+    int64_t n;
+    tap_status status = tap_rows_in(ctx, &r);
+    if (status == TAP_OK) status = score_count(ctx, s, r.features, &n);
+    if (status != TAP_OK) return status;
+    int64_t dims[2] = {r.rows, is_binary(s, n) ? 2 : n};
+    status = tap_out_type(ctx, 0, tap_classes_dtype(&s->classes), 1, dims);
+    return status == TAP_OK ? tap_out_type(ctx, 1, TAP_FLOAT, 2, dims) : status;
+}
+
+static tap_status regressor_infer(tap_ctx *ctx) {
+    const linear_state *s = ctx->state;
+    tap_rows r;
+    int64_t n;
+    tap_status status = tap_rows_in(ctx, &r);
+    if (status == TAP_OK) status = score_count(ctx, s, r.features, &n);
+    int64_t dims[2] = {r.rows, s->n};
+    return status == TAP_OK ? tap_out_type(ctx, 0, TAP_FLOAT, 2, dims) : status;
+}
+
+typedef struct linear {
+    const linear_state *s;
+    const tap_tensor *x;
+    tap_tensor *label; /* NULL: none      */
+    float *z;
+    tap_rows rows;
+    int64_t n, columns;
+    double *room; /* [worker][features + columns] */
+} linear;
+
+static void score_row(const linear *l, const double *x, double *score) {
+    for (int64_t k = 0; k < l->n; k++) {
+        const float *w = l->s->coefficients + k * l->rows.features;
+        double sum = l->s->intercepts ? (double)l->s->intercepts[k] : 0;
+        for (int64_t i = 0; i < l->rows.features; i++) sum += (double)w[i] * x[i];
+        score[k] = sum;
+    }
+}
+
+/* Two scores for one, as ONNX Runtime makes them where the standard is silent: 1 - s and s, or a
+ * transformation of -s and s. */
+static void two_for_one(tap_post post, double *score) {
+    double s = score[0];
+    score[1] = s;
+    score[0] = post == TAP_POST_NONE || post == TAP_POST_PROBIT ? 1 - s : -s;
+    tap_post_apply(post, score, 2);
+}
+
+static void linear_rows(void *arg, int64_t begin, int64_t end, int worker) {
+    const linear *l = arg;
+    double *x = l->room + worker * (l->rows.features + l->columns), *score = x + l->rows.features;
+    for (int64_t row = begin; row < end; row++) {
+        tap_reals_of(l->x, row * l->rows.features, l->rows.features, x);
+        score_row(l, x, score);
+        int64_t best = l->n == 1 ? score[0] > 0 : tap_largest(score, l->n);
+        if (l->label) tap_classes_put(&l->s->classes, l->label, row, best);
+        if (l->columns > l->n)
+            two_for_one(l->s->post, score);
+        else
+            tap_post_apply(l->s->post, score, l->n);
+        for (int64_t k = 0; k < l->columns; k++) l->z[row * l->columns + k] = (float)score[k];
+    }
+}
+
+static tap_status linear_run(tap_ctx *ctx) {
+    linear l = {.s = ctx->state, .x = ctx->in[0], .rows = tap_rows_of(ctx->in[0])};
+    tap_status status = score_count(ctx, l.s, l.rows.features, &l.n);
+    if (status != TAP_OK) return status;
+    l.columns = is_binary(l.s, l.n) ? 2 : l.n;
+    int64_t dims[2] = {l.rows.rows, l.columns};
+    tap_tensor *z = l.s->classifier ? tap_out(ctx, 1, TAP_FLOAT, 2, dims) : ctx->out[0];
+    l.label = l.s->classifier ? tap_out(ctx, 0, tap_classes_dtype(&l.s->classes), 1, dims) : NULL;
+    l.room =
+        tap_scratch(ctx, (size_t)tap_workers(ctx) * (size_t)(l.rows.features + l.columns) * sizeof *l.room);
+    if (!z || !l.room || (l.s->classifier && !l.label)) return TAP_MEMORY;
+    l.z = z->data;
+    tap_parallel(ctx, l.rows.rows, ROWS_AT_ONCE, linear_rows, &l);
+    return TAP_OK;
+}
+
+/* clang-format off */
+static const tap_op ops[] = {
+    {.name = "LinearClassifier", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 2,
+     .dtypes = TAP_ML_TYPES, .prepare = classifier_prepare, .infer = classifier_infer, .run = linear_run},
+    {.name = "LinearRegressor", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,
+     .dtypes = TAP_ML_TYPES, .prepare = regressor_prepare, .infer = regressor_infer, .run = linear_run},
+    {0},
+};
+/* clang-format on */
+
+TAP_DEFINE_FAMILY(ml_linear, ops);
