@@ -407,8 +407,8 @@ static void find_range(void *arg, int64_t begin, int64_t end, int worker) {
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
         const float x = r->x[i];
-        y.least = (x < y.least) | (x != x) ? x : y.least;
-        y.most = (x > y.most) | (x != x) ? x : y.most;
+        y.least = ((x < y.least) | (x != x)) ? x : y.least;
+        y.most = ((x > y.most) | (x != x)) ? x : y.most;
     }
     r->pieces[begin / PIECE] = y;
 }
@@ -423,8 +423,8 @@ static tap_status dynamic_run(tap_ctx *ctx) {
     tap_parallel(ctx, x->count, PIECE, find_range, &all);
     for (int64_t k = 0; k < n; k++) {
         const range p = all.pieces[k];
-        r.least = (p.least < r.least) | (p.least != p.least) ? p.least : r.least;
-        r.most = (p.most > r.most) | (p.most != p.most) ? p.most : r.most;
+        r.least = ((p.least < r.least) | (p.least != p.least)) ? p.least : r.least;
+        r.most = ((p.most > r.most) | (p.most != p.most)) ? p.most : r.most;
     }
     float scale = (r.most == r.least ? 1 : r.most - r.least) / 255;
     const float zero = 0 - r.least / scale, kept = zero > 0 ? zero : 0;

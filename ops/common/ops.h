@@ -33,6 +33,7 @@
 
 /* An axis attribute: -rank <= axis < rank; negative ones count from the end. false: out of range. */
 static inline bool tap_axis(int64_t axis, int rank, int *out) {
+    *out = 0;
     if (axis < -rank || axis >= rank) return false;
     *out = (int)(axis < 0 ? axis + rank : axis);
     return true;

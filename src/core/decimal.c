@@ -142,7 +142,7 @@ static int shortest(tap_dtype t, double x, char *digits, int *power) {
 
 size_t tap_decimal_format(tap_dtype t, double x, char *out) {
     if (isnan(x)) return (size_t)sprintf(out, "nan");
-    char *o = out, digits[24];
+    char *o = out, digits[24] = "0";
     int power = 0, n = 0;
     const double a = fabs(x);
     if (signbit(x)) *o++ = '-';
