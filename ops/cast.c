@@ -93,21 +93,20 @@ static tap_dtype dtype_of(const char *name) {
     return TAP_UNDEFINED;
 }
 
-static tap_status how_prepare(tap_ctx *ctx, tap_cast **state) {
+/* NULL: no memory. */
+static tap_cast *how_prepare(tap_ctx *ctx) {
     static const char *const modes[] = {"up", "down", "nearest", NULL};
     const int64_t opset = tap_opset(ctx);
     tap_cast *s = tap_state(ctx, sizeof *s);
-    if (!s) return TAP_MEMORY;
+    if (!s) return NULL;
     s->saturate = opset < 19 || tap_attr_int(ctx, "saturate", 1) != 0;
     s->round = opset < 24 ? TAP_E8M0_UP : (tap_e8m0_round)tap_attr_choice(ctx, "round_mode", "up", modes);
-    *state = s;
-    return TAP_OK;
+    return s;
 }
 
 static tap_status cast_prepare(tap_ctx *ctx, void **state) {
-    tap_cast *s;
-    tap_status st = how_prepare(ctx, &s);
-    if (st != TAP_OK) return st;
+    tap_cast *s = how_prepare(ctx);
+    if (!s) return TAP_MEMORY;
     *state = s;
     if (!tap_attr_has(ctx, "to")) return tap_fail(ctx, TAP_MODEL, "attribute to is missing");
     int64_t to = tap_opset(ctx) < 6 ? dtype_of(tap_attr_string(ctx, "to", "")) : tap_attr_int(ctx, "to", 0);
@@ -116,10 +115,8 @@ static tap_status cast_prepare(tap_ctx *ctx, void **state) {
 }
 
 static tap_status cast_like_prepare(tap_ctx *ctx, void **state) {
-    tap_cast *s;
-    tap_status st = how_prepare(ctx, &s);
-    *state = s;
-    return st;
+    *state = how_prepare(ctx);
+    return *state ? TAP_OK : TAP_MEMORY;
 }
 
 static tap_status cast_infer(tap_ctx *ctx) {
