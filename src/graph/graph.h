@@ -37,8 +37,9 @@ struct tap_node {
     void *state;             /* of prepare */
     tap_vid *captures;       /* values of `graph` that its bodies use */
     int32_t n_captures;
-    bool has_bodies, packed;
-    uint8_t mark; /* of a pass over the graph */
+    bool has_bodies;
+    atomic_bool packed; /* once, under the model's lock */
+    uint8_t mark;       /* of a pass over the graph */
 };
 
 typedef struct tap_gvalue {
@@ -53,8 +54,9 @@ typedef struct tap_gvalue {
     const tap_src_tensor *init; /* NULL, or the initializer */
     tap_vid outer;              /* captured: the value of the parent graph */
     bool is_input, is_output;
-    tap_value *constant; /* init aligned and unpacked, or a folded node's output; made when needed */
-    int32_t global;      /* number in the model's list of all values */
+    _Atomic(tap_value *) constant; /* init aligned and unpacked, or a folded node's output; made when needed,
+                                      once, under the model's lock */
+    int32_t global;                /* number in the model's list of all values */
 } tap_gvalue;
 
 struct tap_graph {
