@@ -7,8 +7,8 @@
 #include <math.h>
 
 #include "common/elementwise.h"
+#include "common/moments.h"
 #include "common/real.h"
-#include "common/reduce.h"
 #include "common/scalar.h"
 #include "common/shape.h"
 #include "common/widen.h"
@@ -224,50 +224,12 @@ static tap_status run_with_factors(tap_ctx *ctx, batch_norm_job *j) {
 
 /* ---- Training: the statistics of the batch --------------------------------------------------- */
 
-static void square_f32(int64_t n, const void *px, void *py, const void *shift, int64_t step) {
-    const float *x = px, *m = shift;
-    float *y = py;
-    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - m[i * step]) * (x[i] - m[i * step]);
-}
-static void square_f64(int64_t n, const void *px, void *py, const void *shift, int64_t step) {
-    const double *x = px, *m = shift;
-    double *y = py;
-    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - m[i * step]) * (x[i] - m[i * step]);
-}
-static void mean_f32(int64_t n, const void *acc, double count, const void *shift, void *y) {
-    (void)shift;
-    for (int64_t i = 0; i < n; i++) ((float *)y)[i] = (float)(((const double *)acc)[i] / count);
-}
-static void mean_f64(int64_t n, const void *acc, double count, const void *shift, void *y) {
-    (void)shift;
-    for (int64_t i = 0; i < n; i++) ((double *)y)[i] = ((const double *)acc)[i] / count;
-}
-
 /* Axes that a statistic is taken over. */
 static uint32_t axes_of(tap_ctx *ctx, const tap_tensor *x) {
     const batch_norm_state *s = ctx->state;
     int channel = ctx->channels_last && x->rank > 2 ? x->rank - 1 : 1;
     if (s->per_element) return 1;
     return ((UINT32_C(1) << x->rank) - 1) & ~(UINT32_C(1) << channel);
-}
-
-/* mean[n], then var[n] (of the population), as float32, or float64 for float64. NULL: no memory. */
-static void *statistics(tap_ctx *ctx, int64_t n) {
-    const tap_tensor *x = ctx->in[0];
-    tap_tensor wide = *x;
-    bool d = x->dtype == TAP_DOUBLE;
-    size_t each = d ? sizeof(double) : sizeof(float);
-    tap_reducer sum = {.loops = d ? &tap_loops_sum_f64 : &tap_loops_sum_f32,
-                       .finish = d ? mean_f64 : mean_f32,
-                       .x_bytes = each,
-                       .y_bytes = each};
-    char *stats = tap_scratch(ctx, 2 * (size_t)n * each);
-    wide.dtype = tap_wide(x->dtype);
-    if (!stats || !(wide.data = (void *)(uintptr_t)tap_widen(ctx, x))) return NULL;
-    if (tap_reduce(ctx, &sum, &wide, axes_of(ctx, x), NULL, stats) != TAP_OK) return NULL;
-    sum.map = d ? square_f64 : square_f32;
-    if (tap_reduce(ctx, &sum, &wide, axes_of(ctx, x), stats, stats + (size_t)n * each) != TAP_OK) return NULL;
-    return stats;
 }
 
 /* Element i of a parameter-sized output. */
@@ -287,7 +249,9 @@ static tap_status run_training(tap_ctx *ctx, batch_norm_job *j) {
     const batch_norm_state *s = ctx->state;
     int64_t n = j->channels;
     tap_dtype wide = tap_wide(j->x->dtype);
-    const void *stats = statistics(ctx, n);
+    tap_tensor x_wide;
+    if (!tap_widen_tensor(ctx, j->x, &x_wide)) return TAP_MEMORY;
+    const void *stats = tap_moments(ctx, &x_wide, axes_of(ctx, j->x), n);
     void *factors = tap_scratch(ctx, 2 * (size_t)(n * j->wide_bytes));
     if (!stats || !factors) return TAP_MEMORY;
     for (int64_t i = 0; i < n; i++) {

@@ -11,7 +11,7 @@ static tap_status conv_prepare(tap_ctx *ctx, void **state) {
     conv_state *s = tap_state(ctx, sizeof *s);
     if (!s) return TAP_MEMORY;
     *state = s;
-    return tap_conv_attrs_prepare(ctx, &s->attrs);
+    return tap_conv_attrs_prepare(ctx, &s->attrs, TAP_WINDOW_AUTO_PAD | TAP_WINDOW_DILATIONS);
 }
 
 static tap_status conv_infer(tap_ctx *ctx) {
@@ -21,21 +21,6 @@ static tap_status conv_infer(tap_ctx *ctx) {
     if ((w->dtype && w->dtype != dtype) || (b && b->dtype && b->dtype != dtype))
         return tap_fail(ctx, TAP_MODEL, "X, W and B must be of the same type");
     return tap_conv_infer(ctx, &s->attrs, x, w, b, dtype);
-}
-
-static tap_conv_weights weights_of(const conv_state *s, const tap_tensor *w) {
-    tap_conv_weights p = {.dtype = tap_wide(w->dtype),
-                          .from = w->dtype,
-                          .w = w->data,
-                          .n_axes = w->rank - 2,
-                          .groups = s->attrs.group,
-                          .c = w->dims[1],
-                          .m = w->dims[0] / s->attrs.group};
-    for (int i = 0; i < p.n_axes; i++) {
-        p.axes[i].extent = p.axes[i].n = w->dims[2 + i];
-        p.axes[i].step = 1;
-    }
-    return p;
 }
 
 static bool packed_bytes(const conv_state *s, const tap_tensor *w, size_t *n) {
@@ -52,7 +37,7 @@ static tap_status conv_pack(tap_ctx *ctx, void *state) {
     if (!packed_bytes(s, w, &n)) return tap_fail(ctx, TAP_MEMORY, "W is too large");
     void *packed = tap_state(ctx, n);
     if (!packed) return TAP_MEMORY;
-    tap_conv_weights p = weights_of(s, w);
+    tap_conv_weights p = tap_conv_weights_of(&s->attrs, w);
     tap_conv_pack(&p, packed);
     s->packed = packed;
     return TAP_OK;
@@ -70,7 +55,7 @@ static const void *packed_weights(tap_ctx *ctx) {
     }
     void *packed = tap_scratch(ctx, n);
     if (!packed) return NULL;
-    tap_conv_weights p = weights_of(s, w);
+    tap_conv_weights p = tap_conv_weights_of(&s->attrs, w);
     tap_conv_pack(&p, packed);
     return packed;
 }

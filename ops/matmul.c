@@ -1,5 +1,7 @@
 /* MatMul: numpy's product of matrices, vectors, and stacks of them. */
 #include "common/gemm.h"
+#include "common/shape.h"
+#include "common/stack.h"
 #include "common/widen.h"
 
 #define TYPES \
@@ -10,63 +12,15 @@ typedef struct matmul_state {
     int64_t matrix_bytes; /* of one of them                                     */
 } matmul_state;
 
-/* The shapes as a stack of products. A vector on the left is a row, on the right a column. */
-typedef struct product {
-    int64_t m, n, k;
-    int a_stack, b_stack, stack; /* dims in front of the matrices: of A, of B, of Y */
-} product;
-
-static int stack_rank(int rank) {
-    return rank > 2 ? rank - 2 : 0;
-}
-
-static product product_of(int a_rank, const int64_t *a, int b_rank, const int64_t *b) {
-    product p = {.m = a_rank > 1 ? a[a_rank - 2] : 1,
-                 .n = b_rank > 1 ? b[b_rank - 1] : 1,
-                 .k = a[a_rank - 1],
-                 .a_stack = stack_rank(a_rank),
-                 .b_stack = stack_rank(b_rank)};
-    p.stack = p.a_stack > p.b_stack ? p.a_stack : p.b_stack;
-    return p;
-}
-
 static tap_status matmul_prepare(tap_ctx *ctx, void **state) {
     *state = tap_state(ctx, sizeof(matmul_state));
     return *state ? TAP_OK : TAP_MEMORY;
 }
 
-/* A dim of the broadcast stack; false where they do not agree. */
-static bool joined_dim(int64_t a, int64_t b, int64_t *y) {
-    *y = a == 1 ? b : b == 1 ? a : a < 0 ? b : a;
-    return a == b || a == 1 || b == 1 || a < 0 || b < 0;
-}
-
 static tap_status matmul_infer(tap_ctx *ctx) {
     const tap_type *a = tap_in_type(ctx, 0), *b = tap_in_type(ctx, 1);
-    tap_dtype dtype = a->dtype ? a->dtype : b->dtype;
-    int64_t dims[TAP_RANK_MAX + 2];
-    if (a->dtype && b->dtype && a->dtype != b->dtype)
-        return tap_fail(ctx, TAP_MODEL, "A is %s and B is %s; they must be of the same type",
-                        tap_dtype_name(a->dtype), tap_dtype_name(b->dtype));
-    if (a->rank == 0 || b->rank == 0)
-        return tap_fail(ctx, TAP_MODEL, "a scalar cannot be an operand of MatMul");
-    if (a->rank < 0 || b->rank < 0) return tap_out_type(ctx, 0, dtype, -1, NULL);
-    product p = product_of(a->rank, a->dims, b->rank, b->dims);
-    int64_t bk = b->rank > 1 ? b->dims[b->rank - 2] : b->dims[0];
-    if (p.k >= 0 && bk >= 0 && p.k != bk)
-        return tap_fail(ctx, TAP_MODEL, "the last dimension of A (%lld) and the %s of B (%lld) differ",
-                        (long long)p.k, b->rank > 1 ? "last but one" : "dimension", (long long)bk);
-    int rank = p.stack;
-    for (int i = 0; i < p.stack; i++) {
-        int64_t da = i < p.stack - p.a_stack ? 1 : a->dims[i - (p.stack - p.a_stack)];
-        int64_t db = i < p.stack - p.b_stack ? 1 : b->dims[i - (p.stack - p.b_stack)];
-        if (!joined_dim(da, db, &dims[i]))
-            return tap_fail(ctx, TAP_MODEL, "the stacks of A and B do not broadcast: %lld against %lld",
-                            (long long)da, (long long)db);
-    }
-    if (a->rank > 1) dims[rank++] = p.m;
-    if (b->rank > 1) dims[rank++] = p.n;
-    return tap_out_type(ctx, 0, dtype, rank, dims);
+    tap_status status = tap_need_same_dtype(ctx, 0, 1, "B");
+    return status == TAP_OK ? tap_stack_infer(ctx, a, b, a->dtype ? a->dtype : b->dtype) : status;
 }
 
 static tap_status matmul_pack(tap_ctx *ctx, void *state) {
@@ -90,26 +44,6 @@ static tap_status matmul_pack(tap_ctx *ctx, void *state) {
     return TAP_OK;
 }
 
-/* Where the matrices of each product begin, in the order of Y: rows of at, counted in matrices. */
-static void stack_offsets(const tap_tensor *t, int stack, const int64_t *dims, int64_t n, int64_t (*at)[3],
-                          int column) {
-    int own = stack_rank(t->rank);
-    int64_t step[TAP_RANK_MAX], matrices = 1;
-    for (int d = stack - 1; d >= 0; d--) {
-        int64_t dim = d >= stack - own ? t->dims[d - (stack - own)] : 1;
-        step[d] = dim == 1 ? 0 : matrices;
-        matrices *= dim;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        int64_t rest = i, where = 0;
-        for (int d = stack - 1; d >= 0; d--) {
-            where += rest % dims[d] * step[d];
-            rest /= dims[d];
-        }
-        at[i][column] = where;
-    }
-}
-
 typedef struct finish {
     const tap_ctx *ctx;
     const float *wide; /* halves: what `out` is narrowed from   */
@@ -129,11 +63,10 @@ static void narrow_rows_only(void *arg, int64_t row, int64_t n_rows, int64_t col
     tap_narrow_rows(f->out->dtype, f->wide, f->out->data, f->n, row, n_rows, col, n_cols);
 }
 
-static tap_status run_products(tap_ctx *ctx, const product *p, tap_gemm *g) {
+static tap_status run_products(tap_ctx *ctx, const tap_stack *p, tap_gemm *g) {
     const tap_tensor *a = ctx->in[0], *b = ctx->in[1], *y = ctx->out[0];
     const matmul_state *s = ctx->state;
-    int64_t n = 1;
-    for (int i = 0; i < p->stack; i++) n *= y->dims[i];
+    int64_t n = tap_stack_count(p, y);
     if (b->count == p->k * p->n && p->k * p->n > 0) { /* one B for all: one product of all rows of A */
         g->m = n * p->m;
         return tap_gemm_run(ctx, g);
@@ -143,8 +76,8 @@ static tap_status run_products(tap_ctx *ctx, const product *p, tap_gemm *g) {
         return tap_fail(ctx, TAP_MEMORY, "a stack of %lld products is too large", (long long)n);
     int64_t(*at)[3] = tap_scratch(ctx, bytes);
     if (!at) return TAP_MEMORY;
-    stack_offsets(a, p->stack, y->dims, n, at, 0);
-    stack_offsets(b, p->stack, y->dims, n, at, 1);
+    tap_stack_offsets(p, a, y, n, at, 0);
+    tap_stack_offsets(p, b, y, n, at, 1);
     for (int64_t i = 0; i < n; i++) {
         at[i][0] *= p->m * p->k;
         at[i][1] *= s->packed ? s->matrix_bytes : p->k * p->n;
@@ -157,7 +90,7 @@ static tap_status matmul_run(tap_ctx *ctx) {
     const tap_tensor *a = ctx->in[0], *b = ctx->in[1];
     tap_tensor *y = ctx->out[0];
     const matmul_state *s = ctx->state;
-    product p = product_of(a->rank, a->dims, b->rank, b->dims);
+    tap_stack p = tap_stack_of(a->rank, a->dims, b->rank, b->dims);
     if (y->count == 0) return TAP_OK;
     bool half = tap_is_half(y->dtype), vector = b->rank == 1;
     finish f = {.ctx = ctx, .out = y, .n = p.n};

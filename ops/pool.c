@@ -87,7 +87,7 @@ static tap_status prepare_global(tap_ctx *ctx, void **state) {
 static tap_status prepare_windows(tap_ctx *ctx, unsigned has, pool_state **state) {
     pool_state *s = *state = tap_state(ctx, sizeof *s);
     if (!s) return TAP_MEMORY;
-    tap_status status = tap_window_prepare(ctx, &s->window, has);
+    tap_status status = tap_window_prepare(ctx, &s->window, has | TAP_WINDOW_AUTO_PAD);
     if (status == TAP_OK && !s->window.n_kernel) status = tap_fail(ctx, TAP_MODEL, "kernel_shape is missing");
     return status;
 }

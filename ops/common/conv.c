@@ -357,20 +357,57 @@ static tap_status run_pointwise(tap_ctx *ctx, const plan *p, tap_dtype dtype) {
     return tap_gemm_run(ctx, &g);
 }
 
-tap_status tap_conv_run(tap_ctx *ctx, const tap_conv *v) {
-    if (tap_conv_is_narrow(v->kind, v->groups, v->m)) return tap_conv_lanes_run(ctx, v);
-    plan p;
-    jobs j = {.p = &p};
-    plan_init(&p, v);
-    if (p.s.y_image == 0 || p.s.images == 0) return TAP_OK;
-    if (p.s.pointwise && v->groups == 1 && v->kind <= TAP_TILE_F64)
-        return run_pointwise(ctx, &p, v->kind == TAP_TILE_F32 ? TAP_FLOAT : TAP_DOUBLE);
-    plan_jobs(&p, &j);
-    size_t one = (size_t)(p.buffer_bytes + LINES_MAX * p.line_bytes) + tap_tile_tmp_bytes(p.set), all;
+void *tap_conv_scratch(tap_ctx *ctx, const tap_conv *v, int i, size_t n_bytes) {
+    tap_conv_memory *m = v->memory;
+    if (m && m->p[i] && m->n_bytes[i] >= n_bytes) return m->p[i];
+    void *p = tap_scratch(ctx, n_bytes);
+    if (m) m->p[i] = p, m->n_bytes[i] = n_bytes;
+    return p;
+}
+
+static tap_status run_tiled(tap_ctx *ctx, const plan *p) {
+    const tap_conv *v = p->v;
+    jobs j = {.p = p};
+    size_t one = (size_t)(p->buffer_bytes + LINES_MAX * p->line_bytes) + tap_tile_tmp_bytes(p->set), all;
+    plan_jobs(p, &j);
     j.memory_bytes = tap_round_up(one, TAP_ALIGN);
     if (!tap_mul_size(j.memory_bytes, (size_t)tap_workers(ctx), &all))
         return tap_fail(ctx, TAP_MEMORY, "the filter is too large");
-    if (!(j.memory = tap_scratch(ctx, all))) return TAP_MEMORY;
+    if (!(j.memory = tap_conv_scratch(ctx, v, 0, all))) return TAP_MEMORY;
     tap_parallel(ctx, v->groups * j.panel_jobs * j.tile_jobs, 1, conv_task, &j);
     return TAP_OK;
+}
+
+/* Where no tap reaches, y is the bias. */
+static void fill_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const plan *p = arg;
+    const tap_conv *v = p->v;
+    size_t bytes = (size_t)p->s.y_pixel;
+    (void)worker;
+    for (int64_t i = begin; i < end; i++)
+        for (int64_t o = 0; o < p->s.last.out; o++) {
+            int64_t at =
+                i / p->s.lines * (p->s.y_image / p->s.y_pixel) + tap_conv_place(&p->s, i % p->s.lines, o);
+            char *y = (char *)v->y + at * p->s.y_pixel;
+            if (v->bias)
+                memcpy(y, v->bias, bytes);
+            else
+                memset(y, 0, bytes);
+            if (v->done) v->done(v->arg, at, 1, 0, v->groups * v->m);
+        }
+}
+
+tap_status tap_conv_run(tap_ctx *ctx, const tap_conv *v) {
+    plan p = {.v = v, .set = tap_tiles(v->kind)};
+    tap_conv_space_init(&p.s, v, p.set->elem);
+    if (p.s.y_image == 0 || p.s.images == 0) return TAP_OK;
+    if (p.s.outer_taps == 0 || p.s.last.taps == 0 || v->c == 0) {
+        tap_parallel(ctx, p.s.images * p.s.lines, 16, fill_task, &p);
+        return TAP_OK;
+    }
+    if (tap_conv_is_narrow(v->kind, v->groups, v->m)) return tap_conv_lanes_run(ctx, v);
+    plan_init(&p, v);
+    if (p.s.pointwise && v->groups == 1 && v->kind <= TAP_TILE_F64)
+        return run_pointwise(ctx, &p, v->kind == TAP_TILE_F32 ? TAP_FLOAT : TAP_DOUBLE);
+    return run_tiled(ctx, &p);
 }

@@ -17,6 +17,12 @@ typedef struct tap_conv_axis {
     int64_t out, out_extent, out_first, out_step;
 } tap_conv_axis;
 
+/* Scratch of one tap_conv_run, for the next one of the same node: starts as zero. */
+typedef struct tap_conv_memory {
+    void *p[2];
+    size_t n_bytes[2];
+} tap_conv_memory;
+
 /* y[image][p][g * m + j] = bias + sum over taps t and channels i of x[image][p's input at t][g * c + i] *
  * w[g][t][i][j]. */
 typedef struct tap_conv {
@@ -30,6 +36,7 @@ typedef struct tap_conv {
     void *y;                      /* y[images][out_extent ...][groups * m]                                 */
     tap_gemm_done *done;          /* rows are pixels of y, columns its channels; NULL: nobody is told      */
     void *arg;
+    tap_conv_memory *memory; /* NULL: scratch is taken for this run alone */
 } tap_conv;
 
 /* What is packed of weights w[groups * m][c][taps ...]: for each axis, of `extent` taps, `n` of them, tap t
@@ -46,20 +53,27 @@ typedef struct tap_conv_weights {
 } tap_conv_weights;
 
 #define tap_conv_packed_bytes TAP_ISA_NAME(tap_conv_packed_bytes)
+#define tap_conv_pack_panels  TAP_ISA_NAME(tap_conv_pack_panels)
 #define tap_conv_pack         TAP_ISA_NAME(tap_conv_pack)
 #define tap_conv_taps         TAP_ISA_NAME(tap_conv_taps)
 #define tap_conv_take_weights TAP_ISA_NAME(tap_conv_take_weights)
+#define tap_conv_scratch      TAP_ISA_NAME(tap_conv_scratch)
 #define tap_conv_run          TAP_ISA_NAME(tap_conv_run)
 
 /* k: taps x c. */
 bool tap_conv_packed_bytes(tap_tile_kind kind, int64_t groups, int64_t k, int64_t m, size_t *n_bytes);
 void tap_conv_pack(const tap_conv_weights *w, void *packed);
+/* The same always as panels: for each group B[taps * c][m] of tap_gemm. */
+void tap_conv_pack_panels(const tap_conv_weights *w, void *packed);
 
 /* For packed forms: how many taps are packed; the weights from input channel i to the n output channels from
  * j on, of group g, at packed tap t, stored at `to`. Returns where they end. */
 int64_t tap_conv_taps(const tap_conv_weights *w);
 char *tap_conv_take_weights(const tap_conv_weights *w, int64_t g, int64_t j, int64_t n, int64_t i, int64_t t,
                             char *to);
+
+/* n bytes of scratch, number i of those that v->memory keeps. NULL: no memory (already recorded). */
+void *tap_conv_scratch(tap_ctx *ctx, const tap_conv *v, int i, size_t n_bytes);
 
 /* From run: over all workers, with scratch from the context. */
 tap_status tap_conv_run(tap_ctx *ctx, const tap_conv *v);

@@ -189,7 +189,7 @@ static tap_status spread_input(tap_ctx *ctx, plan *p) {
     if (v->c == 1 && v->m == 1) return TAP_OK;
     if (!tap_mul_size((size_t)pixels, (size_t)p->x_pixel, &bytes))
         return tap_fail(ctx, TAP_MEMORY, "X is too large");
-    if (!(s.to = tap_scratch(ctx, bytes))) return TAP_MEMORY;
+    if (!(s.to = tap_conv_scratch(ctx, v, 1, bytes))) return TAP_MEMORY;
     tap_parallel(ctx, pixels, tap_max64(1, (1 << 16) / p->x_pixel), spread_task, &s);
     p->x = s.to;
     return TAP_OK;
@@ -203,7 +203,7 @@ tap_status tap_conv_lanes_run(tap_ctx *ctx, const tap_conv *v) {
     if (p.s.y_image == 0 || p.s.images == 0) return TAP_OK;
     if (!tap_mul_size((size_t)p.s.outer_taps, 2 * sizeof(int64_t) * (size_t)tap_workers(ctx), &bytes))
         return tap_fail(ctx, TAP_MEMORY, "the filter is too large");
-    if (!(p.outer = tap_scratch(ctx, bytes))) return TAP_MEMORY;
+    if (!(p.outer = tap_conv_scratch(ctx, v, 0, bytes))) return TAP_MEMORY;
     tap_status status = spread_input(ctx, &p);
     if (status != TAP_OK) return status;
     p.unit_pixels = PIXELS_OF_UNIT;

@@ -1,11 +1,11 @@
 /* Attributes and shapes of convolutions. */
 #include "common/conv_op.h"
 
-tap_status tap_conv_attrs_prepare(tap_ctx *ctx, tap_conv_attrs *a) {
+tap_status tap_conv_attrs_prepare(tap_ctx *ctx, tap_conv_attrs *a, unsigned has) {
     a->group = tap_attr_int(ctx, "group", 1);
     if (a->group < 1)
         return tap_fail(ctx, TAP_MODEL, "group is %lld; it must be at least 1", (long long)a->group);
-    return tap_window_prepare(ctx, &a->window, TAP_WINDOW_DILATIONS);
+    return tap_window_prepare(ctx, &a->window, has);
 }
 
 /* Known dims of w and of the bias against group and the input's channels; negative ones are unknown. */
@@ -64,6 +64,21 @@ tap_status tap_conv_infer(tap_ctx *ctx, const tap_conv_attrs *a, const tap_type 
     if (w->rank >= 0) dims[1] = w->dims[0];
     for (int i = 2; i < rank; i++) dims[i] = axes[i - 2].out;
     return tap_out_type(ctx, 0, dtype, rank, dims);
+}
+
+tap_conv_weights tap_conv_weights_of(const tap_conv_attrs *a, const tap_tensor *w) {
+    tap_conv_weights p = {.dtype = tap_wide(w->dtype),
+                          .from = w->dtype,
+                          .w = w->data,
+                          .n_axes = w->rank - 2,
+                          .groups = a->group,
+                          .c = w->dims[1],
+                          .m = w->dims[0] / a->group};
+    for (int i = 0; i < p.n_axes; i++) {
+        p.axes[i].extent = p.axes[i].n = w->dims[2 + i];
+        p.axes[i].step = 1;
+    }
+    return p;
 }
 
 tap_status tap_conv_axes(tap_ctx *ctx, const tap_conv_attrs *a, const tap_tensor *x, const tap_tensor *w,

@@ -53,12 +53,14 @@ char *tap_conv_take_weights(const tap_conv_weights *w, int64_t g, int64_t j, int
 }
 
 void tap_conv_pack(const tap_conv_weights *w, void *packed) {
-    tap_tile_kind kind = tap_gemm_kind(w->dtype);
-    const tap_tile_set *set = tap_tiles(kind);
-    if (tap_conv_is_narrow(kind, w->groups, w->m)) {
+    if (tap_conv_is_narrow(tap_gemm_kind(w->dtype), w->groups, w->m))
         tap_conv_lanes_pack(w, packed);
-        return;
-    }
+    else
+        tap_conv_pack_panels(w, packed);
+}
+
+void tap_conv_pack_panels(const tap_conv_weights *w, void *packed) {
+    const tap_tile_set *set = tap_tiles(tap_gemm_kind(w->dtype));
     char *to = packed;
     int64_t taps = tap_conv_taps(w);
     for (int64_t g = 0; g < w->groups; g++)

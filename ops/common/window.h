@@ -26,13 +26,13 @@ typedef struct tap_window_axis {
     int64_t in, kernel, stride, dilation, begin, end, out;
 } tap_window_axis;
 
-enum tap_window_has { TAP_WINDOW_DILATIONS = 1, TAP_WINDOW_CEIL_MODE = 2 };
+enum tap_window_has { TAP_WINDOW_AUTO_PAD = 1, TAP_WINDOW_DILATIONS = 2, TAP_WINDOW_CEIL_MODE = 4 };
 
 #define tap_window_prepare TAP_ISA_NAME(tap_window_prepare)
 #define tap_window_check   TAP_ISA_NAME(tap_window_check)
 #define tap_window_resolve TAP_ISA_NAME(tap_window_resolve)
 
-/* prepare: asks for kernel_shape, strides, pads, auto_pad and, as `has` says, dilations and ceil_mode. */
+/* prepare: asks for kernel_shape, strides, pads and, as `has` says, auto_pad, dilations, ceil_mode. */
 tap_status tap_window_prepare(tap_ctx *ctx, tap_window *w, unsigned has);
 
 /* infer: that the attributes have an entry for each of n spatial axes (pads two), and entries in range. */
