@@ -102,6 +102,13 @@ tap_step *tap_plan_add_step(tap_plan *p, tap_frame *f, tap_step_kind kind, tap_n
     return s;
 }
 
+/* An empty optional is no value that could be kept. */
+static bool may_be_absent(const tap_node *n, const tap_type *out) {
+    for (int32_t i = 0; i < n->n_out; i++)
+        if (out[i].kind == TAP_KIND_OPTIONAL) return true;
+    return false;
+}
+
 /* Whether all that the node reads is known now; *of_model: in every plan. */
 static bool is_known(const tap_step *s, bool *of_model) {
     const tap_node *n = s->work.node;
@@ -266,7 +273,7 @@ static tap_status plan_node(tap_frame *f, tap_plan *p, tap_node *n, tap_type *ou
     for (int32_t i = 0; i < n->n_out; i++)
         if (s->out[i] && s->out[i]->place != TAP_AT_CONST) set_type(s->out[i], &out[i]);
     bool of_model;
-    if (is_known(s, &of_model)) return compute_ahead(f, p, s, of_model, err);
+    if (!may_be_absent(n, out) && is_known(s, &of_model)) return compute_ahead(f, p, s, of_model, err);
     return n->op->pack ? pack(f, p, s, err) : TAP_OK;
 }
 
