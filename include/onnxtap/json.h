@@ -44,6 +44,9 @@ TAP_API void tap_json_float(tap_json *j, const char *key, float v);
 TAP_API void tap_json_bool(tap_json *j, const char *key, bool v);
 TAP_API void tap_json_null(tap_json *j, const char *key);
 
+/* "error": {"code": "data", "message", "node", "op", "tensor"}; code is the status' name in lower case. */
+TAP_API void tap_json_error(tap_json *j, const tap_error *err);
+
 /* ---- Reading
  * -----------------------------------------------------------------------------------------------------------
  */

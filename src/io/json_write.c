@@ -182,3 +182,22 @@ void tap_json_float(tap_json *j, const char *key, float v) {
     tap_number_float(text, v);
     put_word(j, key, isfinite(v) ? text : not_finite((double)v));
 }
+
+void tap_json_error(tap_json *j, const tap_error *err) {
+    static const char *const names[] = {
+#define TAP_X(name, exit_status, text) #name,
+        TAP_STATUS_LIST(TAP_X)
+#undef TAP_X
+    };
+    char code[32] = "";
+    if ((size_t)err->code < TAP_COUNT_OF(names)) snprintf(code, sizeof code, "%s", names[err->code]);
+    for (char *p = code; *p; p++)
+        if (*p >= 'A' && *p <= 'Z') *p = (char)(*p - 'A' + 'a');
+    tap_json_object(j, "error");
+    tap_json_string(j, "code", code);
+    tap_json_string(j, "message", err->text);
+    tap_json_string(j, "node", err->node);
+    tap_json_string(j, "op", err->op);
+    tap_json_string(j, "tensor", err->tensor);
+    tap_json_end(j);
+}

@@ -55,8 +55,6 @@ tap_json *tap_json_to(tap_writer *w, int indent);
 /* The keys that index.json and .json share: tensor, node, operator, layer, dtype, shape, layout, iteration.
  */
 void tap_json_entry(tap_json *j, const tap_entry *e, const tap_value *v);
-/* "error": {code, message, node, op, tensor}; nothing for NULL. */
-void tap_json_reason(tap_json *j, const tap_error *reason);
 
 /* A set of names. */
 tap_names *tap_names_new(void);

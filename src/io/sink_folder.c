@@ -127,7 +127,7 @@ static tap_status folder_finish(tap_sink *s, const tap_error *reason, tap_error 
     folder *f = s->state;
     tap_json_end(f->json);
     tap_json_bool(f->json, "complete", reason == NULL);
-    tap_json_reason(f->json, reason);
+    if (reason) tap_json_error(f->json, reason);
     tap_json_end(f->json);
     tap_writer *index = f->index;
     folder_free(f);

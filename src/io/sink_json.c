@@ -44,17 +44,6 @@ void tap_json_entry(tap_json *j, const tap_entry *e, const tap_value *v) {
     if (e->output >= 0) tap_json_int(j, "output", e->output);
 }
 
-void tap_json_reason(tap_json *j, const tap_error *reason) {
-    if (!reason) return;
-    tap_json_object(j, "error");
-    tap_json_string(j, "code", tap_status_text(reason->code));
-    tap_json_string(j, "message", reason->text);
-    tap_json_string(j, "node", reason->node);
-    tap_json_string(j, "op", reason->op);
-    tap_json_string(j, "tensor", reason->tensor);
-    tap_json_end(j);
-}
-
 /* ---- Elements ---- */
 
 static void put_real(tap_json *j, tap_dtype t, double x) {
@@ -238,7 +227,7 @@ static tap_status json_finish(tap_sink *s, const tap_error *reason, tap_error *e
         tap_json_end(d->json);
     }
     tap_json_end(d->json);
-    tap_json_reason(d->json, reason);
+    if (reason) tap_json_error(d->json, reason);
     tap_json_end(d->json);
     tap_writer *w = d->w;
     document_free(d);

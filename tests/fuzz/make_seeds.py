@@ -115,6 +115,31 @@ def values():
     yield "optional_empty", numpy_helper.from_optional(None, "optional", 1)
 
 
+def arrays():
+    yield "fortran", np.asfortranarray(np.arange(6, dtype=">i4").reshape(2, 3))
+    yield "text", np.array(["a", "\u00e9\U0001f600"])
+    yield "bytes", np.array([[b"ab"], [b""]])
+    yield "complex", np.array(1 + 2j)
+    yield "empty", np.zeros((0, 3), np.float16)
+    yield "list[0]", np.array([True, False])
+    yield "list[1]", np.array([1.5, np.nan])
+
+
+def write_arrays(folder):
+    for name, array in arrays():
+        if "[" not in name:
+            np.save(os.path.join(folder, name + ".npy"), array)
+    with open(os.path.join(folder, "version3.npy"), "wb") as stream:
+        np.lib.format.write_array(stream, np.arange(3), version=(3, 0))
+    np.savez(os.path.join(folder, "stored.npz"), **dict(arrays()))
+    np.savez_compressed(os.path.join(folder, "deflated.npz"), **dict(arrays()))
+
+
+JSON = """{"list": [1, -2.5e3, "a\\u00e9\\ud83d\\ude00\\n", true, false, null, [], {}],
+ "deep": [[[[{"a": {"b": [0.1, 1e-300, "NaN"]}}]]]], "a": 1, "a": 2}
+"""
+
+
 def main(folder):
     def write(name, message):
         with open(os.path.join(folder, name), "wb") as stream:
@@ -125,6 +150,9 @@ def main(folder):
     write("external.onnx", external())
     for name, value in values():
         write(name + ".pb", value)
+    write_arrays(folder)
+    with open(os.path.join(folder, "document.json"), "w") as stream:
+        stream.write(JSON)
 
 
 if __name__ == "__main__":

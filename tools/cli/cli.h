@@ -72,8 +72,6 @@ int cli_fail(const cli_args *args, const tap_error *err);
 void cli_say(const char *fmt, ...) TAP_PRINTF(1, 2);
 /* A JSON writer to stdout; ends the program where there is no memory. */
 tap_json *cli_json(void);
-/* "error": {...} in an open object. */
-void cli_json_error(tap_json *j, const tap_error *err);
 /* Fills *err; returns code. */
 tap_status cli_error(tap_error *err, tap_status code, const char *fmt, ...) TAP_PRINTF(3, 4);
 /* "float32[1,?,3]", with dim_names "float32[1,batch,3]"; cut at room. */

@@ -206,15 +206,38 @@ static tap_load_options options_for(const binder *b, size_t i) {
                               .limit_bytes = b->args->memory_limit_bytes};
 }
 
+/* Names the input in front of what is wrong with its data. */
 static tap_status at_input(const binder *b, size_t i, tap_status s) {
-    if (s != TAP_OK) snprintf(b->err->tensor, sizeof b->err->tensor, "%s", port(b, i)->name);
+    if (s == TAP_OK) return s;
+    char *text = cli_format("input '%s': %s", port(b, i)->name, b->err->text);
+    snprintf(b->err->text, sizeof b->err->text, "%s", text);
+    snprintf(b->err->tensor, sizeof b->err->tensor, "%s", port(b, i)->name);
+    free(text);
+    return s;
+}
+
+static bool ends(const char *s, const char *with) {
+    size_t n = strlen(s), m = strlen(with);
+    return n >= m && strcmp(s + n - m, with) == 0;
+}
+
+/* NAME=FILE.npz: the array of that name, where there is one. */
+static tap_status load_by_name(const binder *b, size_t i, const char *path, const tap_load_options *o) {
+    tap_archive *a;
+    tap_status s = tap_archive_open(path, &a, b->err);
+    if (s != TAP_OK) return s;
+    const char *key = tap_archive_find(a, port(b, i)->name);
+    s = key ? tap_archive_load(a, key, o, &b->values[i], b->err)
+            : tap_value_load(path, o, &b->values[i], b->err);
+    tap_archive_free(a);
     return s;
 }
 
 static tap_status load(const binder *b, size_t i, const char *path) {
     if (b->given[i]) return twice(b, i);
     tap_load_options o = options_for(b, i);
-    tap_status s = tap_value_load(path, &o, &b->values[i], b->err);
+    bool by_name = ends(path, ".npz") && access(path, F_OK) == 0;
+    tap_status s = by_name ? load_by_name(b, i, path, &o) : tap_value_load(path, &o, &b->values[i], b->err);
     b->given[i] = s == TAP_OK;
     return at_input(b, i, s);
 }
@@ -226,11 +249,6 @@ static size_t only_input(const binder *b) {
         if (!port(b, i)->has_default && port(b, i)->type->kind != TAP_KIND_OPTIONAL) found = i, n++;
     if (n == 0 && n_ports(b) == 1) return 0;
     return n == 1 ? found : SIZE_MAX;
-}
-
-static bool ends(const char *s, const char *with) {
-    size_t n = strlen(s), m = strlen(with);
-    return n >= m && strcmp(s + n - m, with) == 0;
 }
 
 static tap_status load_keys(const binder *b, const tap_archive *a, size_t *n) {
@@ -323,6 +341,24 @@ static tap_status make_rest(const binder *b, const char *text) {
     return TAP_OK;
 }
 
+/* All inputs that are missing, and what to do. */
+static tap_status check_missing(const binder *b) {
+    char list[1500] = "";
+    const char *first = NULL;
+    for (size_t i = 0; i < n_ports(b); i++) {
+        char type[256];
+        if (b->given[i] || port(b, i)->has_default || port(b, i)->type->kind == TAP_KIND_OPTIONAL) continue;
+        cli_type_text(port(b, i)->type, port(b, i)->dim_names, type, sizeof type);
+        cli_append(list, sizeof list, "%s'%s' %s", first ? ", " : "", port(b, i)->name, type);
+        if (!first) first = port(b, i)->name;
+    }
+    if (!first) return TAP_OK;
+    cli_error(b->err, TAP_USAGE, "input missing: %s; give -i '%s=FILE', or -i '%s=random'", list, first,
+              first);
+    snprintf(b->err->tensor, sizeof b->err->tensor, "%s", first);
+    return TAP_USAGE;
+}
+
 tap_status cli_load_inputs(const cli_args *args, const tap_model *m, bool make_missing, cli_values *out,
                            tap_error *err) {
     size_t n = tap_model_input_count(m);
@@ -334,6 +370,7 @@ tap_status cli_load_inputs(const cli_args *args, const tap_model *m, bool make_m
     for (size_t k = 0; k < args->inputs.n && s == TAP_OK; k++) s = bind(&b, args->inputs.items[k]);
     for (size_t k = 0; k < args->inputs.n && s == TAP_OK; k++) s = make_rest(&b, args->inputs.items[k]);
     if (s == TAP_OK && make_missing) s = make_rest(&b, NULL);
+    if (s == TAP_OK) s = check_missing(&b);
     for (size_t i = 0; i < n; i++)
         if (b.given[i]) out->items[out->n++] = (tap_input){port(&b, i)->name, b.values[i]};
     free(b.values);

@@ -23,7 +23,7 @@ int cli_fail(const cli_args *args, const tap_error *err) {
     if (args->json) {
         tap_json *j = cli_json();
         tap_json_object(j, NULL);
-        cli_json_error(j, err);
+        tap_json_error(j, err);
         tap_json_free(j);
     }
     return tap_status_exit(err->code);
@@ -38,16 +38,6 @@ tap_json *cli_json(void) {
     tap_json *j = tap_json_new(to_stdout, NULL, 2);
     if (!j) cli_alloc(SIZE_MAX, 1);
     return j;
-}
-
-void cli_json_error(tap_json *j, const tap_error *err) {
-    tap_json_object(j, "error");
-    tap_json_string(j, "code", tap_status_text(err->code));
-    tap_json_string(j, "message", err->text);
-    tap_json_string(j, "node", err->node);
-    tap_json_string(j, "op", err->op);
-    tap_json_string(j, "tensor", err->tensor);
-    tap_json_end(j);
 }
 
 tap_status cli_error(tap_error *err, tap_status code, const char *fmt, ...) {

@@ -133,11 +133,23 @@ static tap_status run_once(job *b, tap_error *err) {
 
 /* ---- Afterwards ---- */
 
+/* The node and operator that make output i. */
+static void fill_maker(const job *b, const char *name, tap_entry *e) {
+    for (size_t i = 0; i < tap_model_value_count(b->model); i++) {
+        tap_value_info info = {.size = sizeof info};
+        if (!tap_model_value(b->model, i, &info) || info.in_body || strcmp(info.name, name) != 0) continue;
+        e->node = info.node;
+        e->op = info.op;
+        return;
+    }
+}
+
 static tap_status record_outputs(const job *b, tap_error *err) {
     tap_status s = TAP_OK;
     for (size_t i = 0; b->sink && s == TAP_OK && i < tap_model_output_count(b->model); i++) {
         const tap_port *p = tap_model_output(b->model, i);
         tap_entry e = {.size = sizeof e, .name = p->name, .type = p->type, .output = (int)i};
+        fill_maker(b, p->name, &e);
         if (!b->recorded[i]) s = tap_sink_add(b->sink, &e, tap_session_output(b->session, i), err);
     }
     return s;
@@ -177,7 +189,7 @@ static int report(job *b, tap_status s, const tap_error *err, const char *differ
         tap_json_end(b->json);
         tap_json_double(b->json, "ms", b->ms);
         if (verified) tap_json_bool(b->json, "verified", differs == NULL);
-        if (s != TAP_OK) cli_json_error(b->json, err);
+        if (s != TAP_OK) tap_json_error(b->json, err);
         tap_json_free(b->json);
     } else if (s == TAP_OK) {
         show_outputs(b);
@@ -189,6 +201,13 @@ static int report(job *b, tap_status s, const tap_error *err, const char *differ
     if (differs) cli_say("--verify: output '%s' differs without taps", differs);
     if (verified && !differs) cli_say("--verify: the outputs are the same without taps, bit by bit");
     return differs ? 1 : 0;
+}
+
+/* After a failure: what is complete stays. */
+static void keep(const job *b, tap_error *err) {
+    size_t n = tap_sink_count(b->sink);
+    if (tap_sink_abort(b->sink, err) == TAP_OK && n > 0)
+        cli_say("%s: the %zu values that were complete are in it", b->args->output, n);
 }
 
 static int run_and_report(job *b) {
@@ -205,7 +224,7 @@ static int run_and_report(job *b) {
         if (s == TAP_OK)
             s = tap_sink_close(b->sink, &err);
         else
-            tap_sink_abort(b->sink, &err);
+            keep(b, &err);
         b->sink = NULL;
     }
     if (s == TAP_OK && b->args->verify) s = verify(b, &differs, &err);

@@ -101,14 +101,27 @@ static size_t count_files(const char *set, const char *what) {
     }
 }
 
-/* The value of a data file, as a port of the model declares it. */
+/* The value of a data file, of the kind that type tells. */
 static tap_status load_file(const cli_args *args, const char *set, const char *what, size_t i,
-                            const tap_port *p, tap_value **v, tap_error *err) {
-    tap_load_options o = {.size = sizeof o, .type = p->type, .limit_bytes = args->memory_limit_bytes};
+                            const tap_type *type, tap_value **v, tap_error *err) {
+    tap_load_options o = {.size = sizeof o, .type = type, .limit_bytes = args->memory_limit_bytes};
     char *path = data_path(set, what, i);
     tap_status s = tap_value_load(path, &o, v, err);
     free(path);
     return s;
+}
+
+/* The same, of any dtype: that it is another than the model's is for the comparison to say. */
+static tap_status load_expected(const cli_args *args, const char *set, size_t i, const tap_type *type,
+                                tap_value **v, tap_error *err) {
+    tap_type any = *type, elem;
+    if (any.kind == TAP_KIND_TENSOR) any.dtype = TAP_UNDEFINED;
+    if (any.kind == TAP_KIND_OPTIONAL && any.elem && any.elem->kind == TAP_KIND_TENSOR) {
+        elem = *any.elem;
+        elem.dtype = TAP_UNDEFINED;
+        any.elem = &elem;
+    }
+    return load_file(args, set, "output", i, &any, v, err);
 }
 
 /* File i is for the i-th input that has no default, or, where there are more files than those, for the i-th
@@ -134,7 +147,7 @@ static tap_status load_inputs(const cli_args *args, const tap_model *m, const ch
         if (!p)
             return cli_error(err, TAP_DATA, "%s: %zu input files, the model has %zu inputs", set, n,
                              tap_model_input_count(m));
-        tap_status s = load_file(args, set, "input", i, p, &v, err);
+        tap_status s = load_file(args, set, "input", i, p->type, &v, err);
         if (s != TAP_OK) return s;
         in->items[in->n++] = (tap_input){p->name, v};
     }
@@ -145,7 +158,7 @@ static tap_status compare_output(const cli_args *args, const char *set, size_t i
                                  const tap_port *p, const tolerance *tol, char *why, size_t room) {
     tap_value *want;
     tap_error err = TAP_ERROR_INIT;
-    tap_status status = load_file(args, set, "output", i, p, &want, &err);
+    tap_status status = load_expected(args, set, i, p->type, &want, &err);
     if (status != TAP_OK) {
         cli_append(why, room, "%s", err.text);
         return status;
