@@ -3,6 +3,18 @@
 
 #include "common/reduce.h"
 
+/* As wide as a register: a wider vector is taken apart by the compiler, slowly and badly. The 256 bytes of a
+ * row of lanes are the same for all, so the order of the sums is, too. */
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+#define VECTORS (256 / VECTOR_BYTES)
+#define UNROLL  _Pragma("GCC unroll 16")
+
 /* Not TAP_PASTE: what it makes here is a macro that needs TAP_PASTE itself. */
 #define GLUE_(a, b) a##_##b
 #define GLUE(a, b)  GLUE_(a, b)
