@@ -75,13 +75,15 @@ static void shared(const char *name, int workers) {
 }
 
 static void a_thread_each(void) {
-    static const char *const names[] = {"arith",     "borders", "functions", "loops",
-                                        "sequences", "shapes",  "values"};
+    static const char *const names[] = {"arith", "borders",   "chain",     "functions", "lists",
+                                        "loops", "recurrent", "sequences", "shapes",    "values"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) shared(names[i], 1);
 }
 
 static void a_pool_each(void) {
-    shared("arith", 3);
+    shared("chain", 3);
+    shared("lists", 2);
+    shared("recurrent", 2);
     shared("loops", 2);
 }
 

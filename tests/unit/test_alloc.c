@@ -200,17 +200,37 @@ static void shapes(void) {
     model("shapes");
 }
 
+static void chain(void) {
+    model("chain");
+}
+static void lists(void) {
+    model("lists");
+}
+static void recurrent(void) {
+    model("recurrent");
+}
+static void sequences(void) {
+    model("sequences");
+}
+
 static void nothing_after_the_first_run(void) {
     none_after_the_first_run("arith");
+    none_after_the_first_run("chain");
+    none_after_the_first_run("lists");
+    none_after_the_first_run("recurrent");
 }
 
 static const test_case tests[] = {
     TEST(arith),
     TEST(borders),
+    TEST(chain),
     TEST(functions),
+    TEST(lists),
     TEST(loops),
-    TEST(values),
+    TEST(recurrent),
     TEST(shapes),
+    TEST(values),
+    TEST(sequences),
     TEST(nothing_after_the_first_run),
 };
 
