@@ -84,15 +84,16 @@ static tap_status deform_infer(tap_ctx *ctx) {
         (status = tap_need_same_dtype(ctx, 0, 2, "offset")) ||
         (status = tap_need_same_dtype(ctx, 0, 3, "B")) || (status = tap_need_same_dtype(ctx, 0, 4, "mask")))
         return status;
-    status = tap_conv_infer(ctx, &s->attrs, x, w, tap_in_type(ctx, 3), x->dtype);
+    int rank;
+    int64_t dims[TAP_RANK_MAX];
+    status = tap_conv_shape(ctx, &s->attrs, x, w, tap_in_type(ctx, 3), &rank, dims);
+    if (status == TAP_OK) status = tap_out_type(ctx, 0, x->dtype, rank, dims);
     if (status != TAP_OK || x->rank < 0 || w->rank < 0) return status;
     if (x->dims[1] >= 0 && x->dims[1] % s->offset_group)
         return tap_fail(ctx, TAP_MODEL, "X has %lld channels, which offset_group %lld does not divide",
                         (long long)x->dims[1], (long long)s->offset_group);
-    const tap_type *y = tap_out_inferred(ctx, 0);
-    if (!y || y->rank != x->rank) return TAP_OK;
-    if ((status = check_sampling(ctx, 2, "offset", x->rank - 2, w, y->dims))) return status;
-    return check_sampling(ctx, 4, "mask", 1, w, y->dims);
+    if ((status = check_sampling(ctx, 2, "offset", x->rank - 2, w, dims))) return status;
+    return check_sampling(ctx, 4, "mask", 1, w, dims);
 }
 
 static bool packed_bytes(const deform_state *s, const tap_tensor *w, size_t *group, size_t *all) {

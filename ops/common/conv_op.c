@@ -40,10 +40,10 @@ static tap_status check_kernel(tap_ctx *ctx, const tap_conv_attrs *a, const tap_
     return TAP_OK;
 }
 
-tap_status tap_conv_infer(tap_ctx *ctx, const tap_conv_attrs *a, const tap_type *x, const tap_type *w,
-                          const tap_type *bias, tap_dtype dtype) {
-    int rank = x->rank >= 0 ? x->rank : w->rank;
-    if (rank < 0) return tap_out_type(ctx, 0, dtype, -1, NULL);
+tap_status tap_conv_shape(tap_ctx *ctx, const tap_conv_attrs *a, const tap_type *x, const tap_type *w,
+                          const tap_type *bias, int *y_rank, int64_t *dims) {
+    int rank = *y_rank = x->rank >= 0 ? x->rank : w->rank;
+    if (rank < 0) return TAP_OK;
     if (rank < 3)
         return tap_fail(ctx, TAP_MODEL, "X and W need a spatial axis at least; rank %d has none", rank);
     if (x->rank >= 0 && w->rank >= 0 && x->rank != w->rank)
@@ -55,15 +55,23 @@ tap_status tap_conv_infer(tap_ctx *ctx, const tap_conv_attrs *a, const tap_type 
     if (s == TAP_OK && w->rank >= 0) s = check_kernel(ctx, a, w);
     if (s != TAP_OK) return s;
     tap_window_axis axes[TAP_RANK_MAX];
-    int64_t unknown[TAP_RANK_MAX], dims[TAP_RANK_MAX] = {-1, -1};
+    int64_t unknown[TAP_RANK_MAX];
     for (int i = 0; i < TAP_RANK_MAX; i++) unknown[i] = -1;
     s = tap_window_resolve(ctx, &a->window, rank - 2, x->rank >= 0 ? x->dims + 2 : unknown,
                            w->rank >= 0 ? w->dims + 2 : unknown, axes);
     if (s != TAP_OK) return s;
-    if (x->rank >= 0) dims[0] = x->dims[0];
-    if (w->rank >= 0) dims[1] = w->dims[0];
+    dims[0] = x->rank >= 0 ? x->dims[0] : -1;
+    dims[1] = w->rank >= 0 ? w->dims[0] : -1;
     for (int i = 2; i < rank; i++) dims[i] = axes[i - 2].out;
-    return tap_out_type(ctx, 0, dtype, rank, dims);
+    return TAP_OK;
+}
+
+tap_status tap_conv_infer(tap_ctx *ctx, const tap_conv_attrs *a, const tap_type *x, const tap_type *w,
+                          const tap_type *bias, tap_dtype dtype) {
+    int rank;
+    int64_t dims[TAP_RANK_MAX];
+    tap_status s = tap_conv_shape(ctx, a, x, w, bias, &rank, dims);
+    return s == TAP_OK ? tap_out_type(ctx, 0, dtype, rank, dims) : s;
 }
 
 tap_conv_weights tap_conv_weights_of(const tap_conv_attrs *a, const tap_tensor *w) {

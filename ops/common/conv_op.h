@@ -13,6 +13,7 @@ typedef struct tap_conv_attrs {
 } tap_conv_attrs;
 
 #define tap_conv_attrs_prepare TAP_ISA_NAME(tap_conv_attrs_prepare)
+#define tap_conv_shape         TAP_ISA_NAME(tap_conv_shape)
 #define tap_conv_infer         TAP_ISA_NAME(tap_conv_infer)
 #define tap_conv_weights_of    TAP_ISA_NAME(tap_conv_weights_of)
 #define tap_conv_axes          TAP_ISA_NAME(tap_conv_axes)
@@ -20,8 +21,12 @@ typedef struct tap_conv_attrs {
 /* prepare: asks for the attributes of a convolution; has: of tap_window_has. */
 tap_status tap_conv_attrs_prepare(tap_ctx *ctx, tap_conv_attrs *a, unsigned has);
 
-/* infer: checks x and w, and the bias (may be NULL), against each other and says what output 0 is, of
- * `dtype`. */
+/* infer: checks x and w, and the bias (may be NULL), against each other. The output's shape: rank -1 is
+ * unknown, dims of -1 too. */
+tap_status tap_conv_shape(tap_ctx *ctx, const tap_conv_attrs *a, const tap_type *x, const tap_type *w,
+                          const tap_type *bias, int *rank, int64_t *dims);
+
+/* The same; output 0 is of that shape and of `dtype`. */
 tap_status tap_conv_infer(tap_ctx *ctx, const tap_conv_attrs *a, const tap_type *x, const tap_type *w,
                           const tap_type *bias, tap_dtype dtype);
 

@@ -14,7 +14,9 @@
 typedef void tap_gemm_done(void *arg, int64_t row, int64_t n_rows, int64_t col, int64_t n_cols);
 
 typedef struct tap_gemm {
-    tap_dtype dtype; /* of A, B, C and bias: FLOAT, DOUBLE, INT32, UINT32, INT64, UINT64 (integers wrap) */
+    /* Of A, B, C and bias: FLOAT, DOUBLE, INT32, UINT32, INT64, UINT64 (integers wrap). INT16: elements of A
+     * and B are pairs of int16, counted as pairs, C is int32 and B always packed (by tap_quant_pack). */
+    tap_dtype dtype;
     int64_t m, n, k;
     const void *a; /* element (i, l) at a[i * lda + l], with trans_a at a[l * lda + i]                 */
     int64_t lda;

@@ -12,6 +12,7 @@ tap_tile_kind tap_gemm_kind(tap_dtype dtype) {
     case TAP_UINT32: return TAP_TILE_U32;
     case TAP_INT64:
     case TAP_UINT64: return TAP_TILE_U64;
+    case TAP_INT16: return TAP_TILE_I16X2;
     default: return TAP_TILE_F32;
     }
 }

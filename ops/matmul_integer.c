@@ -1,0 +1,364 @@
+/* MatMulInteger, QLinearMatMul: products of 8-bit numbers less their zero points. */
+#include <string.h>
+
+#include "common/quant.h"
+#include "common/real.h"
+#include "common/scalar.h"
+#include "common/shape.h"
+#include "common/stack.h"
+#include "core/half.h"
+
+/* Positions of inputs; -1: the operator has none. */
+typedef struct places {
+    int a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero;
+} places;
+
+static const places integer_places = {0, -1, 2, 1, -1, 3, -1, -1};
+static const places linear_places = {0, 1, 2, 3, 4, 5, 6, 7};
+
+typedef struct integer_state {
+    void *packed; /* B less its zero points, matrix by matrix; NULL: not both are constant */
+    int64_t matrix_bytes;
+} integer_state;
+
+static const places *places_of(const tap_ctx *ctx) {
+    return tap_ctx_op(ctx)->data;
+}
+
+static tap_status integer_prepare(tap_ctx *ctx, void **state) {
+    *state = tap_state(ctx, sizeof(integer_state));
+    return *state ? TAP_OK : TAP_MEMORY;
+}
+
+/* ---- infer ----------------------------------------------------------------------------------- */
+
+/* Parameters are one for all, one for each of `lines` rows of A or columns of B, or that for each matrix. */
+static tap_status check_lines(tap_ctx *ctx, int i, const char *what, const tap_type *matrix, bool rows) {
+    const tap_type *t = tap_in_type(ctx, i);
+    if (!t || t->rank < 0 || matrix->rank < 1) return TAP_OK;
+    int64_t n = tap_product(t->dims, t->rank), lines = 1, stack = 1;
+    if (matrix->rank > 1) {
+        lines = matrix->dims[matrix->rank - (rows ? 2 : 1)];
+        stack = tap_product(matrix->dims, matrix->rank - 2);
+    }
+    if (n < 0 || n == 1 || lines < 0 || n == lines || stack < 0 || n == lines * stack) return TAP_OK;
+    return tap_fail(ctx, tap_misfit(ctx),
+                    "%s has %lld elements; it must have 1, or one for each of the %lld %s", what,
+                    (long long)n, (long long)lines, rows ? "rows of A" : "columns of B");
+}
+
+static tap_status check_one(tap_ctx *ctx, int i, const char *what) {
+    const tap_type *t = tap_in_type(ctx, i);
+    int64_t n = t && t->rank >= 0 ? tap_product(t->dims, t->rank) : -1;
+    return n < 0 || n == 1 ? TAP_OK : tap_fail(ctx, tap_misfit(ctx), "%s must be a single number", what);
+}
+
+static tap_status check_parameters(tap_ctx *ctx, const places *p) {
+    const tap_type *a = tap_in_type(ctx, p->a), *b = tap_in_type(ctx, p->b);
+    tap_status s;
+    if ((s = tap_need_same_dtype(ctx, p->a, p->a_zero, "a_zero_point")) ||
+        (s = tap_need_same_dtype(ctx, p->b, p->b_zero, "b_zero_point")) ||
+        (s = check_lines(ctx, p->a_zero, "a_zero_point", a, true)) ||
+        (s = check_lines(ctx, p->b_zero, "b_zero_point", b, false)))
+        return s;
+    if (p->a_scale < 0) return TAP_OK;
+    uint32_t floats = TAP_BIT(TAP_FLOAT) | TAP_BIT(TAP_FLOAT16) | TAP_BIT(TAP_BFLOAT16);
+    for (int i = 0; i < 3; i++)
+        if ((s = tap_need_dtype(ctx,
+                                i == 0   ? p->a_scale
+                                : i == 1 ? p->b_scale
+                                         : p->y_scale,
+                                floats, "a scale")))
+            return s;
+    if ((s = check_lines(ctx, p->a_scale, "a_scale", a, true)) ||
+        (s = check_lines(ctx, p->b_scale, "b_scale", b, false)) ||
+        (s = check_one(ctx, p->y_scale, "y_scale")))
+        return s;
+    return check_one(ctx, p->y_zero, "y_zero_point");
+}
+
+static bool is_float8(tap_dtype t) {
+    return (TAP_TYPES_FLOAT8 & TAP_BIT(t)) != 0;
+}
+
+static tap_status integer_infer(tap_ctx *ctx) {
+    const places *p = places_of(ctx);
+    const tap_type *a = tap_in_type(ctx, p->a), *b = tap_in_type(ctx, p->b);
+    tap_dtype dtype = TAP_INT32;
+    tap_status s = tap_need_dtype(ctx, p->b, TAP_TYPES_QUANT8 | (p->y_zero >= 0 ? TAP_TYPES_FLOAT8 : 0), "B");
+    if (s == TAP_OK && p->y_zero >= 0) {
+        dtype = tap_in_type(ctx, p->y_zero)->dtype;
+        s = tap_need_dtype(ctx, p->y_zero, TAP_TYPES_QUANT8 | TAP_TYPES_FLOAT8, "y_zero_point");
+        if (s == TAP_OK && a->dtype && b->dtype && is_float8(a->dtype) != is_float8(b->dtype))
+            s = tap_fail(ctx, TAP_MODEL, "A and B must both be integers, or both float8");
+    }
+    if (s == TAP_OK) s = check_parameters(ctx, p);
+    return s == TAP_OK ? tap_stack_infer(ctx, a, b, dtype) : s;
+}
+
+/* ---- Packing B ------------------------------------------------------------------------------- */
+
+/* Of `t`'s count, elements for each of n lines of a matrix, from matrix i on; step 0 where there is one for
+ * all. NULL: none. */
+static const char *lines_of(const tap_tensor *t, int64_t n, int64_t i, int64_t *step) {
+    *step = t && t->count > 1;
+    if (!t) return NULL;
+    return (const char *)t->data + (t->count > n ? i * n * (int64_t)tap_dtype_bytes(t->dtype) : 0);
+}
+
+static int64_t rows_of_b(const tap_tensor *b) {
+    return b->rank > 1 ? b->dims[b->rank - 2] : b->dims[0];
+}
+static int64_t columns_of_b(const tap_tensor *b) {
+    return b->rank > 1 ? b->dims[b->rank - 1] : 1;
+}
+
+static bool packed_bytes(const tap_tensor *b, size_t *matrix, size_t *all, int64_t *matrices) {
+    int64_t k = rows_of_b(b), n = columns_of_b(b);
+    if (!tap_gemm_packed_bytes(TAP_INT16, tap_pairs(k), n, matrix)) return false;
+    *matrices = k > 0 && n > 0 ? b->count / (k * n) : 0;
+    return tap_mul_size(*matrix, (size_t)*matrices, all);
+}
+
+static void pack_matrices(const tap_tensor *b, const tap_tensor *zero, int64_t matrices, size_t each,
+                          char *to) {
+    int64_t k = rows_of_b(b), n = columns_of_b(b);
+    for (int64_t i = 0; i < matrices; i++) {
+        int64_t step;
+        const char *z = lines_of(zero, n, i, &step);
+        tap_quant_pack(b->dtype, k, n, (const char *)b->data + i * k * n, z, step, to + (size_t)i * each);
+    }
+}
+
+static tap_status integer_pack(tap_ctx *ctx, void *state) {
+    integer_state *s = state;
+    const places *p = places_of(ctx);
+    const tap_tensor *b = tap_in_known(ctx, p->b), *zero = tap_in_known(ctx, p->b_zero);
+    size_t each, all;
+    int64_t matrices;
+    if (!b || b->rank < 1 || is_float8(b->dtype) || (tap_has_in(ctx, p->b_zero) && !zero)) return TAP_OK;
+    if (!packed_bytes(b, &each, &all, &matrices)) return tap_fail(ctx, TAP_MEMORY, "B is too large");
+    void *packed = tap_state(ctx, all);
+    if (!packed) return TAP_MEMORY;
+    pack_matrices(b, zero, matrices, each, packed);
+    s->matrix_bytes = (int64_t)each;
+    s->packed = packed;
+    return TAP_OK;
+}
+
+/* ---- The sums -------------------------------------------------------------------------------- */
+
+typedef struct operands {
+    const places *p;
+    const tap_tensor *a, *b, *a_zero, *b_zero, *y;
+    tap_stack stack;
+    int64_t n;        /* products                              */
+    int64_t (*at)[3]; /* matrices of A and B of each product   */
+} operands;
+
+static const tap_tensor *optional(tap_ctx *ctx, int i) {
+    return i >= 0 && i < ctx->n_in ? ctx->in[i] : NULL;
+}
+
+static tap_status take_operands(tap_ctx *ctx, operands *o) {
+    const integer_state *s = ctx->state;
+    *o = (operands){.p = places_of(ctx), .y = ctx->out[0]};
+    o->a = ctx->in[o->p->a];
+    o->b = s->packed ? ctx->in[o->p->b] : tap_in_known(ctx, o->p->b);
+    o->a_zero = optional(ctx, o->p->a_zero);
+    o->b_zero = s->packed || o->p->b_zero >= ctx->n_in ? NULL : tap_in_known(ctx, o->p->b_zero);
+    if (!o->b) return tap_fail(ctx, TAP_RUN, "B is missing");
+    o->stack = tap_stack_of(o->a->rank, o->a->dims, o->b->rank, o->b->dims);
+    o->n = tap_stack_count(&o->stack, o->y);
+    size_t bytes;
+    if (!tap_mul_size((size_t)o->n, 3 * sizeof(int64_t), &bytes))
+        return tap_fail(ctx, TAP_MEMORY, "the stack is too large");
+    if (!(o->at = tap_scratch(ctx, bytes))) return TAP_MEMORY;
+    tap_stack_offsets(&o->stack, o->a, o->y, o->n, o->at, 0);
+    tap_stack_offsets(&o->stack, o->b, o->y, o->n, o->at, 1);
+    return TAP_OK;
+}
+
+/* B packed and A widened; at[] becomes what tap_gemm_batch takes. */
+static tap_status sum_products(tap_ctx *ctx, operands *o, int32_t *sums) {
+    const integer_state *s = ctx->state;
+    int64_t m = o->stack.m, n = o->stack.n, k = o->stack.k, pairs = tap_pairs(k), matrices;
+    int64_t rows = k ? o->a->count / k : 0;
+    size_t each = (size_t)s->matrix_bytes, all, bytes;
+    char *packed = s->packed;
+    if (!packed) {
+        if (!packed_bytes(o->b, &each, &all, &matrices)) return tap_fail(ctx, TAP_MEMORY, "B is too large");
+        if (!(packed = tap_scratch(ctx, all))) return TAP_MEMORY;
+        pack_matrices(o->b, o->b_zero, matrices, each, packed);
+    }
+    if (!tap_mul_size((size_t)rows, (size_t)pairs * 4, &bytes))
+        return tap_fail(ctx, TAP_MEMORY, "A is too large");
+    int16_t *a = tap_scratch(ctx, bytes);
+    if (!a) return TAP_MEMORY;
+    tap_quant_rows(ctx, o->a->dtype, rows, k, o->a->data, o->a_zero ? o->a_zero->data : NULL,
+                   o->a_zero ? o->a_zero->count : 1, a);
+    for (int64_t i = 0; i < o->n; i++) {
+        o->at[i][0] *= m * pairs;
+        o->at[i][1] *= (int64_t)each;
+        o->at[i][2] = i * m * n;
+    }
+    tap_gemm g = {.dtype = TAP_INT16,
+                  .m = m,
+                  .n = n,
+                  .k = pairs,
+                  .a = a,
+                  .lda = pairs,
+                  .packed = packed,
+                  .c = sums,
+                  .ldc = n};
+    return tap_gemm_batch(ctx, &g, o->n, (const int64_t(*)[3])o->at);
+}
+
+static tap_status integer_run(tap_ctx *ctx) {
+    operands o;
+    tap_status s = ctx->out[0]->count ? take_operands(ctx, &o) : TAP_OK;
+    return s == TAP_OK && ctx->out[0]->count ? sum_products(ctx, &o, ctx->out[0]->data) : s;
+}
+
+/* ---- QLinearMatMul --------------------------------------------------------------------------- */
+
+typedef struct rescale {
+    const operands *o;
+    const void *sums; /* int32; float32 for float8                  */
+    int64_t *a_matrix, *b_matrix;
+    const tap_tensor *a_scale, *b_scale;
+    double y_scale, y_zero;
+    tap_tensor *y;
+    float *room; /* for each worker: n factors and n values    */
+} rescale;
+
+/* The factors of a row: a's scale * b's scale / y's scale, in float32. */
+static int64_t factors(const rescale *r, int64_t i, int64_t row, float *to) {
+    int64_t m = r->o->stack.m, n = r->o->stack.n, a_step, b_step;
+    int64_t first_a = r->a_scale->count > m ? r->a_matrix[i] * m : 0,
+            first_b = r->b_scale->count > n ? r->b_matrix[i] * n : 0;
+    a_step = r->a_scale->count > 1;
+    b_step = r->b_scale->count > 1;
+    float a = (float)tap_real_at(r->a_scale, first_a + row * a_step);
+    for (int64_t j = 0; j < (b_step ? n : 1); j++)
+        to[j] = a * (float)tap_real_at(r->b_scale, first_b + j) / (float)r->y_scale;
+    return b_step;
+}
+
+static void rescale_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const rescale *r = arg;
+    int64_t n = r->o->stack.n;
+    float *factor = r->room + worker * 2 * n, *values = factor + n;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t step = factors(r, i / r->o->stack.m, i % r->o->stack.m, factor);
+        char *y = (char *)r->y->data + i * n;
+        if (!is_float8(r->o->a->dtype) && !is_float8(r->y->dtype)) {
+            tap_quant_scale_back(r->y->dtype, n, (const int32_t *)r->sums + i * n, factor, step,
+                                 (int32_t)r->y_zero, y);
+            continue;
+        }
+        for (int64_t j = 0; j < n; j++) {
+            float sum = is_float8(r->o->a->dtype) ? ((const float *)r->sums)[i * n + j]
+                                                  : (float)((const int32_t *)r->sums)[i * n + j];
+            values[j] = sum * factor[j * step];
+        }
+        if (is_float8(r->y->dtype)) {
+            for (int64_t j = 0; j < n; j++) values[j] += (float)r->y_zero;
+            tap_floats_from_f32(r->y->dtype, n, values, y);
+        } else {
+            const float one = 1;
+            int32_t whole;
+            for (int64_t j = 0; j < n; j++) {
+                whole = values[j] > 1e9f    ? INT32_MAX
+                        : values[j] > -1e9f ? (int32_t)rintf(values[j])
+                                            : INT32_MIN;
+                tap_quant_scale_back(r->y->dtype, 1, &whole, &one, 0, (int32_t)r->y_zero, y + j);
+            }
+        }
+    }
+}
+
+/* t as float32 less its zero points: by rows of `width`, or by columns. */
+static float *float8_less_zero(tap_ctx *ctx, const tap_tensor *t, const tap_tensor *zero, int64_t width,
+                               bool by_row) {
+    float *to = tap_scratch(ctx, (size_t)t->count * sizeof *to);
+    if (!to) return NULL;
+    tap_floats_to_f32(t->dtype, t->count, t->data, to);
+    if (!zero) return to;
+    for (int64_t i = 0; i < t->count; i++) {
+        int64_t line = by_row ? i / width : i % width;
+        to[i] -= (float)tap_real_at(zero, zero->count == 1 ? 0 : line % zero->count);
+    }
+    return to;
+}
+
+static tap_status sum_float8(tap_ctx *ctx, operands *o, float *sums) {
+    int64_t m = o->stack.m, n = o->stack.n, k = o->stack.k;
+    tap_gemm g = {.dtype = TAP_FLOAT, .m = m, .n = n, .k = k, .lda = k, .ldb = n, .c = sums, .ldc = n};
+    if (!(g.a = float8_less_zero(ctx, o->a, o->a_zero, k, true))) return TAP_MEMORY;
+    if (!(g.b = float8_less_zero(ctx, o->b, o->b_zero, n, false))) return TAP_MEMORY;
+    for (int64_t i = 0; i < o->n; i++) {
+        o->at[i][0] *= m * k;
+        o->at[i][1] *= k * n;
+        o->at[i][2] = i * m * n;
+    }
+    return tap_gemm_batch(ctx, &g, o->n, (const int64_t(*)[3])o->at);
+}
+
+static tap_status linear_run(tap_ctx *ctx) {
+    operands o;
+    rescale r = {.o = &o, .y = ctx->out[0]};
+    if (r.y->count == 0) return TAP_OK;
+    tap_status s = take_operands(ctx, &o);
+    if (s != TAP_OK) return s;
+    int64_t *matrices = tap_scratch(ctx, (size_t)o.n * 2 * sizeof *matrices);
+    void *sums = tap_scratch(ctx, (size_t)r.y->count * sizeof(int32_t));
+    r.room = tap_scratch(ctx, (size_t)tap_workers(ctx) * 2 * (size_t)o.stack.n * sizeof *r.room);
+    if (!matrices || !sums || !r.room) return TAP_MEMORY;
+    r.a_matrix = matrices;
+    r.b_matrix = matrices + o.n;
+    for (int64_t i = 0; i < o.n; i++) r.a_matrix[i] = o.at[i][0], r.b_matrix[i] = o.at[i][1];
+    s = is_float8(o.a->dtype) ? sum_float8(ctx, &o, sums) : sum_products(ctx, &o, sums);
+    if (s != TAP_OK) return s;
+    r.sums = sums;
+    r.a_scale = ctx->in[o.p->a_scale];
+    r.b_scale = ctx->in[o.p->b_scale];
+    r.y_scale = tap_real_at(ctx->in[o.p->y_scale], 0);
+    r.y_zero = tap_real_at(ctx->in[o.p->y_zero], 0);
+    tap_parallel(ctx, r.y->count / o.stack.n, tap_max64(1, 8192 / o.stack.n), rescale_task, &r);
+    return TAP_OK;
+}
+
+static const tap_op ops[] = {
+    {.name = "MatMulInteger",
+     .since = 10,
+     .in_min = 2,
+     .in_max = 4,
+     .out_min = 1,
+     .out_max = 1,
+     .flags = TAP_PACKS,
+     .dtypes = TAP_TYPES_QUANT8,
+     .packed_inputs = 1 << 1 | 1 << 3,
+     .prepare = integer_prepare,
+     .infer = integer_infer,
+     .pack = integer_pack,
+     .run = integer_run,
+     .data = &integer_places},
+    {.name = "QLinearMatMul",
+     .since = 10,
+     .in_min = 8,
+     .in_max = 8,
+     .out_min = 1,
+     .out_max = 1,
+     .flags = TAP_PACKS,
+     .dtypes = TAP_TYPES_QUANT8 | TAP_TYPES_FLOAT8,
+     .packed_inputs = 1 << 3 | 1 << 5,
+     .prepare = integer_prepare,
+     .infer = integer_infer,
+     .pack = integer_pack,
+     .run = linear_run,
+     .data = &linear_places},
+    {0},
+};
+
+TAP_DEFINE_FAMILY(matmul_integer, ops);
