@@ -154,12 +154,11 @@ static bool count_ints(int64_t start, int64_t limit, int64_t delta, int64_t *n) 
     return count <= INT64_MAX;
 }
 
-/* The difference is one of T's, as in the languages that Range comes from; the quotient is float64. */
+/* The same in float64, whatever the type. */
 static bool count_floats(const tap_tensor *start, const tap_tensor *limit, const tap_tensor *delta,
                          int64_t *n) {
     double a = tap_real_at(start, 0), b = tap_real_at(limit, 0), d = tap_real_at(delta, 0);
-    double way = start->dtype == TAP_DOUBLE ? b - a : (double)((float)b - (float)a);
-    double count = ceil(way / d);
+    double count = ceil((b - a) / d);
     *n = count > 0 && count < 0x1p62 ? (int64_t)count : 0;
     return !isnan(count) && count < 0x1p62;
 }

@@ -78,7 +78,9 @@ static double padded_place(const sample_state *s, double c, int64_t d, bool wide
     double v = place_of(s, c, d, wide), lo = s->align ? 0 : -0.5, hi = (double)d - (s->align ? 1 : 0.5);
     if (s->mode == SAMPLE_NEAREST) v = nearbyint(v);
     if (v >= lo && v <= hi) return v;
-    if (s->padding == PADDING_BORDER) return isnan(v) ? 0 : fmin(fmax(v, 0), (double)(d - 1));
+    /* The border goes on for ever: a cubic that reaches into the image is not moved to its edge. */
+    double beyond = s->mode == SAMPLE_CUBIC ? 3 : 0;
+    if (s->padding == PADDING_BORDER) return isnan(v) ? 0 : fmin(fmax(v, -beyond), (double)(d - 1) + beyond);
     return s->padding == PADDING_REFLECTION ? reflect(v, lo, hi) : v;
 }
 

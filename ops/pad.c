@@ -232,8 +232,7 @@ static tap_status pad_infer(tap_ctx *ctx) {
         if (!known) y.dims[i] = touched >> i & 1 ? -1 : x->dims[i];
         if (!known || x->dims[i] < 0) continue;
         if (!tap_add64(x->dims[i], b.before[i], &y.dims[i]) ||
-            !tap_add64(y.dims[i], b.after[i], &y.dims[i]) || y.dims[i] < 0 || b.before[i] < -x->dims[i] ||
-            b.after[i] < -x->dims[i])
+            !tap_add64(y.dims[i], b.after[i], &y.dims[i]) || y.dims[i] < 0)
             return tap_fail(ctx, tap_misfit(ctx),
                             "pads %lld and %lld do not suit the %lld elements of axis %d",
                             (long long)b.before[i], (long long)b.after[i], (long long)x->dims[i], i);

@@ -60,7 +60,7 @@ static cut clamp(int64_t start, int64_t end, int64_t step, int64_t d) {
     end = tap_max64(lo, tap_min64(end, hi));
     int64_t way = step > 0 ? end - start : start - end;
     uint64_t stride = step > 0 ? (uint64_t)step : 0 - (uint64_t)step;
-    cut c = {start, step, way <= 0 ? 0 : (int64_t)((uint64_t)(way - 1) / stride) + 1};
+    cut c = {start, step, way <= 0 || d == 0 ? 0 : (int64_t)((uint64_t)(way - 1) / stride) + 1};
     if (c.count <= 1) c.step = 1;
     return c;
 }
