@@ -434,7 +434,8 @@ static tap_status take_output(tap_session *s, size_t i, tap_error *err) {
     *v = (tap_value){.kind = TAP_KIND_TENSOR, .tensor = slot->tensor};
     atomic_init(&v->refs, 1);
     s->outputs[i] = slot->kind == TAP_KIND_TENSOR ? v : slot->value;
-    if (slot->place != TAP_AT_INPUT) return TAP_OK;
+    bool callers = slot->place == TAP_AT_INPUT || (slot->held && slot->held->budget != &s->model->budget);
+    if (!callers) return TAP_OK;
     s->outputs[i] = s->copies[i] = tap_value_make_copy(&s->model->budget, s->outputs[i]);
     return s->copies[i] ? TAP_OK : tap_error_no_memory(err, tap_tensor_bytes(&slot->tensor));
 }

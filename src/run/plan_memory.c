@@ -45,7 +45,10 @@ static void place_made(tap_plan *p) {
             tap_slot *y = s->out[i];
             if (y->place != TAP_AT_NONE || y->root != (int32_t)(y - p->slots)) continue;
             bool bodies = s->work.node && s->work.node->op->flags & TAP_HAS_BODY;
-            y->place = y->is_static && !bodies && y->tensor.dtype != TAP_STRING ? TAP_AT_ARENA : TAP_AT_RUN;
+            /* A view that place_views left alone has an input whose place is found while running. */
+            bool view = s->kind == TAP_STEP_VIEW;
+            y->place =
+                y->is_static && !bodies && !view && y->tensor.dtype != TAP_STRING ? TAP_AT_ARENA : TAP_AT_RUN;
         }
     }
 }
@@ -68,6 +71,17 @@ static void find_lifetimes(tap_plan *p) {
         /* Bodies read what they capture while the node runs. */
         const tap_node *n = s->work.node;
         for (int32_t i = 0; n && i < n->n_captures; i++) use(p, tap_plan_slot(p, n->captures[i]), (int32_t)k);
+    }
+}
+
+/* A view whose shape is found while running is memory of its input all the same: this must stay as long as
+ * the view. From the last step back, for views of views. */
+static void hold_for_views(tap_plan *p) {
+    for (size_t k = p->n_steps; k-- > 0;) {
+        const tap_step *s = p->steps[k];
+        if (s->kind != TAP_STEP_VIEW || !s->out[0]) continue;
+        tap_slot *x = root_of(p, s->in[0]), *y = root_of(p, s->out[0]);
+        if (x->last < y->last) x->last = y->last;
     }
 }
 
@@ -193,6 +207,7 @@ tap_status tap_plan_memory(tap_frame *f, tap_plan *p, tap_error *err) {
     place_made(p);
     find_lifetimes(p);
     mark_outputs(f, p, (int32_t)p->n_steps);
+    hold_for_views(p);
     place_in_place(p);
     tap_status st = pack_arena(p, err);
     if (st != TAP_OK) return st;
