@@ -24,7 +24,6 @@ typedef struct svm_state {
     int64_t n_classes;
     const int64_t *per_class;     /* support vectors of each class, one after the other                */
     const float *prob_a, *prob_b; /* one a pair of classes; NULL: scores are no probabilities          */
-    bool all_positive;            /* no coefficient is below 0                                         */
 } svm_state;
 
 /* ---- prepare ------------------------------------------------------------------------------------------- */
@@ -113,9 +112,6 @@ static tap_status classifier_prepare(tap_ctx *ctx, void **state) {
     if (status == TAP_OK) status = read_kernel(ctx, s);
     if (status == TAP_OK) status = check_classifier(ctx, s);
     if (status == TAP_OK) status = read_probabilities(ctx, s);
-    s->all_positive = true;
-    for (size_t i = 0; i < s->n_coefficients; i++)
-        if (s->coefficients[i] < 0) s->all_positive = false;
     return status;
 }
 
@@ -266,21 +262,12 @@ static void couple(const svm_state *s, const svm_room *m, double *p) {
     }
 }
 
-/* The label where one score decides between two classes; `best` is what has most votes or the largest score,
- * `weight` how many or how large. */
-static int64_t binary_label(const svm_state *s, int64_t best, double weight) {
-    if (s->classes.n != 2) return weight > 0;
-    if (s->prob_a) return best;
-    if (s->n_vectors > 0) return best;
-    return weight > 0 && !s->all_positive ? 1 : weight >= 0.5 && s->all_positive ? 1 : best;
-}
-
 static int64_t classify(const svm_state *s, const svm_room *m) {
     if (s->n_vectors == 0) {
         for (int64_t k = 0; k < s->n_classes; k++)
             m->score[k] = (double)s->rho[0] + dot(s->coefficients + k * s->n_features, m->x, s->n_features);
-        int64_t best = tap_largest(m->score, s->n_classes);
-        return s->n_rho == 1 ? binary_label(s, best, m->score[best]) : best;
+        /* Without labels the one score says yes or no. */
+        return s->classes.n == 0 ? m->score[0] > 0 : tap_largest(m->score, s->n_classes);
     }
     score_pairs(s, m);
     if (s->prob_a) {

@@ -83,8 +83,13 @@ def run(command, timeout=600, env=None, cwd=None):
 
 
 def first_line(text):
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[0].strip() if lines else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0] if lines else ""
+
+
+def first_lines(text, n=3):
+    """The beginning of a message, in one line."""
+    return " | ".join([line.strip() for line in text.splitlines() if line.strip()][:n])[:300]
 
 
 # ---- Models with data ----------------------------------------------------------------------------------------
@@ -215,8 +220,10 @@ def find_cases(folders, only, made):
                 name = os.path.relpath(os.path.join(folder, file), top)
                 name = name[:-len("/model.onnx")] if name.endswith("/model.onnx") else name[:-len(".onnx")]
                 model = os.path.join(folder, file)
-                if file.startswith("invalid"):
-                    cases = [Case(name, model, refuse=True)]
+                origin = read_json(os.path.join(folder, "origin.json"))
+                if file.startswith("invalid") or origin.get("nonstandard"):
+                    inputs = existing(os.path.join(folder, "inputs.npz"))
+                    cases = [Case(name, model, inputs, refuse=True)]
                 else:
                     cases = list(data_folder(folder, model, name)) or list(npz_cases(folder, file, name))
                     if not cases:

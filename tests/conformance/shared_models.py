@@ -43,7 +43,7 @@ class Model:
         if result.status == 0 and os.path.exists(out):
             return common.read_npz(out)
         what = "timed out" if result.timed_out else f"exit {result.status}"
-        self.fail("runs", f"{label}: {what}: {common.first_line(result.err)}"[:300])
+        self.fail("runs", f"{label}: {what}: {common.first_lines(result.err)}")
         return None
 
 
@@ -118,17 +118,22 @@ def law_one(m, plain, tapped):
                 return m.fail("law 1", f"{label}: value {first} has other bits")
 
 
+def refuse(m):
+    """A file that is no runnable model: not to be loaded, or not to be run for want of its inputs."""
+    result = common.run([m.command, "run", m.case.model, *m.case.input_arguments()], timeout=m.options.timeout)
+    if result.status in (2, 3, 4) and result.err.strip():
+        m.row["runs"], m.row["reason"] = "refused", common.first_lines(result.err)
+    else:
+        m.fail("runs", f"exit {result.status}, not refused")
+    return m.row
+
+
 def judge(command, case, options):
     import onnx
     with tempfile.TemporaryDirectory() as folder:
         m = Model(command, case, folder, options)
         if case.refuse:
-            result = common.run([command, "info", case.model], timeout=options.timeout)
-            refused = result.status in (3, 4) and result.err.strip()
-            listed = result.status == 0 and "nsupported" in result.out
-            m.row["runs"] = "refused" if refused or listed else "NO"
-            m.row["reason"] = common.first_line(result.err) if refused else "" if listed else f"exit {result.status}, not refused"
-            return m.row
+            return refuse(m)
         if case.inputs is None:
             m.row["runs"], m.row["reason"] = "-", "no data"
             return m.row
