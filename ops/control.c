@@ -246,21 +246,17 @@ static int64_t known_trips(tap_ctx *ctx) {
     return trips == 0 || !tap_has_in(ctx, 1) ? trips : -1;
 }
 
-/* Output i, stacked from tensors of type `item`. Of a stack of none, dimensions that only a run would tell
- * are 0. */
+/* Output i, stacked from tensors of type `item`. */
 static tap_status stacked_type(tap_ctx *ctx, int i, const tap_type *item, int64_t trips) {
-    bool empty = trips == 0 && tap_infer_final(ctx);
     if (item->kind != TAP_KIND_TENSOR && item->kind != TAP_KIND_NONE)
         return tap_fail(ctx, TAP_MODEL, "output %d stacks what is no tensor", i);
     if (item->rank >= TAP_RANK_MAX)
         return tap_fail(ctx, TAP_UNSUPPORTED, "output %d has rank %d; the limit is %d", i, item->rank + 1,
                         TAP_RANK_MAX);
-    if (item->kind == TAP_KIND_NONE || (item->rank < 0 && !empty))
-        return tap_out_type(ctx, i, item->dtype, -1, NULL);
+    if (item->kind == TAP_KIND_NONE || item->rank < 0) return tap_out_type(ctx, i, item->dtype, -1, NULL);
     int64_t dims[TAP_RANK_MAX] = {trips};
-    int rank = item->rank < 0 ? 0 : item->rank;
-    for (int d = 0; d < rank; d++) dims[d + 1] = empty && item->dims[d] < 0 ? 0 : item->dims[d];
-    return tap_out_type(ctx, i, item->dtype, rank + 1, dims);
+    memcpy(dims + 1, item->dims, (size_t)item->rank * sizeof *dims);
+    return tap_out_type(ctx, i, item->dtype, item->rank + 1, dims);
 }
 
 static tap_status loop_outputs(tap_ctx *ctx, const tap_carry *c, int64_t trips) {
@@ -380,18 +376,23 @@ static tap_status loop_iterations(loop *l, int64_t *n) {
     return s;
 }
 
-/* Output i of a loop without iterations: its carried value as it came in. An empty stack was made by infer.
- */
+/* A stack of no tensors: dimensions that only a run would have told are 0. */
+static tap_status empty_stack(loop *l, int i) {
+    const tap_type *t = tap_out_inferred(l->ctx, i);
+    int64_t dims[TAP_RANK_MAX] = {0};
+    if (!t || t->kind != TAP_KIND_TENSOR || t->dtype == TAP_UNDEFINED)
+        return tap_fail(l->ctx, TAP_RUN,
+                        "no iteration ran, and the body does not tell the dtype of output %d", i);
+    for (int d = 1; d < t->rank; d++) dims[d] = tap_max64(0, t->dims[d]);
+    return tap_out(l->ctx, i, t->dtype, t->rank < 1 ? 1 : t->rank, dims) ? TAP_OK : TAP_MEMORY;
+}
+
+/* Output i of a loop without iterations: its carried value as it came in, or an empty stack. */
 static tap_status untouched(loop *l, int i) {
-    if ((size_t)i < l->s->n_carried) {
-        if (!tap_in_value(l->ctx, 2 + i)) return tap_set_out(l->ctx, i, NULL);
-        tap_value *v = tap_keep_in(l->ctx, 2 + i);
-        return v ? tap_set_out(l->ctx, i, v) : TAP_MEMORY;
-    }
-    if (l->ctx->out[i]) return TAP_OK;
-    return tap_fail(l->ctx, TAP_RUN,
-                    "no iteration ran, and the body does not tell the dtype of scan output %zu",
-                    (size_t)i - l->s->n_carried);
+    if ((size_t)i >= l->s->n_carried) return empty_stack(l, i);
+    if (!tap_in_value(l->ctx, 2 + i)) return tap_set_out(l->ctx, i, NULL);
+    tap_value *v = tap_keep_in(l->ctx, 2 + i);
+    return v ? tap_set_out(l->ctx, i, v) : TAP_MEMORY;
 }
 
 static tap_status loop_finish(loop *l, int64_t n) {

@@ -69,7 +69,18 @@ static tap_status scan_prepare(tap_ctx *ctx, void **state) {
 /* Sizes that all operands share; -1 = unknown. */
 typedef struct scan_sizes {
     int64_t batch, length;
+    bool now; /* of the tensors that run has, not of the types that infer knows */
 } scan_sizes;
+
+static tap_type input_type(const tap_ctx *ctx, int i, const scan_sizes *sizes) {
+    tap_type t = {.kind = TAP_KIND_NONE, .rank = -1};
+    if (!sizes->now) return tap_in_type(ctx, i) ? *tap_in_type(ctx, i) : t;
+    const tap_tensor *x = ctx->in[i];
+    if (!x) return t;
+    t = (tap_type){.kind = TAP_KIND_TENSOR, .dtype = x->dtype, .rank = x->rank};
+    memcpy(t.dims, x->dims, (size_t)x->rank * sizeof *t.dims);
+    return t;
+}
 
 static tap_status agree(tap_ctx *ctx, int64_t *known, int64_t dim, int input, const char *what) {
     if (dim < 0) return TAP_OK;
@@ -88,9 +99,8 @@ static void drop_axis(tap_type *t, int axis) {
 
 /* The type that input i has for one row of the batch, which is itself without a batch axis. */
 static tap_status row_type(tap_ctx *ctx, const scan_state *s, int i, scan_sizes *sizes, tap_type *t) {
-    const tap_type *in = tap_in_type(ctx, i);
-    *t = in ? *in : (tap_type){.kind = TAP_KIND_NONE, .rank = -1};
-    if (in && in->kind != TAP_KIND_TENSOR && in->kind != TAP_KIND_NONE)
+    *t = input_type(ctx, i, sizes);
+    if (t->kind != TAP_KIND_TENSOR && t->kind != TAP_KIND_NONE)
         return tap_fail(ctx, TAP_MODEL, "input %d has to be a tensor", i);
     if (!s->batched || t->rank < 0) return TAP_OK;
     if (t->rank == 0)
@@ -130,13 +140,6 @@ static tap_status stack_dims(tap_ctx *ctx, const scan_state *s, size_t k, const 
     return TAP_OK;
 }
 
-/* Where no run will tell, unknown dimensions of what has no elements are 0. */
-static void close_empty(tap_ctx *ctx, const scan_sizes *sizes, int rank, int64_t *dims) {
-    if (!tap_infer_final(ctx) || (sizes->length != 0 && sizes->batch != 0)) return;
-    for (int i = 0; i < rank; i++)
-        if (dims[i] < 0) dims[i] = 0;
-}
-
 static tap_status stacked_type(tap_ctx *ctx, const scan_state *s, size_t k, const tap_type *t,
                                const scan_sizes *sizes) {
     int i = (int)(s->n_states + k), rank;
@@ -144,7 +147,6 @@ static tap_status stacked_type(tap_ctx *ctx, const scan_state *s, size_t k, cons
     if (t->kind != TAP_KIND_TENSOR || t->rank < 0) return tap_out_type(ctx, i, t->dtype, -1, NULL);
     tap_status status = stack_dims(ctx, s, k, t, sizes, dims, &rank);
     if (status != TAP_OK) return status;
-    close_empty(ctx, sizes, rank, dims);
     return tap_out_type(ctx, i, t->dtype, rank, dims);
 }
 
@@ -160,16 +162,16 @@ static tap_status state_out_type(tap_ctx *ctx, const scan_state *s, size_t k, co
 
 /* Scan-8: lengths, one a row of the batch. */
 static tap_status check_lengths(tap_ctx *ctx, scan_sizes *sizes) {
-    const tap_type *t = tap_in_type(ctx, 0);
-    if (!t || t->kind == TAP_KIND_NONE) return TAP_OK;
-    if ((t->dtype != TAP_INT64 && t->dtype != TAP_UNDEFINED) || (t->rank != 1 && t->rank != -1))
+    tap_type t = input_type(ctx, 0, sizes);
+    if (t.kind == TAP_KIND_NONE) return TAP_OK;
+    if ((t.dtype != TAP_INT64 && t.dtype != TAP_UNDEFINED) || (t.rank != 1 && t.rank != -1))
         return tap_fail(ctx, TAP_MODEL, "sequence_lens has to be int64[batch]");
-    return t->rank == 1 ? agree(ctx, &sizes->batch, t->dims[0], 0, "a batch of") : TAP_OK;
+    return t.rank == 1 ? agree(ctx, &sizes->batch, t.dims[0], 0, "a batch of") : TAP_OK;
 }
 
 static tap_status scan_infer(tap_ctx *ctx) {
     const scan_state *s = ctx->state;
-    scan_sizes sizes = {-1, -1};
+    scan_sizes sizes = {-1, -1, false};
     tap_carry c = {s->body, s->n_states + s->n_in, s->n_states + s->n_out, 0, 0, s->n_states, NULL, NULL,
                    NULL};
     tap_type *slice = tap_scratch(ctx, s->n_in * sizeof *slice), t;
@@ -364,23 +366,39 @@ static tap_status scan_row(scan *c) {
     return s;
 }
 
-/* States of a Scan without a batch are handed on; a stack that no step has filled was made by infer. */
+/* Output i where no step ran. What the sizes of the inputs do not tell, and inference did not find, is 0. */
+static tap_status empty_output(scan *c, int i) {
+    const tap_type *t = tap_out_inferred(c->ctx, i);
+    int skip = c->s->batched ? 1 : 0, axis = 0;
+    size_t k = (size_t)i - c->s->n_states;
+    bool is_state = (size_t)i < c->s->n_states;
+    if (!t || t->kind != TAP_KIND_TENSOR || t->dtype == TAP_UNDEFINED)
+        return tap_fail(c->ctx, TAP_RUN, "no step ran, and the body does not tell the dtype of output %d", i);
+    int rank = t->rank < 0 ? skip + !is_state : t->rank;
+    int64_t dims[TAP_RANK_MAX] = {0};
+    for (int d = 0; d < t->rank; d++) dims[d] = tap_max64(0, t->dims[d]);
+    if (skip) dims[0] = c->sizes.batch;
+    if (!is_state && tap_axis(c->s->out_axes ? c->s->out_axes[k] : 0, rank - skip, &axis))
+        dims[skip + axis] = c->sizes.length;
+    tap_tensor *y = tap_out(c->ctx, i, t->dtype, rank, dims);
+    if (!y) return TAP_MEMORY;
+    memset(y->data, 0, (size_t)y->count * tap_dtype_bytes(y->dtype));
+    return TAP_OK;
+}
+
+/* States of a Scan without a batch are handed on; what no step has filled is made. */
 static tap_status scan_finish(scan *c) {
     tap_ctx *ctx = c->ctx;
     tap_status s = TAP_OK;
     for (int i = 0; i < ctx->n_out && s == TAP_OK; i++) {
         size_t k = (size_t)i;
         if (!tap_has_out(ctx, i)) continue;
-        if (k < c->s->n_states) {
-            if (c->s->batched) continue;
+        if (k < c->s->n_states && !c->s->batched) {
             tap_value *v = c->held[k] ? c->held[k] : tap_keep_in(ctx, c->s->first + i);
             c->held[k] = NULL;
             s = v ? tap_set_out(ctx, i, v) : TAP_MEMORY;
         } else if (!c->y[k]) {
-            if (!ctx->out[i])
-                return tap_fail(ctx, TAP_RUN,
-                                "no step ran, and the body does not tell the shape of output %d", i);
-            memset(ctx->out[i]->data, 0, (size_t)ctx->out[i]->count * tap_dtype_bytes(ctx->out[i]->dtype));
+            s = empty_output(c, i);
         }
     }
     return s;
@@ -398,16 +416,25 @@ static tap_status scan_lists(scan *c) {
     return TAP_OK;
 }
 
+/* What infer checks as far as it is known then, of the inputs that are there now. */
+static tap_status check_inputs(scan *c) {
+    const scan_state *s = c->s;
+    tap_type t;
+    tap_status status = s->batched ? check_lengths(c->ctx, &c->sizes) : TAP_OK;
+    for (int i = s->first; i < c->ctx->n_in && status == TAP_OK; i++)
+        if (!c->ctx->in[i]) status = tap_fail(c->ctx, TAP_MODEL, "input %d has to be a tensor", i);
+    for (size_t k = 0; k < s->n_states && status == TAP_OK; k++)
+        status = row_type(c->ctx, s, s->first + (int)k, &c->sizes, &t);
+    for (size_t k = 0; k < s->n_in && status == TAP_OK; k++) status = slice_type(c->ctx, s, k, &c->sizes, &t);
+    if (!s->batched) c->sizes.batch = 1;
+    return status;
+}
+
 static tap_status scan_run(tap_ctx *ctx) {
-    scan c = {.ctx = ctx, .s = ctx->state};
-    const tap_tensor *x = ctx->in[c.s->first + (int)c.s->n_states];
-    const int64_t *dims;
-    int rank, axis = 0;
+    scan c = {.ctx = ctx, .s = ctx->state, .sizes = {-1, -1, true}};
     tap_status s = scan_lists(&c);
+    if (s == TAP_OK) s = check_inputs(&c);
     if (s != TAP_OK) return s;
-    row_of(&c, x, &rank, &dims);
-    tap_axis(c.s->in_axes ? c.s->in_axes[0] : 0, rank, &axis);
-    c.sizes = (scan_sizes){c.s->batched ? x->dims[0] : 1, dims[axis]};
     for (c.row = 0; c.row < c.sizes.batch && s == TAP_OK; c.row++) s = scan_row(&c);
     if (s == TAP_OK) s = scan_finish(&c);
     for (size_t k = 0; k < c.s->n_states + c.s->n_in; k++) tap_value_release(c.held[k]);

@@ -74,7 +74,9 @@ const tap_tensor *tap_in_known(const tap_ctx *ctx, int i) {
 const tap_type *tap_out_inferred(const tap_ctx *ctx, int i) {
     const tap_work *w = tap_work_of(ctx);
     if (!tap_has_out(ctx, i)) return NULL;
-    return w->out_slots ? &w->out_slots[i]->type : &w->node->graph->values[w->node->out[i]].type;
+    /* Nodes with bodies are planned without sizes; what the file tells of them stays true. */
+    bool planned = w->out_slots && !(w->node->op->flags & TAP_HAS_BODY);
+    return planned ? &w->out_slots[i]->type : &w->node->graph->values[w->node->out[i]].type;
 }
 
 bool tap_infer_final(const tap_ctx *ctx) {

@@ -1,0 +1,1 @@
+2Diyarbakır2	İstanbul

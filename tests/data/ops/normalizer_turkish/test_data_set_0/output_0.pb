@@ -1,0 +1,1 @@
+2DİYARBAKIR2	İSTANBUL
