@@ -11,34 +11,31 @@ typedef struct params {
     float alpha, beta;
 } params;
 
-#define T        float
-#define F(name)  name##_float
-#define EXP(x)   tap_expf(x)
-#define EXPM1(x) tap_expm1f(x)
-#define LOG1P(x) tap_log1pf(x)
-#define TANH(x)  tap_tanhf(x)
-#define ERF(x)   tap_erff(x)
-#define ABS(x)   fabsf(x)
-#define SELECT   tap_select
+#define T             float
+#define F(name)       name##_float
+#define EXP(x)        tap_expf(x)
+#define EXPM1(x)      tap_expm1f(x)
+#define LOG1P(x)      tap_log1pf(x)
+#define NORMAL_CDF(x) tap_normal_cdff(x)
+#define ABS(x)        fabsf(x)
+#define SELECT        tap_select
 #include "activation.inc"
 #undef T
 #undef F
 #undef EXP
 #undef EXPM1
 #undef LOG1P
-#undef TANH
-#undef ERF
+#undef NORMAL_CDF
 #undef ABS
 #undef SELECT
 
-#define T        double
-#define F(name)  name##_double
-#define EXP(x)   exp(x)
-#define EXPM1(x) expm1(x)
-#define LOG1P(x) log1p(x)
-#define TANH(x)  tanh(x)
-#define ERF(x)   erf(x)
-#define ABS(x)   fabs(x)
+#define T             double
+#define F(name)       name##_double
+#define EXP(x)        exp(x)
+#define EXPM1(x)      expm1(x)
+#define LOG1P(x)      log1p(x)
+#define NORMAL_CDF(x) (0.5 * erfc((x) * -0.70710678118654752440))
+#define ABS(x)        fabs(x)
 #include "activation.inc"
 
 /* ---- Loops ----------------------------------------------------------------------------------------- */
