@@ -123,13 +123,13 @@ typedef struct mod_state {
 /* The signs' rules are those of Mod-28; a zero takes the divisor's sign. */
 static inline double floor_mod(double a, double b) {
     double r = fmod(a, b);
-    if (r != 0) return (r < 0) != (b < 0) ? (isinf(b) ? b : r + b) : r;
-    return r == 0 ? copysign(0.0, b) : r;
+    if (r != 0) return (r < 0) != (b < 0) ? r + b : r;
+    return copysign(0.0, b);
 }
 
 static inline float floor_mod_float(float a, float b) {
     float r = fmodf(a, b);
-    if (r != 0) return (r < 0) != (b < 0) ? (isinf(b) ? b : r + b) : r;
+    if (r != 0) return (r < 0) != (b < 0) ? r + b : r;
     return copysignf(0.0f, b);
 }
 

@@ -117,12 +117,9 @@ bool tap_decimal_parse(const char *s, size_t n, tap_decimal *out) {
 /* Whether x, read back from text, is the same number of type t. */
 static bool leads_back(tap_dtype t, const char *text, double x) {
     if (t == TAP_DOUBLE) return strtod(text, NULL) == x;
-    if (t == TAP_FLOAT) return (double)strtof(text, NULL) == x;
-    float y = tap_f64_to_f32_odd(strtod(text, NULL));
-    char room[2];
-    tap_floats_from_f32(t, 1, &y, room);
-    tap_floats_to_f32(t, 1, room, &y);
-    return (double)y == x;
+    if (t == TAP_FLOAT16)
+        return (double)tap_f16_to_f32(tap_f32_to_f16(tap_f64_to_f32_odd(strtod(text, NULL)))) == x;
+    return (double)strtof(text, NULL) == x;
 }
 
 /* Digits of |x| and the power of ten of the first; the count of digits. */

@@ -17,8 +17,8 @@ bool tap_decimal_parse(const char *s, size_t n, tap_decimal *out);
 
 #define TAP_DECIMAL_CHARS 40
 
-/* Fewest digits that lead back to x in type t, a float (of any width); in plain notation from 1e-4 to 1e16,
- * "inf", "nan". Returns the length. out: TAP_DECIMAL_CHARS bytes. */
+/* Fewest digits that lead back to x in type t: DOUBLE, FLOAT or FLOAT16 (other floats: in FLOAT); in plain
+ * notation from 1e-4 to 1e16, "inf", "nan". Returns the length. out: TAP_DECIMAL_CHARS bytes. */
 size_t tap_decimal_format(tap_dtype t, double x, char *out);
 
 #endif
