@@ -73,15 +73,16 @@ static void list_nodes(tap_model *m, const tap_graph *g) {
 }
 
 static tap_status make_lists(tap_model *m, tap_error *err) {
-    size_t n = 0;
-    for (size_t i = 0; i < m->bound.n_graphs; i++) n += m->bound.graphs[i]->n_values;
+    size_t n = (size_t)m->bound.n_values;
     m->values = tap_arena_array(&m->arena, n, sizeof *m->values);
     m->all_nodes = tap_arena_array(&m->arena, m->bound.n_nodes, sizeof *m->all_nodes);
     if (!m->values || !m->all_nodes) return tap_error_no_memory(err, n * sizeof *m->values);
     m->n_values = n;
     for (size_t i = 0; i < m->bound.n_graphs; i++) {
         tap_graph *g = m->bound.graphs[i];
-        for (size_t v = 0; v < g->n_values; v++) m->values[g->values[v].global] = (tap_vref){g, (tap_vid)v};
+        for (size_t v = 0; v < g->n_values; v++)
+            if (g->values[v].outer == TAP_NO_VALUE)
+                m->values[g->values[v].global] = (tap_vref){g, (tap_vid)v};
     }
     list_nodes(m, m->bound.main);
     m->n_inputs = m->bound.main->n_inputs;
@@ -93,13 +94,13 @@ static tap_status make_lists(tap_model *m, tap_error *err) {
 static tap_status model_build(tap_model *m, const tap_model_options *o, tap_error *err) {
     size_t n;
     const tap_family *const *own = tap_families(m->isa, &n);
-    const tap_family *first[32];
-    size_t n_first = 0;
+    size_t n_first = o->ops ? o->ops->n_families : 0;
     if (o->ops && o->ops->abi != TAP_OP_ABI)
         return tap_error_set(err, TAP_USAGE, "the operators were built for ABI %d, this library has %d",
                              o->ops->abi, TAP_OP_ABI);
-    for (size_t i = 0; o->ops && i < o->ops->n_families && n_first < TAP_COUNT_OF(first); i++)
-        first[n_first++] = &o->ops->families[i];
+    const tap_family **first = tap_arena_array(&m->arena, n_first, sizeof *first);
+    if (!first) return tap_error_no_memory(err, n_first * sizeof *first);
+    for (size_t i = 0; i < n_first; i++) first[i] = &o->ops->families[i];
     if (!tap_lookup_init(&m->lookup, &m->budget, first, n_first, own, n))
         return tap_error_no_memory(err, sizeof m->lookup);
     m->bound = (tap_bound){.src = &m->src, .budget = &m->budget, .arena = &m->arena, .lookup = &m->lookup};

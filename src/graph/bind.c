@@ -4,7 +4,6 @@
 
 #include "graph/scope.h"
 
-#define NODES_MAX (1 << 22)
 #define DEPTH_MAX 100
 
 tap_graph *tap_graph_new(tap_binder *bd, tap_graph *parent, tap_node *owner, const tap_src_graph *src) {
@@ -37,9 +36,11 @@ tap_graph *tap_graph_new(tap_binder *bd, tap_graph *parent, tap_node *owner, con
 
 bool tap_graph_add_node(tap_binder *bd, tap_graph *g, tap_node *n) {
     tap_bound *b = bd->b;
-    if (++b->n_nodes > NODES_MAX) {
+    /* Bodies that functions are given are not counted ahead. */
+    if (++b->n_nodes > bd->nodes_max) {
         tap_error_set(bd->err, TAP_MODEL,
-                      "the model has more than %d nodes once its functions are written out", NODES_MAX);
+                      "the model has more than %" PRIu64 " nodes once its functions are written out",
+                      bd->nodes_max);
         return false;
     }
     if (g->n_nodes == g->room_nodes) {
@@ -62,11 +63,23 @@ bool tap_graph_add_node(tap_binder *bd, tap_graph *g, tap_node *n) {
     return true;
 }
 
-static tap_status made_twice(tap_binder *bd, const tap_scope *s, const char *name, const char *by) {
+/* n: the node that makes it again, at `index`; NULL: `by` does. */
+static tap_status made_twice(tap_binder *bd, const tap_scope *s, const char *name, const char *by,
+                             const tap_src_node *n, size_t index) {
+    char address[256] = "", text[600];
+    tap_text a = {address, sizeof address, 0}, t = {text, sizeof text, 0};
+    if (n && *n->name)
+        tap_text_add(&a, "%s%s", s->prefix, n->name);
+    else if (n)
+        tap_text_add(&a, "%s#%zu:%s", s->prefix, index, n->op);
+    if (n)
+        tap_text_add(&t, "node '%s' (%s)", address, n->op);
+    else
+        tap_text_add(&t, "%s", by);
     tap_error_set(bd->err, TAP_MODEL,
                   "value '%s%s' is made twice: the second time by %s. Every name may be given once",
-                  s->prefix, name, by);
-    tap_error_where(bd->err, NULL, NULL, name);
+                  s->prefix, name, text);
+    tap_error_where(bd->err, address, n ? n->op : "", name);
     return TAP_MODEL;
 }
 
@@ -74,22 +87,28 @@ static bool defined_here(const tap_scope *s, const char *name) {
     return tap_map_get(&s->names, name, -2) != -2;
 }
 
-static tap_status define_outputs(tap_binder *bd, tap_scope *s, const tap_src_node *n) {
+static bool add_alias(tap_binder *bd, const tap_scope *s, tap_vid v, const char *name) {
+    tap_gvalue *x = &s->graph->values[v];
+    tap_alias *a = tap_arena_alloc(bd->b->arena, sizeof *a);
+    if (!a) return false;
+    *a = (tap_alias){tap_arena_printf(bd->b->arena, "%s%s", s->prefix, name), x->aliases};
+    x->aliases = a;
+    return a->path != NULL;
+}
+
+static tap_status define_outputs(tap_binder *bd, tap_scope *s, const tap_src_node *n, size_t index) {
     for (size_t k = 0; k < n->n_outputs; k++) {
         const char *name = n->outputs[k];
         if (!*name) continue;
         tap_vid v = tap_map_get(&s->names, name, TAP_NO_VALUE);
         /* An output of a function is there already, waiting for the node that makes it: slot -1 marks it. */
         if (v != TAP_NO_VALUE && s->graph->values[v].slot == -1) {
+            if (!add_alias(bd, s, v, name)) return tap_error_no_memory(bd->err, sizeof(tap_alias));
             s->graph->values[v].slot = 0;
-            s->graph->values[v].alias = tap_arena_printf(bd->b->arena, "%s%s", s->prefix, name);
             continue;
         }
         if (defined_here(s, name)) {
-            char by[300];
-            tap_text t = {by, sizeof by, 0};
-            tap_text_add(&t, "node '%s' (%s)", n->name, n->op);
-            return made_twice(bd, s, name, by);
+            return made_twice(bd, s, name, NULL, n, index);
         }
         if (tap_scope_define(bd, s, name) == TAP_NO_VALUE) return bd->err ? bd->err->code : TAP_MEMORY;
     }
@@ -185,7 +204,7 @@ static tap_status bind_inputs(tap_binder *bd, tap_scope *s, tap_node *n) {
     return TAP_OK;
 }
 
-static const tap_src_function *find_function(const tap_binder *bd, const tap_src_node *n) {
+const tap_src_function *tap_find_function(const tap_binder *bd, const tap_src_node *n) {
     if (!bd->b->src->n_functions) return NULL;
     char key[512] = "";
     tap_text t = {key, sizeof key, 0};
@@ -225,7 +244,7 @@ static void find_operator(tap_binder *bd, const tap_scope *s, tap_node *n) {
 static tap_status bind_node(tap_binder *bd, tap_scope *s, const tap_src_node *src, size_t index) {
     tap_node *n = new_node(bd, s, src, index);
     if (!n) return tap_error_no_memory(bd->err, sizeof *n);
-    const tap_src_function *f = find_function(bd, src);
+    const tap_src_function *f = tap_find_function(bd, src);
     tap_status st = bind_attrs(bd, s, n, !f);
     if (st == TAP_OK) st = bind_inputs(bd, s, n);
     if (st != TAP_OK) return st;
@@ -257,7 +276,7 @@ tap_status tap_bind_identity(tap_binder *bd, tap_scope *s, const char *address, 
 
 tap_status tap_bind_nodes(tap_binder *bd, tap_scope *s, const tap_src_node *nodes, size_t n) {
     tap_status st = TAP_OK;
-    for (size_t i = 0; i < n && st == TAP_OK; i++) st = define_outputs(bd, s, &nodes[i]);
+    for (size_t i = 0; i < n && st == TAP_OK; i++) st = define_outputs(bd, s, &nodes[i], i);
     for (size_t i = 0; i < n && st == TAP_OK; i++) st = bind_node(bd, s, &nodes[i], i);
     return st;
 }
@@ -286,7 +305,7 @@ static tap_status bind_borders(tap_binder *bd, tap_graph *g, tap_scope *s) {
         const char *name = src->inputs[i].name;
         if (!*name)
             return tap_error_set(bd->err, TAP_MODEL, "graph '%s': input %zu has no name", src->name, i);
-        if (defined_here(s, name)) return made_twice(bd, s, name, "the graph's inputs");
+        if (defined_here(s, name)) return made_twice(bd, s, name, "the graph's inputs", NULL, 0);
         g->inputs[i] = tap_scope_define(bd, s, name);
         if (g->inputs[i] == TAP_NO_VALUE) return TAP_MEMORY;
         g->values[g->inputs[i]].is_input = true;
@@ -296,7 +315,8 @@ static tap_status bind_borders(tap_binder *bd, tap_graph *g, tap_scope *s) {
         if (!*name)
             return tap_error_set(bd->err, TAP_MODEL, "graph '%s': initializer %zu has no name", src->name, i);
         tap_vid v = tap_map_get(&s->names, name, TAP_NO_VALUE);
-        if (v != TAP_NO_VALUE && g->values[v].init) return made_twice(bd, s, name, "the initializers");
+        if (v != TAP_NO_VALUE && g->values[v].init)
+            return made_twice(bd, s, name, "the initializers", NULL, 0);
         if (v == TAP_NO_VALUE) v = tap_scope_define(bd, s, name);
         if (v == TAP_NO_VALUE) return TAP_MEMORY;
         g->values[v].init = &src->inits[i];
@@ -350,8 +370,11 @@ static tap_status index_functions(tap_binder *bd) {
 /* Numbers all values of the model as they come to be when it runs: a graph's borders, then what its nodes
  * make, each after what its bodies make. */
 static void number_values(tap_graph *g, int32_t *next) {
-    for (size_t v = 0; v < g->n_values; v++)
-        if (!g->values[v].producer) g->values[v].global = (*next)++;
+    for (size_t v = 0; v < g->n_values; v++) {
+        tap_gvalue *x = &g->values[v];
+        if (!x->producer)
+            x->global = x->outer == TAP_NO_VALUE ? (*next)++ : g->parent->values[x->outer].global;
+    }
     for (size_t k = 0; k < g->n_nodes; k++) {
         const tap_node *n = g->nodes[k];
         for (int32_t i = 0; i < n->n_attrs; i++)
@@ -375,13 +398,13 @@ tap_status tap_graph_bind(tap_bound *b, tap_error *err) {
         s->opsets = b->src->opsets;
         s->n_opsets = b->src->n_opsets;
         st = index_functions(&bd);
+        if (st == TAP_OK) st = tap_check_expansion(&bd);
         if (st == TAP_OK) st = bind_graph(&bd, b->main, s);
         /* Where a helper could only say "failed", the message holds the kind of failure. */
         if (st != TAP_OK && bd.err->code != TAP_OK) st = bd.err->code;
     }
     tap_scopes_free(&bd);
     tap_map_free(&bd.functions);
-    int32_t next = 0;
-    if (st == TAP_OK) number_values(b->main, &next);
+    if (st == TAP_OK) number_values(b->main, &b->n_values);
     return st;
 }

@@ -42,10 +42,16 @@ struct tap_node {
     uint8_t mark;       /* of a pass over the graph */
 };
 
+/* A path under which a function called a value that its caller calls otherwise. */
+typedef struct tap_alias {
+    const char *path;
+    const struct tap_alias *next;
+} tap_alias;
+
 typedef struct tap_gvalue {
     const char *name;         /* in the file */
     const char *full;         /* path: unique in the model */
-    const char *alias;        /* NULL, or the path under which a function called it */
+    const tap_alias *aliases; /* what functions called it, innermost first */
     tap_type type;            /* inferred from the file alone */
     const tap_type *declared; /* NULL, or what the file says */
     const char *const *dim_names;
@@ -96,6 +102,7 @@ typedef struct tap_bound {
     size_t n_nodes;   /* of all graphs: bounded */
     tap_node **calls; /* of functions, which were written out: only for selectors to find */
     size_t n_calls, room_calls;
+    int32_t n_values; /* of all graphs, captured ones once */
 } tap_bound;
 
 /* Binds names to values, writes functions out, orders nodes, finds operators. An operator that is not there

@@ -30,7 +30,8 @@ typedef struct tap_binder {
     tap_bound *b;
     tap_error *err;
     tap_scope *scopes;
-    tap_map functions; /* "domain:name:overload" -> index */
+    tap_map functions;  /* "domain:name:overload" -> index */
+    uint64_t nodes_max; /* of all graphs, functions written out */
 } tap_binder;
 
 tap_scope *tap_scope_new(tap_binder *bd, tap_graph *g, tap_scope *parent, const char *prefix);
@@ -51,6 +52,11 @@ tap_status tap_bind_nodes(tap_binder *bd, tap_scope *s, const tap_src_node *node
 tap_status tap_bind_infos(tap_binder *bd, tap_scope *s, const tap_src_value *infos, size_t n);
 /* A node of g that hands x on as y. */
 tap_status tap_bind_identity(tap_binder *bd, tap_scope *s, const char *address, tap_vid x, tap_vid y);
+/* The function that a node calls; NULL: it is an operator. */
+const tap_src_function *tap_find_function(const tap_binder *bd, const tap_src_node *n);
+/* Refuses a model whose functions would write out to far more nodes than its file has; sets nodes_max.
+ * Errors: TAP_MODEL, TAP_MEMORY. */
+tap_status tap_check_expansion(tap_binder *bd);
 bool tap_graph_add_node(tap_binder *bd, tap_graph *g, tap_node *n);
 
 #endif

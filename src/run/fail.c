@@ -18,10 +18,11 @@ static void describe_input(tap_text *t, const tap_work *w, int i) {
     if (n->in[i] == TAP_NO_VALUE) return;
     const tap_gvalue *v = &n->graph->values[n->in[i]];
     tap_text_add(t, "%s%s ", t->n ? ", " : "", v->full);
-    if (w->in_types)
-        tap_text_type(t, w->in_types[i]);
-    else
-        tap_text_type(t, &v->type);
+    /* Before inference: as the file declares it. */
+    const tap_type *type = w->in_types                                    ? w->in_types[i]
+                           : v->type.kind == TAP_KIND_NONE && v->declared ? v->declared
+                                                                          : &v->type;
+    tap_text_type(t, type);
     if (v->producer) tap_text_add(t, " by %s", v->producer->address);
 }
 

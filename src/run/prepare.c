@@ -1,6 +1,7 @@
 /* A model made ready when it is opened: attributes read, types inferred from the file alone, dtypes checked.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "run/work.h"
@@ -16,21 +17,33 @@ tap_gvalue *tap_constant_source(tap_graph *g, tap_vid v) {
     return NULL;
 }
 
+/* "2", "1 to 3", "at least 1" */
+static const char *span(char *room, size_t n, int min, int max) {
+    if (max < 0)
+        snprintf(room, n, "at least %d", min);
+    else if (min == max)
+        snprintf(room, n, "%d", min);
+    else
+        snprintf(room, n, "%d to %d", min, max);
+    return room;
+}
+
 static tap_status check_arity(tap_work *w) {
     const tap_node *n = w->node;
     const tap_op *op = n->op;
     int given = n->n_in;
+    char text[40];
     /* Absent inputs at the end are as good as none. */
     while (given > op->in_min && given > 0 && n->in[given - 1] == TAP_NO_VALUE) given--;
     if (given < op->in_min || (op->in_max >= 0 && given > op->in_max))
-        return tap_fail(&w->pub, TAP_MODEL, "it has %d inputs, this operator takes %d to %d", given,
-                        op->in_min, op->in_max < 0 ? INT16_MAX : op->in_max);
+        return tap_fail(&w->pub, TAP_MODEL, "it has %d input%s, this operator takes %s", given,
+                        given == 1 ? "" : "s", span(text, sizeof text, op->in_min, op->in_max));
     for (int i = 0; i < op->in_min && i < n->n_in; i++)
         if (n->in[i] == TAP_NO_VALUE && op->in_max >= 0)
             return tap_fail(&w->pub, TAP_MODEL, "input %d is missing", i);
     if (n->n_out < op->out_min || (op->out_max >= 0 && n->n_out > op->out_max))
-        return tap_fail(&w->pub, TAP_MODEL, "it has %d outputs, this operator gives %d to %d", n->n_out,
-                        op->out_min, op->out_max < 0 ? INT16_MAX : op->out_max);
+        return tap_fail(&w->pub, TAP_MODEL, "it has %d output%s, this operator gives %s", n->n_out,
+                        n->n_out == 1 ? "" : "s", span(text, sizeof text, op->out_min, op->out_max));
     return TAP_OK;
 }
 

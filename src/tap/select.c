@@ -25,13 +25,11 @@ static const tap_gvalue *value_at(const picker *p, size_t i) {
     return tap_vref_value(p->values[i]);
 }
 
-/* A captured value is the outer graph's; it is picked there. */
-static bool is_own(const tap_gvalue *v) {
-    return v->outer == TAP_NO_VALUE;
-}
-
 static bool is_name_of(const tap_gvalue *v, const char *name) {
-    return strcmp(v->full, name) == 0 || (v->alias && strcmp(v->alias, name) == 0);
+    if (strcmp(v->full, name) == 0) return true;
+    for (const tap_alias *a = v->aliases; a; a = a->next)
+        if (strcmp(a->path, name) == 0) return true;
+    return false;
 }
 
 static size_t pick_node_outputs(picker *p, const tap_node *n) {
@@ -91,7 +89,7 @@ static size_t pick_exact(picker *p, const char *name) {
     size_t count = 0;
     for (size_t i = 0; i < p->n; i++) {
         const tap_gvalue *v = value_at(p, i);
-        if (is_own(v) && is_name_of(v, name)) {
+        if (is_name_of(v, name)) {
             p->picked[i] = true;
             count++;
         }
@@ -105,7 +103,7 @@ static size_t pick_where(picker *p, value_test *test, const char *arg) {
     size_t count = 0;
     for (size_t i = 0; i < p->n; i++) {
         const tap_gvalue *v = value_at(p, i);
-        if (!is_own(v) || !test(v, p->values[i].graph, arg)) continue;
+        if (!test(v, p->values[i].graph, arg)) continue;
         p->picked[i] = true;
         count++;
     }
@@ -120,7 +118,11 @@ static bool is_made(const tap_gvalue *v, const tap_graph *g, const char *arg) {
 
 static bool is_like(const tap_gvalue *v, const tap_graph *g, const char *pattern) {
     (void)g;
-    return v->producer && (matches(pattern, v->full) || (v->alias && matches(pattern, v->alias)));
+    if (!v->producer) return false;
+    if (matches(pattern, v->full)) return true;
+    for (const tap_alias *a = v->aliases; a; a = a->next)
+        if (matches(pattern, a->path)) return true;
+    return false;
 }
 
 static bool is_input_like(const tap_gvalue *v, const tap_graph *g, const char *pattern) {

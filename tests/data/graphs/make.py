@@ -7,7 +7,8 @@ NAME.onnxtxt, in the text form of onnx.parser, becomes NAME.onnx and NAME.ref. T
 the graph, of its functions and of its bodies, iteration by iteration, under the names that selectors know them by, as
 onnx.reference computes them node by node. Needs the packages onnx and numpy; the tests need neither.
 
-A line of a .ref: ROLE NAME TYPE, where ROLE is input, value or output and TYPE one of
+A line of a .ref: ROLE NAME TYPE, where ROLE is input, value, output, or alias (a value by the name that a function has for
+it, where its caller has another), and TYPE one of
     DTYPE DIMS ELEMENT...      DIMS as 2,3; - for a scalar
     sequence N                 followed by N lines `item DTYPE DIMS ELEMENT...`
     none                       an absent optional
@@ -44,12 +45,13 @@ class Evaluator:
 
     def note(self, prefix, name, iterations, value):
         at = "[" + ",".join(map(str, iterations)) + "]" if iterations else ""
-        self.seen.append((prefix + name + at, value))
+        self.seen.append(["value", prefix + name + at, value])
 
     def graph(self, graph, env, prefix, iterations, opsets):
         env = dict(env)
         for init in graph.initializer:
             env.setdefault(init.name, onnx.numpy_helper.to_array(init))
+            self.note(prefix, init.name, iterations, env[init.name])
         self.nodes(graph.node, env, prefix, iterations, opsets, {})
         return [env[o.name] for o in graph.output]
 
@@ -109,7 +111,12 @@ class Evaluator:
         attrs = {a.name: a for a in function.attribute_proto}
         attrs.update({a.name: a for a in node.attribute})
         env = dict(zip(function.input, given + [None] * (len(function.input) - len(given))))
+        first = len(self.seen)
         self.nodes(function.node, env, address + "/", iterations, function.opset_import, attrs)
+        handed = {f"{address}/{inner}" for inner, outer in zip(function.output, node.output) if outer}
+        for seen in self.seen[first:]:
+            if seen[1].split("[")[0] in handed:
+                seen[0] = "alias"
         return [env[o] for o in function.output]
 
     @staticmethod
@@ -243,7 +250,7 @@ def make(path):
     e = Evaluator(model)
     outputs = e.graph(model.graph, inputs, "", [], model.opset_import)
     out = [l for name, v in inputs.items() for l in lines("input", name, v)]
-    out += [l for name, v in e.seen for l in lines("value", name, v)]
+    out += [l for role, name, v in e.seen for l in lines(role, name, v)]
     out += [l for port, v in zip(model.graph.output, outputs) for l in lines("output", port.name, v)]
     path.with_suffix(".ref").write_text("\n".join(out) + "\n")
 
