@@ -2,7 +2,8 @@
 find_program(PROTOC_C protoc-c REQUIRED)
 find_path(PROTOBUF_C_INCLUDE protobuf-c/protobuf-c.h REQUIRED)
 find_library(PROTOBUF_C_LIBRARY protobuf-c REQUIRED)
-set(tap_protobuf_library ${PROTOBUF_C_LIBRARY})
+add_library(protobuf-c::protobuf-c UNKNOWN IMPORTED)
+set_target_properties(protobuf-c::protobuf-c PROPERTIES IMPORTED_LOCATION ${PROTOBUF_C_LIBRARY})
 
 set(proto_out ${CMAKE_CURRENT_BINARY_DIR}/proto)
 file(MAKE_DIRECTORY ${proto_out})
