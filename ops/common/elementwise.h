@@ -1,10 +1,10 @@
 /* How loops of elementwise operators are written: once, as an expression, for every dtype.
  *
- *     TAP_LOOP1(relu_FLOAT, float, float, x > 0 ? x : 0)           y[i] = expression of x
+ *     TAP_LOOP1(relu_FLOAT, float, float, x < 0 ? 0 : x)           y[i] = expression of x
  *     TAP_LOOP2(less_INT32, int32_t, uint8_t, a < b)               y[i] = expression of a, b
- *     TAP_LOOP1_WITH(elu_FLOAT, elu_state, float, float, ...)      ... and of s, a copy of the node's state
- *     TAP_HALVES1(relu)                                            relu_FLOAT16, relu_BFLOAT16 from
- * relu_FLOAT static tap_loop *const relu[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(relu)};
+ *     TAP_LOOP1_WITH(elu_FLOAT, params, float, float, ...)         ... and of s, a copy of the node's state
+ *     TAP_HALVES1(relu)                                            relu_FLOAT16, relu_BFLOAT16
+ *     static tap_loop *const relu[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(relu)};
  *
  * A loop has a case for dense operands, one for each operand that is a single element, and one for any steps.
  * The first ones become vector code; as an expression has no case of its own for vectors, all give the same
@@ -17,8 +17,8 @@
 /* The iterations of the loop behind it do not depend on each other, though an output may be an input. */
 #if defined(__clang__)
 #define TAP_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#pragma clang diagnostic ignored \
-    "-Wpass-failed" /* a permission: where a loop calls libm, nothing comes of it */
+/* A permission: where a loop calls libm, nothing comes of it. */
+#pragma clang diagnostic ignored "-Wpass-failed"
 #else
 #define TAP_INDEPENDENT _Pragma("GCC ivdep")
 #endif
