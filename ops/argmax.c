@@ -113,8 +113,7 @@ static find_fn *const max_first[TAP_DTYPE_COUNT] = BY_DTYPE(max_first), *const m
 static find_fn *const min_first[TAP_DTYPE_COUNT] = BY_DTYPE(min_first), *const min_last[TAP_DTYPE_COUNT] =
                                                                             BY_DTYPE(min_last);
 
-/* ---- The operators
- * -------------------------------------------------------------------------------------------------- */
+/* ---- The operators ---- */
 
 typedef struct arg_state {
     int64_t axis;

@@ -59,9 +59,7 @@ static tap_status prepare(tap_ctx *ctx, void **state) {
     return TAP_OK;
 }
 
-/* ---- Shapes
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- Shapes ---- */
 
 enum { IN_Q, IN_K, IN_V, IN_MASK, IN_PAST_K, IN_PAST_V, IN_NONPAD };
 
@@ -200,9 +198,7 @@ static tap_status infer(tap_ctx *ctx) {
     return status ? status : tap_out_type(ctx, 3, q->dtype, 4, qk);
 }
 
-/* ---- Run
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- Run ---- */
 
 /* Rows of heads: steps in elements. */
 typedef struct view {

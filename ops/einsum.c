@@ -13,9 +13,7 @@
 
 #define ELLIPSIS '.'
 
-/* ---- The equation
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- The equation ---- */
 
 /* Letters of a term; ELLIPSIS stands for any number of dimensions. */
 typedef struct term {
@@ -110,9 +108,7 @@ static tap_status prepare(tap_ctx *ctx, void **state) {
     return parse(ctx, s, equation);
 }
 
-/* ---- Labels
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Labels ---- */
 
 typedef struct labels {
     int n;
@@ -216,9 +212,7 @@ static tap_status infer(tap_ctx *ctx) {
     return tap_out_type(ctx, 0, dtype, rank, dims);
 }
 
-/* ---- Run
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Run ---- */
 
 /* What an element is computed as. */
 static tap_dtype computed_as(tap_dtype t) {

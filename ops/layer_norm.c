@@ -92,8 +92,7 @@ static tap_status run_rows(tap_ctx *ctx, job *j, const tap_tensor *scale, const 
     return TAP_OK;
 }
 
-/* ---- LayerNormalization, RMSNormalization
- * -------------------------------------------------------------------------- */
+/* ---- LayerNormalization, RMSNormalization ---- */
 
 typedef struct norm_state {
     int64_t axis, num_groups;
@@ -189,8 +188,7 @@ static tap_status run_layer(tap_ctx *ctx) {
     return run_rows(ctx, &j, scale, bias);
 }
 
-/* ---- GroupNormalization
- * ------------------------------------------------------------------------------------------------ */
+/* ---- GroupNormalization ---- */
 
 static tap_status prepare_group(tap_ctx *ctx, void **state) {
     norm_state *s = tap_state(ctx, sizeof *s);

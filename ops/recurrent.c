@@ -54,9 +54,7 @@ typedef struct recurrent_state {
     weights packed[2]; /* NULL where the input is not constant */
 } recurrent_state;
 
-/* ---- Attributes
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- Attributes ---- */
 
 /* Activations by name, with the defaults of alpha and beta, and whether they take them from the node. */
 static const struct {
@@ -140,9 +138,7 @@ static tap_status prepare(tap_ctx *ctx, void **state) {
     return prepare_activations(ctx, s);
 }
 
-/* ---- Shapes
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- Shapes ---- */
 
 /* The sizes of the layer, -1 where unknown. */
 typedef struct sizes {
@@ -235,9 +231,7 @@ static tap_status infer(tap_ctx *ctx) {
     return tap_out_type(ctx, 2, dtype, 3, last);
 }
 
-/* ---- Weights
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- Weights ---- */
 
 /* Packs B[k][n] = rows `row` to row + n of direction d of a weight tensor [directions][rows][k], transposed,
  * into memory of the model (while packing) or scratch. NULL: failed. */
@@ -284,9 +278,7 @@ static tap_status pack(tap_ctx *ctx, void *state) {
     return TAP_OK;
 }
 
-/* ---- Run
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Run ---- */
 
 /* One direction: vectors and weights are of the type computed with. */
 typedef struct direction {

@@ -12,8 +12,7 @@
 #include "common/reduce.h"
 #include "core/half.h"
 
-/* ---- What is combined for an element
- * -------------------------------------------------------------------------- */
+/* ---- What is combined for an element ---- */
 
 #define MAP(name, X, B, expr)                                                                \
     static void name(int64_t n, const void *px, void *py, const void *shift, int64_t step) { \
@@ -78,8 +77,7 @@ MAP_EXP(exp_u32, uint32_t, double, DOUBLE, exp)
 MAP_EXP(exp_i64, int64_t, double, DOUBLE, exp)
 MAP_EXP(exp_u64, uint64_t, double, DOUBLE, exp)
 
-/* ---- The result of an accumulator
- * ------------------------------------------------------------------------------- */
+/* ---- The result of an accumulator ---- */
 
 #define FINISH(name, A, Y, expr)                                                              \
     static void name(int64_t n, const void *acc, double count, const void *shift, void *py) { \
@@ -157,8 +155,7 @@ FINISH(log_shifted_u32, double, uint32_t, to_u32(LOG_SHIFTED(double)))
 FINISH(log_shifted_i64, double, int64_t, to_i64(LOG_SHIFTED(double)))
 FINISH(log_shifted_u64, double, uint64_t, to_u64(LOG_SHIFTED(double)))
 
-/* ---- Reducers by dtype
- * -------------------------------------------------------------------------------------------- */
+/* ---- Reducers by dtype ---- */
 
 typedef struct reducers {
     tap_reducer by_dtype[TAP_DTYPE_COUNT];
@@ -290,8 +287,7 @@ static const reducers log_sum_exp = {
         },
 };
 
-/* ---- The operator
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- The operator ---- */
 
 typedef struct reduce_state {
     const int64_t *axes;

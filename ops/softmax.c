@@ -44,8 +44,7 @@ static tap_status infer(tap_ctx *ctx) {
     return tap_out_like(ctx, 0, x);
 }
 
-/* ---- Groups of columns, or of rows, on one worker
- * --------------------------------------------------------------- */
+/* ---- Groups of columns, or of rows, on one worker ---- */
 
 typedef struct job {
     const char *x;
@@ -132,9 +131,7 @@ static void groups(void *arg, int64_t begin, int64_t end, int worker) {
     }
 }
 
-/* ---- Run
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- Run ---- */
 
 /* Groups that there are; *elements: of one of them. */
 static int64_t n_groups(job *j, int64_t *elements) {

@@ -13,9 +13,7 @@
 extern "C" {
 #endif
 
-/* ---- Writing
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- Writing ---- */
 
 typedef struct tap_json tap_json;
 
@@ -47,9 +45,7 @@ TAP_API void tap_json_null(tap_json *j, const char *key);
 /* "error": {"code": "data", "message", "node", "op", "tensor"}; code is the status' name in lower case. */
 TAP_API void tap_json_error(tap_json *j, const tap_error *err);
 
-/* ---- Reading
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- Reading ---- */
 
 typedef enum tap_json_kind {
     TAP_JSON_NULL,

@@ -44,9 +44,7 @@ extern "C" {
 /* "0.1.0" */
 TAP_API const char *tap_version(void);
 
-/* ---- Errors
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Errors ---- */
 
 /* X(name, exit status of the command, text). The only list of statuses. */
 #define TAP_STATUS_LIST(X)                                                                    \
@@ -85,9 +83,7 @@ typedef struct tap_error {
 TAP_API const char *tap_status_text(tap_status s); /* "out of memory" */
 TAP_API int tap_status_exit(tap_status s);         /* the command's exit status for it */
 
-/* ---- Types
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- Types ---- */
 
 /* X(name, number in ONNX's TensorProto.DataType, NumPy-style name, bytes an element takes in memory).
  * Sub-byte types are unpacked in memory, one element a byte. A string element is a tap_string. */
@@ -197,9 +193,7 @@ typedef struct tap_type {
     const struct tap_type *elem; /* of a sequence, an optional, a map's values; NULL otherwise */
 } tap_type;
 
-/* ---- Models
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Models ---- */
 
 typedef struct tap_model tap_model;
 
@@ -269,8 +263,7 @@ typedef struct tap_node_info {
 TAP_API size_t tap_model_node_count(const tap_model *m);
 TAP_API bool tap_model_node(const tap_model *m, size_t i, tap_node_info *info);
 
-/* ---- Selectors
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Selectors ---- */
 
 /* A value that can be tapped. Pointers are borrowed from the model. */
 typedef struct tap_value_info {
@@ -291,8 +284,7 @@ TAP_API size_t tap_model_value_count(const tap_model *m);
 TAP_API bool tap_model_value(const tap_model *m, size_t i, tap_value_info *info);
 TAP_API void tap_free(void *p);
 
-/* ---- Sessions
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Sessions ---- */
 
 typedef struct tap_session tap_session;
 
@@ -365,8 +357,7 @@ typedef struct tap_runtime_info {
 
 TAP_API void tap_session_get_info(const tap_session *s, tap_runtime_info *info);
 
-/* ---- Operators
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Operators ---- */
 
 typedef struct tap_op_info {
     size_t size;

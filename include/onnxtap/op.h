@@ -54,9 +54,7 @@ struct tap_ctx {
     bool has_epilogue;           /* output 0 goes through tap_epilogue */
 };
 
-/* ---- The row
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- The row ---- */
 
 /* One stride of an elementwise operator: n elements; p[0..] the inputs (NULL where absent), then the outputs,
  * in the row's order; step[k] bytes from one element of p[k] to the next, 0 where it is broadcast. An output
@@ -138,11 +136,11 @@ typedef struct tap_family {
     const tap_op *ops;
 } tap_family;
 
-/* ---- Errors: prepare, infer, pack, run
- * ------------------------------------------------------------------------------------ */
+/* ---- Errors: prepare, infer, pack, run ---- */
 
-/* Fails with a message; node, operator, opset, inputs with shapes and dtypes are put in front of it. Always
- * returns code. */
+/* Fails with a message; node, operator, opset, inputs with shapes and dtypes are put around it. Returns what
+ * the caller is to return: code, but TAP_RUN for a TAP_MODEL that only the inputs of a run have shown; where the
+ * node has failed before, the code of that failure, whose message stays. */
 TAP_API tap_status tap_fail(tap_ctx *ctx, tap_status code, const char *fmt, ...) TAP_PRINTF(3, 4);
 
 /* The opset of the node's domain. The row. Both in every phase. */
@@ -152,9 +150,7 @@ TAP_API const tap_op *tap_ctx_op(const tap_ctx *ctx);
 TAP_API bool tap_has_in(const tap_ctx *ctx, int i);
 TAP_API bool tap_has_out(const tap_ctx *ctx, int i);
 
-/* ---- prepare
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- prepare ---- */
 
 /* Zeroed memory that lives as long as the model; NULL fails the node (the failure is already recorded). Also
  * in pack. */
@@ -181,9 +177,7 @@ TAP_API int tap_attr_choice(tap_ctx *ctx, const char *name, const char *otherwis
 /* Asks for an attribute that has no meaning any more (consumed_inputs) so that it is known. */
 TAP_API void tap_attr_ignore(tap_ctx *ctx, const char *name);
 
-/* ---- infer
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- infer ---- */
 
 /* Type of input i; NULL where absent. Unknown parts: dtype TAP_UNDEFINED, rank -1, dims -1. Also in prepare
  * (as far as known then) and run. */
@@ -210,9 +204,7 @@ TAP_API size_t tap_body_n_out(const tap_body *body);
  * body says. In every phase. */
 TAP_API const tap_type *tap_body_in_type(const tap_body *body, size_t i);
 
-/* ---- run
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- run ---- */
 
 /* Makes output i now, for what is known only at run time; where it is made already, with this dtype and
  * shape, gives that. NULL fails the node (already recorded); an absent output gives a tensor that goes
@@ -268,8 +260,7 @@ TAP_API tap_status tap_body_run(tap_ctx *ctx, tap_body *body, int64_t iteration,
  * operators. */
 TAP_API uint64_t tap_random_seed(tap_ctx *ctx);
 
-/* ---- Shared drivers
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Shared drivers ---- */
 
 /* Runs loop over the broadcast of in[0..n_in) into out[0..n_out), whose shapes are that of the broadcast.
  * Dimensions are merged first. Splits the work over the workers. in[i] may be NULL: so is its pointer in the
@@ -279,8 +270,7 @@ TAP_API tap_status tap_broadcast(tap_ctx *ctx, tap_loop *loop, const void *state
 /* infer: the numpy broadcast of the shapes of inputs first..last (absent ones are skipped) as output i. */
 TAP_API tap_status tap_out_broadcast(tap_ctx *ctx, int i, tap_dtype dtype, int first, int last);
 
-/* ---- A program's own operators
- * ---------------------------------------------------------------------------------------------- */
+/* ---- A program's own operators ---- */
 
 /* Adds rows for models opened afterwards with these options (the array must outlive them). They come before
  * the library's own rows of the same domain and name. */

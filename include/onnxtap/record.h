@@ -18,8 +18,7 @@
 extern "C" {
 #endif
 
-/* ---- Values from files
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Values from files ---- */
 
 typedef struct tap_load_options {
     size_t size;
@@ -54,8 +53,7 @@ TAP_API const char *tap_archive_find(const tap_archive *a, const char *name);
 TAP_API tap_status tap_archive_load(const tap_archive *a, const char *key, const tap_load_options *options,
                                     tap_value **out, tap_error *err);
 
-/* ---- Values made up, and made fit
- * ------------------------------------------------------------------------------------------ */
+/* ---- Values made up, and made fit ---- */
 
 typedef enum tap_fill { TAP_FILL_ZEROS, TAP_FILL_ONES, TAP_FILL_RANDOM } tap_fill;
 
@@ -84,8 +82,7 @@ TAP_API uint64_t tap_seed_for(uint64_t seed, const char *name);
  * bool: not zero. Errors: TAP_DATA (strings, complex to real), TAP_MEMORY. */
 TAP_API tap_status tap_value_cast(const tap_value *v, tap_dtype to, tap_value **out, tap_error *err);
 
-/* ---- Looking at tensors
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Looking at tensors ---- */
 
 /* Elements first to first + n as float64: exact for all but 64-bit integers beyond 2^53; complex: the
  * magnitude. false for strings. */
@@ -113,9 +110,7 @@ typedef tap_status tap_each_fn(void *user, const char *name, const tap_value *te
 TAP_API tap_status tap_value_each(const tap_value *v, const char *name, tap_each_fn *fn, void *user,
                                   tap_error *err);
 
-/* ---- Sinks
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* ---- Sinks ---- */
 
 typedef enum tap_format {
     TAP_FORMAT_AUTO,

@@ -6,9 +6,7 @@
 #include "common/move.h"
 #include "common/reduce.h"
 
-/* ---- Layout
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Layout ---- */
 
 /* Labels in an order of their own, and the product of their extents. */
 typedef struct group {
@@ -96,9 +94,7 @@ static tap_status lay_out(tap_ctx *ctx, tap_dtype dtype, const int64_t *extent, 
     return status;
 }
 
-/* ---- Sums
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Sums ---- */
 
 static void finish_f32(int64_t n, const void *acc, double count, const void *shift, void *y) {
     (void)count, (void)shift;
@@ -147,8 +143,7 @@ tap_status tap_label_sum(tap_ctx *ctx, tap_dtype dtype, const int64_t *extent, t
     return status;
 }
 
-/* ---- Elementwise products
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Elementwise products ---- */
 
 TAP_LOOP2(mul_FLOAT, float, float, a *b)
 TAP_LOOP2(mul_DOUBLE, double, double, a *b)
@@ -171,9 +166,7 @@ static tap_status outer_product(tap_ctx *ctx, tap_dtype dtype, int64_t batch, in
                          (tap_tensor *const[]){&tc}, 1);
 }
 
-/* ---- Contraction
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- Contraction ---- */
 
 /* The labels of a pair: of both and kept, of a alone, of b alone, of both and summed over. */
 typedef struct pair {

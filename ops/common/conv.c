@@ -293,9 +293,7 @@ static void run_range(const plan *p, work *k, int64_t group, int64_t begin, int6
     run_tiles(p, k, group, p0, p1);
 }
 
-/* ---- Jobs
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- Jobs ---- */
 
 typedef struct jobs {
     const plan *p;

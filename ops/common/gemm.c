@@ -150,8 +150,7 @@ static void run_block(const shape *s, const work *w, const char *packed, int64_t
     } while (k0 < g->k);
 }
 
-/* ---- One thread
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- One thread ---- */
 
 static bool needs_packing(const shape *s) {
     return !s->g->packed && !s->direct;
@@ -182,8 +181,7 @@ void tap_gemm_serial(const tap_gemm *g, void *memory) {
     run_alone(g, memory, 0);
 }
 
-/* ---- All workers
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- All workers ---- */
 
 typedef struct jobs {
     const shape *s;
@@ -260,9 +258,7 @@ tap_status tap_gemm_run(tap_ctx *ctx, const tap_gemm *g) {
     return tap_gemm_batch(ctx, g, 1, at);
 }
 
-/* ---- Batches
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Batches ---- */
 
 typedef struct batch {
     const tap_gemm *g;

@@ -123,8 +123,7 @@ static void plan_runs(plan *p) {
     p->piece = tap_max64(1, ITEM_ELEMENTS / p->inner);
 }
 
-/* ---- Columns
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Columns ---- */
 
 typedef struct rows {
     const plan *p;
@@ -182,8 +181,7 @@ static const void *folded_shift(const plan *p, int64_t i, char *room) {
     return room;
 }
 
-/* ---- Items
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Items ---- */
 
 static void store(const plan *p, int64_t piece, int64_t out, int64_t n, const char *acc) {
     const tap_reducer *r = p->reducer;

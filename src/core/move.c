@@ -92,8 +92,7 @@ static move_loop *loop_for(const tap_move *m) {
     return m->kind == TAP_MOVE_STEPS ? steps[log2_width] : planes[log2_width];
 }
 
-/* ---- Planning
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Planning ---- */
 
 typedef struct list {
     int rank;
@@ -219,8 +218,7 @@ void tap_dense_steps(size_t width, int rank, const int64_t *dims, int64_t *step)
     }
 }
 
-/* ---- Running
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Running ---- */
 
 /* Where the outer loops stand. */
 typedef struct place {
