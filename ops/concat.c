@@ -87,34 +87,41 @@ static tap_status concat_run(tap_ctx *ctx) {
 
 /* ---- Expand ---- */
 
-static tap_status expand_infer(tap_ctx *ctx) {
+/* The shape of the output; rank -1: unknown. */
+static tap_status expand_dims(tap_ctx *ctx, int *rank, int64_t *dims) {
     const tap_type *x = tap_in_type(ctx, 0);
     tap_ints shape;
-    int64_t dims[TAP_RANK_MAX];
     tap_dims_text a, b;
     tap_status status = tap_read_ints(ctx, 1, TAP_RANK_MAX, "shape", &shape);
-    if (status) return status;
-    if (x->rank < 0 || shape.n < 0) return tap_out_type(ctx, 0, x->dtype, -1, NULL);
-    int rank = x->rank > shape.n ? x->rank : shape.n;
-    for (int i = 0; i < rank; i++) {
-        int k = i - (rank - x->rank), j = i - (rank - shape.n);
+    *rank = x->rank < 0 || shape.n < 0 ? -1 : x->rank > shape.n ? x->rank : shape.n;
+    for (int i = 0; i < *rank && !status; i++) {
+        int k = i - (*rank - x->rank), j = i - (*rank - shape.n);
         int64_t d = k < 0 ? 1 : x->dims[k], e = j < 0 ? 1 : shape.known ? shape.v[j] : -1;
+        dims[i] = d;
         if (shape.known && e < 0) return tap_fail(ctx, tap_misfit(ctx), "shape[%d] is %lld", j, (long long)e);
-        if (e == 1 || d == e)
-            dims[i] = d;
-        else if (d == 1 || (d < 0 && e >= 0))
+        if (d == 1 || (d < 0 && e != 1))
             dims[i] = e;
-        else if (e < 0)
-            dims[i] = d == 1 ? -1 : d;
-        else
+        else if (d >= 0 && e >= 0 && e != 1 && d != e)
             return tap_fail(ctx, tap_misfit(ctx), "%s cannot be expanded to %s",
                             tap_show_dims(&a, x->rank, x->dims), tap_show_dims(&b, shape.n, shape.v));
     }
-    return tap_out_type(ctx, 0, x->dtype, rank, dims);
+    return status;
 }
 
+static tap_status expand_infer(tap_ctx *ctx) {
+    int rank;
+    int64_t dims[TAP_RANK_MAX];
+    tap_status status = expand_dims(ctx, &rank, dims);
+    return status ? status : tap_out_type(ctx, 0, tap_in_type(ctx, 0)->dtype, rank, dims);
+}
+
+/* The shape may be known without the values in `shape`, which are checked here then. */
 static tap_status expand_run(tap_ctx *ctx) {
     const tap_tensor *x = ctx->in[0], *y = ctx->out[0];
+    int rank;
+    int64_t dims[TAP_RANK_MAX];
+    tap_status status = expand_dims(ctx, &rank, dims);
+    if (status) return status;
     size_t width = tap_dtype_bytes(x->dtype);
     int64_t step[TAP_RANK_MAX], src_step[TAP_RANK_MAX], dst_step[TAP_RANK_MAX];
     int added = y->rank - x->rank;

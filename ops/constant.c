@@ -166,8 +166,6 @@ static bool count_floats(const tap_tensor *start, const tap_tensor *limit, const
 static tap_status range_count(tap_ctx *ctx, const tap_tensor *start, const tap_tensor *limit,
                               const tap_tensor *delta, int64_t *n) {
     bool whole = (TAP_BIT(start->dtype) & TAP_TYPES_INT) != 0;
-    if (start->count != 1 || limit->count != 1 || delta->count != 1)
-        return tap_fail(ctx, tap_misfit(ctx), "start, limit and delta must be one number each");
     if (tap_real_at(delta, 0) == 0) return tap_fail(ctx, tap_misfit(ctx), "delta is 0");
     bool fits = whole ? count_ints(tap_cut_at(start, 0), tap_cut_at(limit, 0), tap_cut_at(delta, 0), n)
                       : count_floats(start, limit, delta, n);
@@ -181,9 +179,10 @@ static tap_status range_infer(tap_ctx *ctx) {
                      *delta = tap_in_known(ctx, 2);
     const tap_type *type = tap_in_type(ctx, 0);
     int64_t n = -1;
-    for (int i = 1; i < 3; i++) {
-        tap_status status = tap_need_same_dtype(ctx, 0, i, i == 1 ? "limit" : "delta");
-        if (status) return status;
+    for (int i = 0; i < 3; i++) {
+        static const char *const names[] = {"start", "limit", "delta"};
+        tap_status status = tap_need_same_dtype(ctx, 0, i, names[i]);
+        if (status || (status = tap_need_one(ctx, i, names[i]))) return status;
     }
     if (start && limit && delta) {
         tap_status status = range_count(ctx, start, limit, delta, &n);

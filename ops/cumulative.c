@@ -76,9 +76,7 @@ static tap_status cumulative_infer(tap_ctx *ctx) {
     const tap_tensor *t = tap_in_known(ctx, 1);
     int axis;
     tap_status status = tap_need_dtype(ctx, 1, TAP_TYPES_INDEX, "axis");
-    if (status) return status;
-    if (t && t->count != 1)
-        return tap_fail(ctx, tap_misfit(ctx), "axis has %lld elements, not one", (long long)t->count);
+    if (status || (status = tap_need_one(ctx, 1, "axis"))) return status;
     if (t && x->rank >= 0 && !tap_axis(tap_int_at(t, 0), x->rank, &axis))
         return tap_fail(ctx, tap_misfit(ctx), "axis %lld is out of range for rank %d",
                         (long long)tap_int_at(t, 0), x->rank);
@@ -105,7 +103,8 @@ static tap_status cumulative_run(tap_ctx *ctx) {
     cumulative_job j = {.loop = loops[x->dtype]};
     int axis;
     if (!tap_axis(tap_int_at(ctx->in[1], 0), x->rank, &axis))
-        return tap_fail(ctx, TAP_RUN, "axis out of range");
+        return tap_fail(ctx, TAP_RUN, "axis %lld is out of range for rank %d",
+                        (long long)tap_int_at(ctx->in[1], 0), x->rank);
     if (x->count == 0) return TAP_OK;
     j.c.x = x->data;
     j.c.y = ctx->out[0]->data;

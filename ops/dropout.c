@@ -25,18 +25,12 @@ static tap_status dropout_prepare(tap_ctx *ctx, void **state) {
     return TAP_OK;
 }
 
-static tap_status one_element(tap_ctx *ctx, int i, const char *what) {
-    const tap_tensor *t = tap_in_known(ctx, i);
-    if (!t || t->count == 1) return TAP_OK;
-    return tap_fail(ctx, tap_misfit(ctx), "%s has %lld elements, not one", what, (long long)t->count);
-}
-
 static tap_status dropout_infer(tap_ctx *ctx) {
     const tap_type *x = tap_in_type(ctx, 0);
     tap_status status = tap_need_dtype(ctx, 1, TAP_TYPES_FLOAT | TAP_TYPES_FLOAT8, "ratio");
     if (!status) status = tap_need_dtype(ctx, 2, TAP_BIT(TAP_BOOL), "training_mode");
-    if (!status) status = one_element(ctx, 1, "ratio");
-    if (!status) status = one_element(ctx, 2, "training_mode");
+    if (!status) status = tap_need_one(ctx, 1, "ratio");
+    if (!status) status = tap_need_one(ctx, 2, "training_mode");
     if (!status) status = tap_out_like(ctx, 0, x);
     if (status) return status;
     /* The mask was of the data's type before opset 10. */

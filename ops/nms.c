@@ -18,12 +18,10 @@ static tap_status nms_prepare(tap_ctx *ctx, void **state) {
     return TAP_OK;
 }
 
-static tap_status one_number(tap_ctx *ctx, int i, uint32_t dtypes, const char *what) {
-    const tap_tensor *t = tap_in_known(ctx, i);
-    tap_status status = tap_need_dtype(ctx, i, dtypes, what);
-    if (!status && t && t->count > 1)
-        return tap_fail(ctx, tap_misfit(ctx), "%s has %lld elements, not one", what, (long long)t->count);
-    return status;
+/* An optional number; an empty tensor counts as absent. */
+static tap_status one_number(tap_ctx *ctx, int i, tap_dtype dtype, const char *what) {
+    tap_status status = tap_need_dtype(ctx, i, TAP_BIT(dtype), what);
+    return status || tap_in_count(ctx, i) == 0 ? status : tap_need_one(ctx, i, what);
 }
 
 static tap_status nms_infer(tap_ctx *ctx) {
@@ -31,9 +29,9 @@ static tap_status nms_infer(tap_ctx *ctx) {
     tap_status status = tap_need_rank(ctx, 0, 3, 3, "boxes");
     if (!status) status = tap_need_rank(ctx, 1, 3, 3, "scores");
     if (!status) status = tap_need_dtype(ctx, 1, TAP_BIT(TAP_FLOAT), "scores");
-    if (!status) status = one_number(ctx, 2, TAP_BIT(TAP_INT64), "max_output_boxes_per_class");
-    if (!status) status = one_number(ctx, 3, TAP_BIT(TAP_FLOAT), "iou_threshold");
-    if (!status) status = one_number(ctx, 4, TAP_BIT(TAP_FLOAT), "score_threshold");
+    if (!status) status = one_number(ctx, 2, TAP_INT64, "max_output_boxes_per_class");
+    if (!status) status = one_number(ctx, 3, TAP_FLOAT, "iou_threshold");
+    if (!status) status = one_number(ctx, 4, TAP_FLOAT, "score_threshold");
     if (status) return status;
     if (boxes->rank == 3 && boxes->dims[2] >= 0 && boxes->dims[2] != 4)
         return tap_fail(ctx, tap_misfit(ctx), "a box has 4 numbers, not %lld", (long long)boxes->dims[2]);
@@ -141,7 +139,6 @@ static tap_status put_result(tap_ctx *ctx, const nms *j, int64_t units) {
     return TAP_OK;
 }
 
-/* An optional number; an empty tensor counts as absent. */
 static const tap_tensor *option(const tap_ctx *ctx, int i) {
     const tap_tensor *t = i < ctx->n_in ? ctx->in[i] : NULL;
     return t && t->count == 1 ? t : NULL;

@@ -209,14 +209,11 @@ static tap_status read_pads(tap_ctx *ctx, int rank, borders *b, bool *known, uin
 
 static tap_status pad_types(tap_ctx *ctx) {
     const pad_state *s = ctx->state;
-    const tap_tensor *value = s->old ? NULL : tap_in_known(ctx, 2);
     tap_status status;
     if (s->old) return TAP_OK;
     if ((status = tap_need_dtype(ctx, 1, TAP_BIT(TAP_INT64), "pads"))) return status;
     if ((status = tap_need_same_dtype(ctx, 0, 2, "constant_value"))) return status;
-    if (value && value->count != 1)
-        return tap_fail(ctx, tap_misfit(ctx), "constant_value has %lld elements", (long long)value->count);
-    return TAP_OK;
+    return tap_need_one(ctx, 2, "constant_value");
 }
 
 static tap_status pad_infer(tap_ctx *ctx) {

@@ -22,8 +22,6 @@ static tap_status onehot_depth(tap_ctx *ctx, int64_t *depth) {
     const tap_tensor *t = tap_in_known(ctx, 1);
     *depth = -1;
     if (!t) return TAP_OK;
-    if (t->count != 1)
-        return tap_fail(ctx, tap_misfit(ctx), "depth has %lld elements, not one", (long long)t->count);
     *depth = tap_cut_at(t, 0);
     if (*depth < 0) return tap_fail(ctx, tap_misfit(ctx), "depth is %lld", (long long)*depth);
     return TAP_OK;
@@ -34,6 +32,7 @@ static tap_status onehot_infer(tap_ctx *ctx) {
     int64_t depth, dims[TAP_RANK_MAX];
     int axis;
     tap_status status = tap_need_dtype(ctx, 1, TAP_TYPES_NUMERIC, "depth");
+    if (!status) status = tap_need_one(ctx, 1, "depth");
     if (!status) status = onehot_depth(ctx, &depth);
     if (!status) status = tap_need_rank(ctx, 2, 1, 1, "values");
     if (status) return status;
@@ -140,12 +139,10 @@ static tap_status trilu_prepare(tap_ctx *ctx, void **state) {
 }
 
 static tap_status trilu_infer(tap_ctx *ctx) {
-    const tap_tensor *k = tap_in_known(ctx, 1);
     tap_status status = tap_need_rank(ctx, 0, 2, TAP_RANK_MAX, "the input");
     if (!status) status = tap_need_dtype(ctx, 1, TAP_BIT(TAP_INT64), "k");
+    if (!status) status = tap_need_one(ctx, 1, "k");
     if (status) return status;
-    if (k && k->count != 1)
-        return tap_fail(ctx, tap_misfit(ctx), "k has %lld elements, not one", (long long)k->count);
     return tap_out_like(ctx, 0, tap_in_type(ctx, 0));
 }
 

@@ -32,9 +32,7 @@ static tap_status topk_infer(tap_ctx *ctx) {
     int64_t k = s->k ? s->k : -1;
     int axis;
     tap_status status = tap_need_dtype(ctx, 1, TAP_BIT(TAP_INT64), "K");
-    if (status) return status;
-    if (t && t->count != 1)
-        return tap_fail(ctx, tap_misfit(ctx), "K has %lld elements, not one", (long long)t->count);
+    if (status || (status = tap_need_one(ctx, 1, "K"))) return status;
     if (t) k = tap_cut_at(t, 0);
     if (t && k < 0) return tap_fail(ctx, tap_misfit(ctx), "K is %lld", (long long)k);
     if (x->rank >= 0) {

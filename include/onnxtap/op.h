@@ -185,7 +185,7 @@ TAP_API const tap_type *tap_in_type(const tap_ctx *ctx, int i);
 /* Its value where it is known now: a constant, or any value when shapes are inferred while running; else
  * NULL. In prepare and pack: constants of the model only. */
 TAP_API const tap_tensor *tap_in_known(const tap_ctx *ctx, int i);
-/* True when infer is called with all inputs at hand: what is unknown then is found only by running. */
+/* True when infer is called with all inputs at hand: what is unknown then is found only by running. Also in run. */
 TAP_API bool tap_infer_final(const tap_ctx *ctx);
 
 /* Says what output i is. dims may be NULL where rank <= 0; rank -1 = unknown; a dim -1 = unknown. A product

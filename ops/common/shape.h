@@ -117,6 +117,19 @@ static inline int64_t tap_product(const int64_t *dims, int n) {
     return unknown ? -1 : p;
 }
 
+/* Elements of input i; -1: unknown, or absent. */
+static inline int64_t tap_in_count(const tap_ctx *ctx, int i) {
+    const tap_type *t = tap_in_type(ctx, i);
+    return t && t->rank >= 0 ? tap_product(t->dims, t->rank) : -1;
+}
+
+/* Fails where input i has, as far as known, another number of elements than one. Absent ones pass. */
+static inline tap_status tap_need_one(tap_ctx *ctx, int i, const char *what) {
+    int64_t n = tap_in_count(ctx, i);
+    if (n < 0 || n == 1) return TAP_OK;
+    return tap_fail(ctx, tap_misfit(ctx), "%s has %lld elements, not one", what, (long long)n);
+}
+
 /* "[2,3,?]", for messages. */
 typedef struct tap_dims_text {
     char s[TAP_RANK_MAX * 22 + 8];

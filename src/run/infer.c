@@ -80,7 +80,8 @@ const tap_type *tap_out_inferred(const tap_ctx *ctx, int i) {
 }
 
 bool tap_infer_final(const tap_ctx *ctx) {
-    return tap_work_of(ctx)->final;
+    const tap_work *w = tap_work_of(ctx);
+    return w->final || w->phase == TAP_RUN_PHASE;
 }
 
 static tap_status check_dims(tap_ctx *ctx, int i, int rank, const int64_t *dims) {
