@@ -236,7 +236,7 @@ static const tap_op ops[] = {
     {UNARY("Softplus", 1, softplus_loops)},
     {UNARY("Softsign", 1, softsign_loops)},
     {UNARY("Shrink", 9, shrink_loops), .prepare = shrink_prepare},
-    {UNARY("ThresholdedRelu", 10, thresholded_relu_loops), .prepare = alpha_1_prepare},
+    {UNARY("ThresholdedRelu", 1, thresholded_relu_loops), .prepare = alpha_1_prepare},
     {UNARY("Celu", 12, celu_loops), .prepare = alpha_1_prepare},
     {UNARY("HardSwish", 14, hard_swish_loops)},
     {UNARY("Mish", 18, mish_loops)},
