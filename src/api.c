@@ -51,6 +51,14 @@ void tap_model_free(tap_model *m) {
     model_release(m);
 }
 
+tap_status tap_model_hold(tap_model *m, uint64_t n_bytes, tap_error *err) {
+    return tap_budget_take(&m->budget, n_bytes) ? TAP_OK : tap_error_no_memory(err, n_bytes);
+}
+
+void tap_model_let_go(tap_model *m, uint64_t n_bytes) {
+    tap_budget_give(&m->budget, n_bytes);
+}
+
 static tap_status make_ports(tap_model *m, const tap_vid *ids, size_t n, tap_port **out, tap_error *err) {
     *out = tap_arena_array(&m->arena, n, sizeof **out);
     if (!*out) return tap_error_no_memory(err, n * sizeof **out);

@@ -42,7 +42,7 @@ uint64_t tap_memory_default_limit(void) {
     return n / 2;
 }
 
-static bool take(tap_budget *b, uint64_t n) {
+bool tap_budget_take(tap_budget *b, uint64_t n) {
     if (!b) return true;
     long left = atomic_load_explicit(&b->fail_after, memory_order_relaxed);
     if (left == 0) return false;
@@ -58,7 +58,7 @@ static bool take(tap_budget *b, uint64_t n) {
     return true;
 }
 
-static void give(tap_budget *b, uint64_t n) {
+void tap_budget_give(tap_budget *b, uint64_t n) {
     if (b) atomic_fetch_sub(&b->used, n);
 }
 
@@ -66,10 +66,10 @@ void *tap_mem_alloc(tap_budget *b, size_t n_bytes) {
     size_t all;
     if (!tap_add_size(n_bytes, HEADER_BYTES + TAP_ALIGN, &all)) return NULL;
     all = tap_round_up(n_bytes + HEADER_BYTES, TAP_ALIGN);
-    if (!take(b, all)) return NULL;
+    if (!tap_budget_take(b, all)) return NULL;
     char *p = aligned_alloc(TAP_ALIGN, all);
     if (!p) {
-        give(b, all);
+        tap_budget_give(b, all);
         return NULL;
     }
     ((tap_header *)(void *)p)->n_bytes = n_bytes;
@@ -88,7 +88,7 @@ size_t tap_mem_size(const void *p) {
 
 void tap_mem_free(tap_budget *b, void *p) {
     if (!p) return;
-    give(b, tap_round_up(tap_mem_size(p) + HEADER_BYTES, TAP_ALIGN));
+    tap_budget_give(b, tap_round_up(tap_mem_size(p) + HEADER_BYTES, TAP_ALIGN));
     free((char *)p - HEADER_BYTES);
 }
 

@@ -17,6 +17,10 @@ void tap_budget_init(tap_budget *b, uint64_t limit_bytes);
 /* Half of what the machine, or the cgroup of this process, has. */
 uint64_t tap_memory_default_limit(void);
 
+/* Counts memory that lies elsewhere; false, and nothing is counted, where the limit does not allow it. */
+bool tap_budget_take(tap_budget *b, uint64_t n_bytes);
+void tap_budget_give(tap_budget *b, uint64_t n_bytes);
+
 /* n bytes at a multiple of TAP_ALIGN; NULL when the budget or the machine has no more. n may be 0. */
 void *tap_mem_alloc(tap_budget *b, size_t n_bytes);
 void *tap_mem_alloc_zero(tap_budget *b, size_t n_bytes);

@@ -104,7 +104,7 @@ static tap_status prepare(const cli_args *args, tap_model *m, tap_session **s, c
 static int bench(cli_args *args) {
     tap_model *m;
     tap_session *s = NULL;
-    cli_values in = {NULL, 0};
+    cli_values in = {.items = NULL};
     figures f = {.load_ms = 0};
     tap_error err = TAP_ERROR_INIT;
     size_t calls = 0;

@@ -125,13 +125,15 @@ bool cli_same_bits(const tap_value *a, const tap_value *b);
 /* ---- Inputs (inputs.c) ---- */
 
 typedef struct cli_values {
-    tap_input *items; /* names borrowed from the model */
+    tap_input *items; /* names borrowed from the model              */
     size_t n;
+    tap_model *model;
+    uint64_t held_bytes; /* counted against the model's limit       */
 } cli_values;
 
 /* Loads and makes what -i asks for; where `make_missing`, random data for inputs that nothing was said about.
- */
-tap_status cli_load_inputs(const cli_args *args, const tap_model *m, bool make_missing, cli_values *out,
+ * To be freed in any case, before the model. */
+tap_status cli_load_inputs(const cli_args *args, tap_model *m, bool make_missing, cli_values *out,
                            tap_error *err);
 void cli_free_inputs(cli_values *v);
 

@@ -140,7 +140,7 @@ static const tap_port *port_of_file(const tap_model *m, size_t i, size_t n_files
 static tap_status load_inputs(const cli_args *args, const tap_model *m, const char *set, cli_values *in,
                               tap_error *err) {
     size_t n = count_files(set, "input");
-    *in = (cli_values){cli_alloc(n, sizeof *in->items), 0};
+    *in = (cli_values){.items = cli_alloc(n, sizeof *in->items)};
     for (size_t i = 0; i < n; i++) {
         const tap_port *p = port_of_file(m, i, n);
         tap_value *v;
