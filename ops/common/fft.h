@@ -1,0 +1,41 @@
+/* Discrete Fourier transforms of any length, in float64.
+ *
+ * Lengths are taken apart into their prime factors (Stockham's order, so that nothing has to be put in order
+ * afterwards); where one of them is large, the transform becomes a convolution of a length that is a power of
+ * two (Bluestein). The error grows as log n: below 1e-15 of the largest output for all lengths that occur. */
+#ifndef TAP_OPS_COMMON_FFT_H
+#define TAP_OPS_COMMON_FFT_H
+
+#include "common/ops.h"
+
+typedef struct tap_complex {
+    double re, im;
+} tap_complex;
+
+enum { TAP_FFT_FACTORS = 64 };
+
+typedef struct tap_fft {
+    int64_t n;
+    int n_factors;
+    int factor[TAP_FFT_FACTORS];
+    tap_complex *root; /* root[k] = exp(-2 pi i k / n), k < n                                        */
+    /* Bluestein; inner.n is 0 where the factors are small. */
+    int64_t inner_n;
+    struct tap_fft *inner; /* of the power of two                                                        */
+    tap_complex *chirp;    /* chirp[k] = exp(-pi i k^2 / n), k < n                                       */
+    tap_complex *filter;   /* transform of the conjugate chirp, inner_n                                  */
+} tap_fft;
+
+#define tap_fft_make      TAP_ISA_NAME(tap_fft_make)
+#define tap_fft_room      TAP_ISA_NAME(tap_fft_room)
+#define tap_fft_transform TAP_ISA_NAME(tap_fft_transform)
+
+/* run: a transform of n >= 1 points, in scratch memory. NULL fails the node (already recorded). */
+tap_fft *tap_fft_make(tap_ctx *ctx, int64_t n);
+/* Points of memory that tap_fft_transform wants. */
+int64_t tap_fft_room(const tap_fft *f);
+/* x[k] = sum over j of x[j] exp(-+ 2 pi i j k / n), in place; inverse: +, not divided by n. room:
+ * tap_fft_room points of the calling worker's own. */
+void tap_fft_transform(const tap_fft *f, bool inverse, tap_complex *x, tap_complex *room);
+
+#endif
