@@ -253,6 +253,7 @@ static void visible(const job *j, int64_t b, int64_t i, int64_t *lo, int64_t *hi
 #define FROM    tap_from_f32
 #define FMA     tap_fma
 #define TANH    tap_tanhf
+#define HIGH    tap_loops_high_f32
 #define MAX     tap_loops_max_f32
 #define SOFTMAX tap_softmax_f32
 #include "attention.inc"
@@ -264,6 +265,7 @@ static void visible(const job *j, int64_t b, int64_t i, int64_t *lo, int64_t *hi
 #define FROM    tap_from_f64
 #define FMA     tap_fma64
 #define TANH    tanh
+#define HIGH    tap_loops_high_f64
 #define MAX     tap_loops_max_f64
 #define SOFTMAX tap_softmax_f64
 #include "attention.inc"

@@ -48,6 +48,15 @@ static inline float tap_select(int c, float a, float b) {
     return tap_from_bits((tap_bits(a) & m) | (tap_bits(b) & ~m));
 }
 
+static inline double tap_select64(int c, double a, double b) {
+    uint64_t x, y, m = 0u - (uint64_t)c;
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    x = (x & m) | (y & ~m);
+    memcpy(&a, &x, sizeof a);
+    return a;
+}
+
 /* x = n ln 2 + r, |r| <= ln 2 / 2. n comes back as a float and, in the low bits of *shifted, as an integer.
  */
 static inline float tap_reduce_ln2(float x, float *n, uint32_t *shifted) {

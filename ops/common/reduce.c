@@ -11,7 +11,7 @@
 
 /* Elements that an item of work should combine, and the most outputs that it has. */
 #define ITEM_ELEMENTS 65536
-#define TILE_MAX      512
+#define TILE_MAX      256
 #define ACC_MAX       8 /* bytes of an accumulator */
 
 /* Dimensions to walk, in steps of elements. */
@@ -207,23 +207,64 @@ static void columns_item(const plan *p, int64_t tile, int64_t piece) {
     store(p, piece, out, n, acc);
 }
 
-static void runs_item(const plan *p, int64_t tile, int64_t piece) {
+/* Short runs are turned into columns, a tile of them at a time. */
+#define SHORT_RUN 32
+
+#define TRANSPOSE(NAME, W)                                               \
+    static void NAME(const void *from, int64_t m, int64_t n, void *to) { \
+        const W *restrict x = from;                                      \
+        W *restrict y = to;                                              \
+        for (int64_t i = 0; i < n; i++)                                  \
+            for (int64_t r = 0; r < m; r++) y[i * m + r] = x[r * n + i]; \
+    }
+TRANSPOSE(transpose_1, uint8_t)
+TRANSPOSE(transpose_2, uint16_t)
+TRANSPOSE(transpose_4, uint32_t)
+TRANSPOSE(transpose_8, uint64_t)
+
+static void short_runs(const plan *p, char *acc, int64_t out, int64_t n) {
     const tap_reducer *r = p->reducer;
     const tap_reduce_loops *l = r->loops;
+    _Alignas(64) char turned[TILE_MAX * 8 * SHORT_RUN];
+    const char *row[TAP_REDUCE_ROWS], *x = p->x + (size_t)(out * p->inner) * r->x_bytes;
+    const void *shift = p->shift ? (const char *)p->shift + (size_t)out * l->block_bytes : NULL;
+    switch (r->x_bytes) {
+    case 1: transpose_1(x, n, p->inner, turned); break;
+    case 2: transpose_2(x, n, p->inner, turned); break;
+    case 4: transpose_4(x, n, p->inner, turned); break;
+    default: transpose_8(x, n, p->inner, turned); break;
+    }
+    for (int64_t i = 0; i < p->inner; i += TAP_REDUCE_ROWS) {
+        int k = (int)tap_min64(p->inner - i, TAP_REDUCE_ROWS);
+        for (int c = 0; c < k; c++) row[c] = turned + (size_t)((i + c) * n) * r->x_bytes;
+        l->columns(acc, row, k, n, r->map, r->x_bytes, shift);
+    }
+}
+
+/* acc = steps begin to end of output `out`. */
+static void long_run(const plan *p, char *acc, int64_t out, int64_t begin, int64_t end) {
+    const tap_reducer *r = p->reducer;
+    int64_t per_run = (p->inner + ITEM_ELEMENTS - 1) / ITEM_ELEMENTS;
+    const char *x = p->x + (size_t)walk_at(&p->kept, out) * r->x_bytes;
+    const void *shift = p->shift ? (const char *)p->shift + (size_t)out * r->loops->block_bytes : NULL;
+    for (int64_t s = begin; s < end; s++) {
+        int64_t at = s % per_run * ITEM_ELEMENTS;
+        const char *run = x + (size_t)(walk_at(&p->reduced, s / per_run) + at) * r->x_bytes;
+        r->loops->run(acc, run, tap_min64(p->inner - at, ITEM_ELEMENTS), r->map, r->x_bytes, shift);
+    }
+}
+
+static void runs_item(const plan *p, int64_t tile, int64_t piece) {
+    const tap_reduce_loops *l = p->reducer->loops;
     _Alignas(64) char acc[TILE_MAX * ACC_MAX];
     int64_t out = tile * p->tile, n = tap_min64(p->tile, p->kept.count - out);
-    int64_t per_run = (p->inner + ITEM_ELEMENTS - 1) / ITEM_ELEMENTS;
+    int64_t begin = piece * p->piece, end = tap_min64(begin + p->piece, p->n_steps);
     l->start(n, acc);
-    for (int64_t i = 0; i < n; i++) {
-        const char *x = p->x + (size_t)walk_at(&p->kept, out + i) * r->x_bytes;
-        const void *shift = p->shift ? (const char *)p->shift + (size_t)(out + i) * l->block_bytes : NULL;
-        for (int64_t s = piece * p->piece; s < tap_min64((piece + 1) * p->piece, p->n_steps); s++) {
-            int64_t at = s % per_run * ITEM_ELEMENTS;
-            const char *run = x + (size_t)(walk_at(&p->reduced, s / per_run) + at) * r->x_bytes;
-            l->run(acc + (size_t)i * l->acc_bytes, run, tap_min64(p->inner - at, ITEM_ELEMENTS), r->map,
-                   r->x_bytes, shift);
-        }
-    }
+    /* With a single kept and no other reduced dimension the runs follow each other. */
+    if (p->inner <= SHORT_RUN && p->kept.rank == 1 && p->reduced.rank == 0)
+        short_runs(p, acc, out, n);
+    else
+        for (int64_t i = 0; i < n; i++) long_run(p, acc + (size_t)i * l->acc_bytes, out + i, begin, end);
     store(p, piece, out, n, acc);
 }
 

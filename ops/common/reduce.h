@@ -46,6 +46,8 @@ typedef struct tap_reduce_loops {
 #define tap_loops_max_u32  TAP_ISA_NAME(tap_loops_max_u32)
 #define tap_loops_max_i64  TAP_ISA_NAME(tap_loops_max_i64)
 #define tap_loops_max_u64  TAP_ISA_NAME(tap_loops_max_u64)
+#define tap_loops_high_f32 TAP_ISA_NAME(tap_loops_high_f32)
+#define tap_loops_high_f64 TAP_ISA_NAME(tap_loops_high_f64)
 #define tap_loops_min_f32  TAP_ISA_NAME(tap_loops_min_f32)
 #define tap_loops_min_f64  TAP_ISA_NAME(tap_loops_min_f64)
 #define tap_loops_min_i8   TAP_ISA_NAME(tap_loops_min_i8)
@@ -63,6 +65,9 @@ extern const tap_reduce_loops tap_loops_max_f32, tap_loops_max_f64, tap_loops_ma
     tap_loops_max_i32, tap_loops_max_u32, tap_loops_max_i64, tap_loops_max_u64;
 extern const tap_reduce_loops tap_loops_min_f32, tap_loops_min_f64, tap_loops_min_i8, tap_loops_min_u8,
     tap_loops_min_i32, tap_loops_min_u32, tap_loops_min_i64, tap_loops_min_u64;
+
+/* The largest number, quicker than the maximum: a NaN is passed over. */
+extern const tap_reduce_loops tap_loops_high_f32, tap_loops_high_f64;
 
 typedef struct tap_reducer {
     const tap_reduce_loops *loops;

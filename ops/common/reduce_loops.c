@@ -1,17 +1,12 @@
 /* The combinations that reductions use: sum, product, maximum, minimum, over their block types. */
 #include <math.h>
 
+#include "common/math.h"
 #include "common/reduce.h"
+#include "common/vector.h"
 
 /* As wide as a register: a wider vector is taken apart by the compiler, slowly and badly. The 256 bytes of a
  * row of lanes are the same for all, so the order of the sums is, too. */
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#elif defined(__AVX2__)
-#define VECTOR_BYTES 32
-#else
-#define VECTOR_BYTES 16
-#endif
 #define VECTORS (256 / VECTOR_BYTES)
 #define UNROLL  _Pragma("GCC unroll 16")
 
@@ -85,9 +80,20 @@
 #define PICK(mask, s, x) \
     ((s) = (__typeof__(s))(((mask) & (__typeof__(mask))(x)) | (~(mask) & (__typeof__(mask))(s))))
 
-/* With NaN: it replaces whatever was there, and nothing compares greater than it afterwards. */
-#define MAX_FLOAT(a, b)        ((b) > (a) || (b) != (b) ? (b) : (a))
-#define MIN_FLOAT(a, b)        ((b) < (a) || (b) != (b) ? (b) : (a))
+/* With NaN: it replaces whatever was there, and nothing compares greater than it afterwards. Without a
+ * branch. */
+static inline float max_f32(float a, float b) {
+    return tap_select((int)(b > a) | (int)(b != b), b, a);
+}
+static inline float min_f32(float a, float b) {
+    return tap_select((int)(b < a) | (int)(b != b), b, a);
+}
+static inline double max_f64(double a, double b) {
+    return tap_select64((int)(b > a) | (int)(b != b), b, a);
+}
+static inline double min_f64(double a, double b) {
+    return tap_select64((int)(b < a) | (int)(b != b), b, a);
+}
 #define MAX_FLOAT_VECTOR(s, x) PICK(((x) > (s)) | ((x) != (x)), s, x)
 #define MIN_FLOAT_VECTOR(s, x) PICK(((x) < (s)) | ((x) != (x)), s, x)
 #define MAX_INT(a, b)          ((b) > (a) ? (b) : (a))
@@ -100,7 +106,7 @@
 #define A             float
 #define START         (-INFINITY)
 #define VECTOR(s, x)  MAX_FLOAT_VECTOR(s, x)
-#define COMBINE(a, b) MAX_FLOAT(a, b)
+#define COMBINE(a, b) max_f32(a, b)
 #include "common/reduce_loops.inc"
 
 #define NAME          min_f32
@@ -108,7 +114,7 @@
 #define A             float
 #define START         INFINITY
 #define VECTOR(s, x)  MIN_FLOAT_VECTOR(s, x)
-#define COMBINE(a, b) MIN_FLOAT(a, b)
+#define COMBINE(a, b) min_f32(a, b)
 #include "common/reduce_loops.inc"
 
 #define NAME          max_f64
@@ -116,7 +122,7 @@
 #define A             double
 #define START         ((double)-INFINITY)
 #define VECTOR(s, x)  MAX_FLOAT_VECTOR(s, x)
-#define COMBINE(a, b) MAX_FLOAT(a, b)
+#define COMBINE(a, b) max_f64(a, b)
 #include "common/reduce_loops.inc"
 
 #define NAME          min_f64
@@ -124,7 +130,37 @@
 #define A             double
 #define START         ((double)INFINITY)
 #define VECTOR(s, x)  MIN_FLOAT_VECTOR(s, x)
-#define COMBINE(a, b) MIN_FLOAT(a, b)
+#define COMBINE(a, b) min_f64(a, b)
+#include "common/reduce_loops.inc"
+
+/* Without NaN: an instruction of its own. */
+#if defined(TAP_ISA_avx512)
+#define HIGH_F32(s, x) ((s) = (__typeof__(s))_mm512_max_ps((__m512)(x), (__m512)(s)))
+#define HIGH_F64(s, x) ((s) = (__typeof__(s))_mm512_max_pd((__m512d)(x), (__m512d)(s)))
+#elif defined(TAP_ISA_avx2)
+#define HIGH_F32(s, x) ((s) = (__typeof__(s))_mm256_max_ps((__m256)(x), (__m256)(s)))
+#define HIGH_F64(s, x) ((s) = (__typeof__(s))_mm256_max_pd((__m256d)(x), (__m256d)(s)))
+#else
+#define HIGH_F32(s, x) PICK((x) > (s), s, x)
+#define HIGH_F64(s, x) PICK((x) > (s), s, x)
+#endif
+
+#define NAME           high_f32
+#define B              float
+#define A              float
+#define START          (-INFINITY)
+#define VECTOR(s, x)   HIGH_F32(s, x)
+#define COMBINE(a, b)  ((b) > (a) ? (b) : (a))
+#define REGISTERS_ONLY 1
+#include "common/reduce_loops.inc"
+
+#define NAME           high_f64
+#define B              double
+#define A              double
+#define START          ((double)-INFINITY)
+#define VECTOR(s, x)   HIGH_F64(s, x)
+#define COMBINE(a, b)  ((b) > (a) ? (b) : (a))
+#define REGISTERS_ONLY 1
 #include "common/reduce_loops.inc"
 
 #define NAME          max_i8

@@ -11,7 +11,7 @@
 #define F(name) name##_f32
 #define EXP     tap_expf
 #define SUM     tap_loops_sum_f32
-#define MAX     tap_loops_max_f32
+#define MAX     tap_loops_high_f32
 #define NAME    tap_softmax_f32
 #include "common/softmax.inc"
 
@@ -19,6 +19,6 @@
 #define F(name) name##_f64
 #define EXP     exp
 #define SUM     tap_loops_sum_f64
-#define MAX     tap_loops_max_f64
+#define MAX     tap_loops_high_f64
 #define NAME    tap_softmax_f64
 #include "common/softmax.inc"
