@@ -131,7 +131,7 @@ static void print_nodes(const tap_model *m) {
 }
 
 static void print_taps(const tap_model *m, const size_t *indices, size_t n) {
-    printf("\n%zu values\n", n);
+    printf("%zu value%s\n", n, n == 1 ? "" : "s");
     for (size_t i = 0; i < n; i++) {
         tap_value_info v = {.size = sizeof v};
         char type[256];
@@ -266,6 +266,7 @@ static void print_all(const cli_args *args, const tap_model *m, const kinds *k, 
         print_kinds(k);
     }
     if (args->nodes) print_nodes(m);
+    if (args->nodes && args->taps.n) putchar('\n');
     if (args->taps.n) print_taps(m, taps, n_taps);
 }
 

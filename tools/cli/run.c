@@ -61,7 +61,7 @@ static int name_width(const job *b) {
     for (size_t i = 0; i < tap_model_value_count(b->model); i++) {
         tap_value_info info = {.size = sizeof info};
         if (!tap_model_value(b->model, i, &info) || !(b->picked[i] || info.is_output)) continue;
-        size_t n = strlen(info.name);
+        size_t n = strlen(info.name) + (info.in_body ? strlen("[0]") : 0);
         if (n > most && n <= 60) most = n;
     }
     return (int)most;
