@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""A convolution in its real place, as share of the machine's peak: Conv 3x3, 64 to 64 channels, 56x56, float32, with bias,
+BatchNormalization and Relu behind it, run by `onnxtap bench --threads 1` again and again, beside the measured peak of one
+core's multiply-add units. Eight such layers follow each other, so that what stands at the borders of the graph weighs little.
+
+    python3 tests/bench/conv_in_graph.py [--build build/release] [--rounds 5]
+
+Needs the packages onnx and numpy; prints why and exits with 77 where they are missing.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+LAYERS, CHANNELS, SIZE = 8, 64, 56
+
+
+def make_model(path):
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    rng, nodes, constants, x = np.random.default_rng(0), [], [], "x"
+
+    def constant(name, array):
+        constants.append(numpy_helper.from_array(array.astype(np.float32), name))
+        return name
+
+    for i in range(LAYERS):
+        shape = (CHANNELS, CHANNELS, 3, 3)
+        w = constant(f"w{i}", rng.standard_normal(shape) / np.sqrt(9 * CHANNELS / 2))
+        b = constant(f"b{i}", rng.standard_normal(CHANNELS))
+        nodes.append(helper.make_node("Conv", [x, w, b], [f"conv{i}"], pads=[1, 1, 1, 1], kernel_shape=[3, 3]))
+        norm = [constant(f"{what}{i}", rng.uniform(0.5, 1.5, CHANNELS)) for what in ("scale", "shift", "mean", "var")]
+        nodes.append(helper.make_node("BatchNormalization", [f"conv{i}", *norm], [f"norm{i}"]))
+        nodes.append(helper.make_node("Relu", [f"norm{i}"], [f"relu{i}"]))
+        x = f"relu{i}"
+    image = [1, CHANNELS, SIZE, SIZE]
+    graph = helper.make_graph(nodes, "convs", [helper.make_tensor_value_info("x", TensorProto.FLOAT, image)],
+                              [helper.make_tensor_value_info(x, TensorProto.FLOAT, image)], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+
+
+def output(*command):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build/release")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        model = os.path.join(folder, "convs.onnx")
+        try:
+            make_model(model)
+        except ImportError as missing:
+            print(f"skipped: {missing}")
+            sys.exit(77)
+        flop, peak, best = 2 * LAYERS * SIZE * SIZE * 9 * CHANNELS * CHANNELS, 0, 0
+        for _ in range(options.rounds):
+            peak = max(peak, float(output(os.path.join(options.build, "tests/bench/bench_peak"))))
+            bench = json.loads(output(os.path.join(options.build, "onnxtap"), "bench", model, "--threads", "1", "--seconds",
+                                      "1", "--json"))
+            best = max(best, flop / bench["min_ms"] / 1e6)
+        print(f"{best:.1f} GFLOPS, {100 * best / peak:.0f}% of the peak of {peak:.1f}")
+
+
+main()

@@ -1,0 +1,199 @@
+/* Speed of the matrix product and of convolution on one core, as share of the measured peak of its
+ * multiply-add units; and, where OpenBLAS was found, how many times as fast as OpenBLAS (packing B each time,
+ * as OpenBLAS does; and with B packed before). Other programs disturb: each figure is the best of many short
+ * runs, and the peak is measured beside each.
+ *
+ *     bench_kernels [gemm|conv]        ONNXTAP_ISA chooses the instruction set */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/cpu.h"
+#include "peak.h"
+#include "unit/context.h"
+
+#define TAP_ISA base
+#include "common/conv.h"
+
+#ifdef TAP_BENCH_OPENBLAS
+#include <cblas.h>
+void openblas_set_num_threads(int n);
+#endif
+
+#define DECLARE(isa)                                                                               \
+    bool tap_gemm_packed_bytes_##isa(tap_dtype dtype, int64_t k, int64_t n, size_t *n_bytes);      \
+    void tap_gemm_pack_##isa(tap_dtype dtype, tap_dtype from, int64_t k, int64_t n, const void *b, \
+                             int64_t ldb, bool trans_b, void *packed);                             \
+    tap_status tap_gemm_run_##isa(tap_ctx *ctx, const tap_gemm *g);                                \
+    bool tap_conv_packed_bytes_##isa(tap_tile_kind kind, int64_t groups, int64_t k, int64_t m,     \
+                                     size_t *n_bytes);                                             \
+    tap_status tap_conv_run_##isa(tap_ctx *ctx, const tap_conv *v);
+
+typedef struct set {
+    double (*peak)(double);
+    bool (*packed_bytes)(tap_dtype, int64_t, int64_t, size_t *);
+    void (*pack)(tap_dtype, tap_dtype, int64_t, int64_t, const void *, int64_t, bool, void *);
+    tap_status (*gemm)(tap_ctx *, const tap_gemm *);
+    bool (*conv_bytes)(tap_tile_kind, int64_t, int64_t, int64_t, size_t *);
+    tap_status (*conv)(tap_ctx *, const tap_conv *);
+} set;
+
+#define ENTRY(isa)                                                                        \
+    {                                                                                     \
+        peak_##isa, tap_gemm_packed_bytes_##isa, tap_gemm_pack_##isa, tap_gemm_run_##isa, \
+            tap_conv_packed_bytes_##isa, tap_conv_run_##isa                               \
+    }
+
+DECLARE(base)
+#if defined(__x86_64__)
+DECLARE(avx2)
+DECLARE(avx512)
+static const set sets[] = {ENTRY(base), ENTRY(avx2), ENTRY(avx512)};
+#else
+static const set sets[] = {ENTRY(base)};
+#endif
+
+double now_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static float *numbers(int64_t n) {
+    float *p = aligned_alloc(64, tap_round_up((size_t)n * sizeof *p + 64, 64));
+    for (int64_t i = 0; p && i < n; i++) p[i] = (float)(i * 7 % 13) - 6;
+    return p;
+}
+
+/* Seconds of one call: the least of many, for at least `limit` seconds in all. */
+static double best_of(void (*call)(const void *), const void *arg, double limit) {
+    double best = 1e9, end = now_seconds() + limit;
+    for (int i = 0; i < 5 || now_seconds() < end; i++) {
+        double start = now_seconds();
+        call(arg);
+        double took = now_seconds() - start;
+        if (took < best) best = took;
+        stub_free();
+    }
+    return best;
+}
+
+typedef struct gemm_call {
+    const set *s;
+    tap_gemm g;
+} gemm_call;
+
+static void call_gemm(const void *arg) {
+    const gemm_call *c = arg;
+    c->s->gemm(NULL, &c->g);
+}
+
+#ifdef TAP_BENCH_OPENBLAS
+static void call_openblas(const void *arg) {
+    const tap_gemm *g = &((const gemm_call *)arg)->g;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, g->trans_b ? CblasTrans : CblasNoTrans, (int)g->m, (int)g->n,
+                (int)g->k, 1, g->a, (int)g->lda, g->b, (int)g->ldb, 0, g->c, (int)g->ldc);
+}
+#endif
+
+static void bench_gemm(const set *s) {
+    static const int64_t sizes[][3] = {
+        {1, 1024, 1024}, {1, 4096, 4096},  {4, 1024, 1024}, {14, 1024, 1024},   {64, 64, 64},
+        {128, 128, 128}, {256, 256, 256},  {512, 512, 512}, {1024, 1024, 1024}, {2000, 2000, 2000},
+        {3136, 64, 256}, {196, 512, 2304}, {49, 2048, 512}, {128, 768, 3072},   {384, 768, 768}};
+    printf("%-18s %9s %9s %9s  %s\n", "m n k", "packed", "B", "B^T", "GFLOPS, share of peak; over OpenBLAS");
+    for (size_t i = 0; i < TAP_COUNT_OF(sizes); i++) {
+        int64_t m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
+        gemm_call c = {s, {.dtype = TAP_FLOAT, .m = m, .n = n, .k = k, .lda = k, .ldb = n, .ldc = n}};
+        size_t bytes;
+        if (!s->packed_bytes(TAP_FLOAT, k, n, &bytes)) continue;
+        float *a = numbers(m * k), *b = numbers(k * n), *y = numbers(m * n),
+              *packed = numbers((int64_t)bytes / 4);
+        s->pack(TAP_FLOAT, TAP_FLOAT, k, n, b, n, false, packed);
+        c.g.a = a, c.g.b = b, c.g.c = y;
+        double flop = 2.0 * (double)m * (double)n * (double)k * 1e-9, rate[3], blas[2] = {0, 0};
+        double peak = s->peak(0.05);
+        for (int form = 0; form < 3; form++) {
+            c.g.packed = form == 0 ? packed : NULL;
+            c.g.trans_b = form == 2;
+            c.g.ldb = form == 2 ? k : n;
+            rate[form] = flop / best_of(call_gemm, &c, 0.15);
+#ifdef TAP_BENCH_OPENBLAS
+            if (form > 0) blas[form - 1] = flop / best_of(call_openblas, &c, 0.15);
+#endif
+        }
+        double again = s->peak(0.05);
+        if (again > peak) peak = again;
+        printf("%4d %5d %5d   %9.1f %9.1f %9.1f  %3.0f%% of %.0f", (int)m, (int)n, (int)k, rate[0], rate[1],
+               rate[2], 100 * rate[0] / peak, peak);
+        if (blas[0] > 0)
+            printf("   packed %.2f, B %.2f, B^T %.2f", rate[0] / blas[0], rate[1] / blas[0],
+                   rate[2] / blas[1]);
+        printf("\n");
+        free(a), free(b), free(y), free(packed);
+    }
+}
+
+typedef struct conv_call {
+    const set *s;
+    tap_conv v;
+} conv_call;
+
+static void call_conv(const void *arg) {
+    const conv_call *c = arg;
+    c->s->conv(NULL, &c->v);
+}
+
+static void bench_conv(const set *s) {
+    static const struct {
+        int64_t images, c, m, size, kernel, stride, pad, groups;
+    } cases[] = {
+        {1, 64, 64, 56, 3, 1, 1, 1},   {1, 128, 128, 28, 3, 1, 1, 1},   {1, 256, 256, 14, 3, 1, 1, 1},
+        {1, 512, 512, 7, 3, 1, 1, 1},  {1, 3, 64, 224, 7, 2, 3, 1},     {1, 3, 32, 224, 3, 2, 1, 1},
+        {1, 1, 32, 28, 3, 1, 0, 1},    {1, 64, 256, 56, 1, 1, 0, 1},    {1, 256, 64, 56, 1, 1, 0, 1},
+        {1, 512, 2048, 7, 1, 1, 0, 1}, {1, 256, 512, 56, 1, 2, 0, 1},   {1, 64, 128, 56, 3, 2, 1, 1},
+        {1, 512, 512, 14, 3, 1, 1, 1}, {1, 64, 64, 224, 3, 1, 1, 1},    {1, 16, 16, 112, 3, 1, 1, 1},
+        {8, 64, 64, 4, 3, 1, 1, 1},    {1, 128, 128, 28, 3, 1, 1, 4},   {1, 128, 128, 28, 3, 1, 1, 32},
+        {1, 32, 32, 112, 3, 1, 1, 32}, {1, 144, 144, 56, 3, 2, 1, 144}, {1, 960, 960, 7, 5, 1, 2, 960}};
+    printf("%-44s %9s\n", "images, c to m, size, kernel, stride, groups", "GFLOPS");
+    for (size_t i = 0; i < TAP_COUNT_OF(cases); i++) {
+        int64_t k = cases[i].kernel, in = cases[i].size,
+                out = (in + 2 * cases[i].pad - k) / cases[i].stride + 1;
+        conv_call c = {
+            s, {.kind = TAP_TILE_F32, .n_axes = 2, .images = cases[i].images, .groups = cases[i].groups}};
+        c.v.c = cases[i].c / cases[i].groups;
+        c.v.m = cases[i].m / cases[i].groups;
+        for (int d = 0; d < 2; d++)
+            c.v.axes[d] = (tap_conv_axis){.in = in,
+                                          .step = cases[i].stride,
+                                          .first = -cases[i].pad,
+                                          .taps = k,
+                                          .tap_step = 1,
+                                          .out = out,
+                                          .out_extent = out,
+                                          .out_step = 1};
+        size_t bytes;
+        if (!s->conv_bytes(TAP_TILE_F32, c.v.groups, k * k * c.v.c, c.v.m, &bytes)) continue;
+        float *x = numbers(c.v.images * in * in * cases[i].c), *w = numbers((int64_t)bytes / 4);
+        float *y = numbers(c.v.images * out * out * cases[i].m), *bias = numbers(cases[i].m);
+        c.v.x = x, c.v.packed = w, c.v.y = y, c.v.bias = bias;
+        double peak = s->peak(0.05), took = best_of(call_conv, &c, 0.4), again = s->peak(0.05);
+        double flop = 2.0 * (double)(c.v.images * out * out * cases[i].m * c.v.c * k * k) * 1e-9;
+        if (again > peak) peak = again;
+        printf("%d, %4d to %4d, %3dx%-3d, %dx%d, stride %d, groups %3d %8.1f  %3.0f%% of %.0f\n",
+               (int)c.v.images, (int)cases[i].c, (int)cases[i].m, (int)in, (int)in, (int)k, (int)k,
+               (int)cases[i].stride, (int)cases[i].groups, flop / took, 100 * flop / took / peak, peak);
+        free(x), free(w), free(y), free(bias);
+    }
+}
+
+int main(int argc, char **argv) {
+    const set *s = &sets[tap_cpu_isa()];
+#ifdef TAP_BENCH_OPENBLAS
+    openblas_set_num_threads(1);
+#endif
+    printf("%s, one core\n", tap_isa_name(tap_cpu_isa()));
+    if (argc < 2 || strcmp(argv[1], "gemm") == 0) bench_gemm(s);
+    if (argc < 2 || strcmp(argv[1], "conv") == 0) bench_conv(s);
+    return 0;
+}
