@@ -13,12 +13,16 @@
 #include "common/shape.h"
 #include "common/widen.h"
 
+/* Factors are laid out as rows of about so many elements, for images of few channels. */
+#define REPEATED 512
+
 typedef struct batch_norm_state {
     double epsilon, momentum;
     bool training;
     bool per_element;    /* opsets below 9, spatial = 0: statistics for each element of an image */
-    const void *factors; /* a, then b, where all parameters are constants                        */
-    int64_t n;           /* of each                                                              */
+    const void *factors; /* where all parameters are constants: `repeats` rows of a, then of b   */
+    int64_t repeats;
+    int64_t n; /* of each                                                              */
 } batch_norm_state;
 
 /* ---- Loops: x, a, b -> y --------------------------------------------------------------------- */
@@ -126,10 +130,13 @@ static tap_status batch_norm_pack(tap_ctx *ctx, void *state) {
         if (!in[i] || in[i]->count != in[1]->count) return TAP_OK;
     }
     tap_dtype wide = tap_wide(x->dtype);
-    void *factors = tap_state(ctx, 2 * (size_t)in[1]->count * tap_dtype_bytes(wide));
+    s->n = in[1]->count;
+    s->repeats = s->per_element ? 1 : tap_max64(1, REPEATED / tap_max64(1, s->n));
+    size_t row = (size_t)s->n * tap_dtype_bytes(wide), rows = (size_t)s->repeats;
+    char *factors = tap_state(ctx, 2 * row * rows);
     if (!factors) return TAP_MEMORY;
     factors_of(s, wide, in[1], in[2], in[3], in[4], factors);
-    s->n = in[1]->count;
+    for (size_t i = 2 * rows; i-- > 1;) memmove(factors + i * row, factors + i / rows * row, row);
     s->factors = factors;
     return TAP_OK;
 }
@@ -139,9 +146,9 @@ static bool batch_norm_stage(tap_ctx *ctx, tap_stage *stage) {
     const tap_type *x = tap_in_type(ctx, 0);
     if (!s->factors || s->per_element || x->rank < 2 || (x->rank > 2 && !ctx->channels_last)) return false;
     int64_t bytes = (int64_t)tap_dtype_bytes(tap_wide(x->dtype));
-    *stage = (tap_stage){.loop = loops[x->dtype], .n_operands = 2, .running = 0};
+    *stage = (tap_stage){.loop = loops[x->dtype], .n_operands = 2, .running = 0, .repeats = s->repeats};
     for (int k = 0; k < 2; k++) {
-        stage->operand[k] = (const char *)s->factors + k * s->n * bytes;
+        stage->operand[k] = (const char *)s->factors + k * s->repeats * s->n * bytes;
         stage->bytes[k] = bytes;
         stage->last_axis[k] = true;
     }
@@ -152,18 +159,24 @@ static bool batch_norm_stage(tap_ctx *ctx, tap_stage *stage) {
 
 /* X as rows of channels of `inner` elements each, which share a factor. */
 typedef struct batch_norm_job {
+    int64_t repeats; /* rows of a, and of b, in factors           */
+
     const tap_ctx *ctx;
     const tap_tensor *x;
     tap_tensor *y;
     const char *factors;
-    int64_t channels, inner, wide_bytes;
+    int64_t channels, inner, piece, wide_bytes;
 } batch_norm_job;
 
 static batch_norm_job job_of(tap_ctx *ctx) {
     const batch_norm_state *s = ctx->state;
     const tap_tensor *x = ctx->in[0];
-    batch_norm_job j = {
-        .ctx = ctx, .x = x, .y = ctx->out[0], .channels = x->rank > 1 ? x->dims[1] : 1, .inner = 1};
+    batch_norm_job j = {.ctx = ctx,
+                        .repeats = 1,
+                        .x = x,
+                        .y = ctx->out[0],
+                        .channels = x->rank > 1 ? x->dims[1] : 1,
+                        .inner = 1};
     j.wide_bytes = (int64_t)tap_dtype_bytes(tap_wide(x->dtype));
     if (s->per_element) {
         j.channels = tap_product(x->dims + 1, x->rank - 1);
@@ -177,26 +190,26 @@ static batch_norm_job job_of(tap_ctx *ctx) {
     return j;
 }
 
-/* Elements first .. first + n of X, in one row of channels or in one channel, with factors from index k on.
- */
+/* Elements first .. first + n of X, in rows of channels (`repeats` at most) or in one channel, with factors
+ * from index k on. */
 static void run_piece(const batch_norm_job *j, int64_t first, int64_t n, int64_t k) {
     int64_t each = (int64_t)tap_dtype_bytes(j->x->dtype), wide = j->inner == 1 ? j->wide_bytes : 0;
-    char *a = (char *)(uintptr_t)j->factors + k * j->wide_bytes;
-    char *p[4] = {(char *)j->x->data + first * each, a, a + j->channels * j->wide_bytes,
-                  (char *)j->y->data + first * each};
+    char *a = (char *)(uintptr_t)j->factors + k * j->wide_bytes,
+         *b = a + j->repeats * j->channels * j->wide_bytes;
+    char *p[4] = {(char *)j->x->data + first * each, a, b, (char *)j->y->data + first * each};
     const int64_t step[4] = {each, wide, wide, each};
     loops[j->x->dtype](n, p, step, NULL);
 }
 
-/* Pieces are rows of channels, or channels of `inner` elements. */
+/* Pieces are `repeats` rows of channels, or channels of `inner` elements. */
 static void batch_norm_task(void *arg, int64_t begin, int64_t end, int worker) {
     const batch_norm_job *j = arg;
-    int64_t n = j->inner == 1 ? j->channels : j->inner;
     int64_t width = j->y->rank ? j->y->dims[j->y->rank - 1] : 1;
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
-        run_piece(j, i * n, n, j->inner == 1 ? 0 : i % j->channels);
-        if (j->ctx->has_epilogue) tap_epilogue(j->ctx, i * n / width, n / width, 0, width);
+        int64_t first = i * j->piece, n = tap_min64(j->piece, j->x->count - first);
+        run_piece(j, first, n, j->inner == 1 ? 0 : i % j->channels);
+        if (j->ctx->has_epilogue) tap_epilogue(j->ctx, first / width, n / width, 0, width);
     }
 }
 
@@ -217,8 +230,9 @@ static tap_status run_with_factors(tap_ctx *ctx, batch_norm_job *j) {
     const batch_norm_state *s = ctx->state;
     if (s->per_element && ctx->channels_last && j->x->rank > 2 && !(j->factors = turned_factors(ctx, j)))
         return TAP_MEMORY;
-    int64_t n = j->inner == 1 ? j->channels : j->inner;
-    tap_parallel(ctx, j->x->count / n, tap_max64(1, 16384 / n), batch_norm_task, j);
+    j->piece = j->inner == 1 ? j->repeats * j->channels : j->inner;
+    tap_parallel(ctx, (j->x->count + j->piece - 1) / j->piece, tap_max64(1, 16384 / j->piece),
+                 batch_norm_task, j);
     return TAP_OK;
 }
 
@@ -286,6 +300,7 @@ static tap_status batch_norm_run(tap_ctx *ctx) {
     copy_statistics(ctx);
     if (j.x->count == 0) return TAP_OK;
     j.factors = s->factors;
+    if (j.factors) j.repeats = s->repeats;
     if (!j.factors) {
         void *factors = tap_scratch(ctx, 2 * (size_t)(j.channels * j.wide_bytes));
         if (!factors) return TAP_MEMORY;

@@ -76,6 +76,8 @@ typedef struct tap_stage {
     const void *operand[4]; /* the others, in the loop's order, without the running value */
     int64_t bytes[4];       /* of an element of that operand; 0: one element for all */
     bool last_axis[4];      /* one element per index of the last axis, else one per element */
+    int64_t repeats;        /* such operands hold their row so many times, one after the other, so that
+                               the loop can take several rows in one go; 0: once            */
 } tap_stage;
 
 enum tap_op_flag {

@@ -52,9 +52,10 @@ typedef struct plan {
     bool direct;     /* input is read where it lies if it can be                                           */
     bool by_pixel;   /* if it is copied, each pixel's window by itself: k elements of one segment          */
     bool scattered;  /* tiles take pixels of several lines; all their input is copied                      */
+    bool keeps_rows; /* what a line copied serves the next ones: each tile of a line has a place of its own */
     int64_t tiles_of_line, tiles_of_image;
     int64_t seg_max; /* segments of a line                                                                 */
-    int64_t tile_bytes, buffer_bytes, line_bytes;
+    int64_t tile_bytes, buffer_bytes, line_bytes, kept_bytes;
 } plan;
 
 /* Memory of one worker. */
@@ -63,7 +64,8 @@ typedef struct work {
     int64_t used;
     char *lines; /* LINES_MAX, used in turn                                                 */
     int next_line, n_lines;
-    line line; /* the last one                                                            */
+    line line;         /* the last one                                                            */
+    const char **kept; /* keeps_rows: by tile of a line, by place of a row: which row is there */
     char *tmp;
     pixels tiles[TILES_MAX];
     int n_tiles;
@@ -91,6 +93,15 @@ static void plan_input(plan *p) {
     p->line_bytes = (p->s.outer_taps + 3 * p->seg_max) * (int64_t)sizeof(int64_t);
 }
 
+/* Rows are kept where a line's rows are neighbours, which then have different places modulo their number,
+ * where there is room for all tiles of a line, and where a tile runs through all panels at once. */
+static void plan_kept_rows(plan *p) {
+    bool neighbours = p->s.n_axes == 1 || (p->s.n_axes == 2 && p->s.axes[0].tap_step == 1);
+    p->keeps_rows = neighbours && !p->by_pixel && p->p_block >= p->panels &&
+                    p->tiles_of_line <= p->buffer_bytes / p->tile_bytes;
+    if (p->keeps_rows) p->kept_bytes = p->tiles_of_line * p->s.outer_taps * (int64_t)sizeof(char *);
+}
+
 static void plan_init(plan *p, const tap_conv *v) {
     *p = (plan){.v = v, .set = tap_tiles(v->kind)};
     int64_t elem = p->set->elem, rows = p->set->rows;
@@ -104,6 +115,7 @@ static void plan_init(plan *p, const tap_conv *v) {
     p->tiles_of_line = (p->s.last.out + rows - 1) / rows;
     p->tiles_of_image =
         p->scattered ? (p->s.lines * p->s.last.out + rows - 1) / rows : p->s.lines * p->tiles_of_line;
+    plan_kept_rows(p);
 }
 
 /* ---- Where a tile's input is ------------------------------------------------------------------ */
@@ -141,6 +153,11 @@ static line line_at(const plan *p, char *memory) {
     return n;
 }
 
+/* keeps_rows: where in a tile's part of the buffer that row is kept. */
+static int64_t place_of_row(const plan *p, int64_t row) {
+    return row / (p->s.last.in * p->s.x_pixel) % p->s.outer_taps;
+}
+
 /* The segments of output line l. */
 static void fill_line(const plan *p, int64_t l, line *n) {
     const tap_conv_axis *w = &p->s.last;
@@ -148,10 +165,11 @@ static void fill_line(const plan *p, int64_t l, line *n) {
     for (int64_t t = 0; t < p->s.outer_taps; t++) {
         int64_t row = tap_conv_row(&p->s, l, t);
         if (row < 0) continue;
+        int64_t place = p->keeps_rows ? place_of_row(p, row) : n->n_outer;
         for (int64_t i = 0; i < pieces; i++, n->n_seg++) {
             n->b_seg[n->n_seg] = (t * w->taps + i) * p->v->c * step;
             n->direct[n->n_seg] = row + i * w->tap_step * p->s.x_pixel;
-            n->copied[n->n_seg] = (n->n_outer * p->columns + i * w->tap_step) * p->c_bytes;
+            n->copied[n->n_seg] = (place * p->columns + i * w->tap_step) * p->c_bytes;
         }
         n->outer[n->n_outer++] = row;
     }
@@ -185,22 +203,29 @@ static void copy_windows(const plan *p, work *k, const char *x, int64_t o, pixel
     k->used += p->tile_bytes;
 }
 
-/* The input rows under the tile copied, `n` pixels of each from `first` on. */
-static void copy_rows(const plan *p, work *k, const char *x, int64_t first, int64_t n, pixels *t) {
-    char *to = k->buffer + k->used;
+/* The input rows under tile number i of the line copied, `n` pixels of each from `first` on. */
+static void copy_rows(const plan *p, work *k, const char *x, int64_t i, int64_t first, int64_t n, pixels *t) {
+    int64_t row_bytes = p->columns * p->c_bytes;
+    char *to = k->buffer + (p->keeps_rows ? i * p->tile_bytes : k->used);
     t->a = to;
     t->a_row = p->s.last.step * p->c_bytes;
     t->a_seg = k->line.copied;
-    for (int64_t i = 0; i < k->line.n_outer; i++, to += p->columns * p->c_bytes)
-        copy_pixels(p, x + k->line.outer[i], first, n, 1, to);
-    k->used += p->tile_bytes;
+    for (int64_t r = 0; r < k->line.n_outer; r++) {
+        const char *row = x + k->line.outer[r];
+        int64_t place = p->keeps_rows ? place_of_row(p, k->line.outer[r]) : r;
+        const char **kept = p->keeps_rows ? &k->kept[i * p->s.outer_taps + place] : NULL;
+        if (kept && *kept == row) continue;
+        copy_pixels(p, row, first, n, 1, to + place * row_bytes);
+        if (kept) *kept = row;
+    }
+    if (!p->keeps_rows) k->used += p->tile_bytes;
 }
 
-/* Outputs o .. o + rows of line l, which is the work's last one. */
-static void add_tile_of_line(const plan *p, work *k, int64_t image, int64_t group, int64_t l, int64_t o,
-                             int64_t rows) {
+/* Tile number i of line l, which is the work's last one. */
+static void add_tile_of_line(const plan *p, work *k, int64_t image, int64_t group, int64_t l, int64_t i) {
     const tap_conv_axis *w = &p->s.last;
     const char *x = (const char *)p->v->x + image * p->s.x_image + group * p->c_bytes;
+    int64_t o = w->out * i / p->tiles_of_line, rows = w->out * (i + 1) / p->tiles_of_line - o;
     int64_t first = o * w->step + w->first, end = first + (rows - 1) * w->step + (w->taps - 1) * w->tap_step;
     pixels *t = add_tile(p, k, image, group, tap_conv_place(&p->s, l, o), rows);
     t->b_seg = k->line.b_seg;
@@ -213,7 +238,7 @@ static void add_tile_of_line(const plan *p, work *k, int64_t image, int64_t grou
     } else if (p->by_pixel)
         copy_windows(p, k, x, l * w->out + o, t);
     else
-        copy_rows(p, k, x, first, end - first + 1, t);
+        copy_rows(p, k, x, i, first, end - first + 1, t);
 }
 
 /* Outputs o .. o + rows of the image, whatever lines they are on. */
@@ -266,7 +291,7 @@ static void make_room(const plan *p, work *k, int64_t group, int64_t p0, int64_t
 }
 
 static void start_line(const plan *p, work *k, int64_t group, int64_t l, int64_t p0, int64_t p1) {
-    if (k->n_lines == LINES_MAX) run_tiles(p, k, group, p0, p1);
+    if (k->n_lines == LINES_MAX || p->keeps_rows) run_tiles(p, k, group, p0, p1);
     k->line = line_at(p, k->lines + k->next_line * p->line_bytes);
     k->next_line = (k->next_line + 1) % LINES_MAX;
     k->n_lines++;
@@ -285,10 +310,9 @@ static void run_range(const plan *p, work *k, int64_t group, int64_t begin, int6
             add_scattered_tile(p, k, image, group, o, pixels_of_image * (i + 1) / p->tiles_of_image - o);
             continue;
         }
-        int64_t l = i / in_line, o = p->s.last.out * (i % in_line) / in_line;
-        if (u == begin || i % in_line == 0) start_line(p, k, group, l, p0, p1);
+        if (u == begin || i % in_line == 0) start_line(p, k, group, i / in_line, p0, p1);
         make_room(p, k, group, p0, p1);
-        add_tile_of_line(p, k, image, group, l, o, p->s.last.out * (i % in_line + 1) / in_line - o);
+        add_tile_of_line(p, k, image, group, i / in_line, i % in_line);
     }
     run_tiles(p, k, group, p0, p1);
 }
@@ -312,7 +336,9 @@ static void conv_task(void *arg, int64_t begin, int64_t end, int worker) {
         work k = {.buffer = memory, .lines = memory + p->buffer_bytes};
         int64_t tile = i % j->tile_jobs * j->tiles_of_job,
                 panel = i / j->tile_jobs % j->panel_jobs * j->panels_of_job;
-        k.tmp = k.lines + LINES_MAX * p->line_bytes;
+        k.kept = (const char **)(void *)(k.lines + LINES_MAX * p->line_bytes);
+        k.tmp = (char *)k.kept + p->kept_bytes;
+        memset(k.kept, 0, (size_t)p->kept_bytes);
         run_range(p, &k, i / j->tile_jobs / j->panel_jobs, tile, tap_min64(tile + j->tiles_of_job, j->tiles),
                   panel, tap_min64(panel + j->panels_of_job, p->panels));
     }
@@ -366,7 +392,9 @@ void *tap_conv_scratch(tap_ctx *ctx, const tap_conv *v, int i, size_t n_bytes) {
 static tap_status run_tiled(tap_ctx *ctx, const plan *p) {
     const tap_conv *v = p->v;
     jobs j = {.p = p};
-    size_t one = (size_t)(p->buffer_bytes + LINES_MAX * p->line_bytes) + tap_tile_tmp_bytes(p->set), all;
+    size_t one = (size_t)(p->buffer_bytes + LINES_MAX * p->line_bytes + p->kept_bytes) +
+                 tap_tile_tmp_bytes(p->set),
+           all;
     plan_jobs(p, &j);
     j.memory_bytes = tap_round_up(one, TAP_ALIGN);
     if (!tap_mul_size(j.memory_bytes, (size_t)tap_workers(ctx), &all))

@@ -49,7 +49,8 @@ void tap_epilogue(const tap_ctx *ctx, int64_t row, int64_t n_rows, int64_t col, 
             run_stage(s, t->data, each, row * width, 0, n_rows * width);
             continue;
         }
-        for (int64_t r = row; r < row + n_rows; r++)
-            run_stage(s, t->data, each, r * width + col, col, n_cols);
+        int64_t at_once = whole && s->repeats > 1 ? s->repeats : 1;
+        for (int64_t r = row; r < row + n_rows; r += at_once)
+            run_stage(s, t->data, each, r * width + col, col, tap_min64(at_once, row + n_rows - r) * n_cols);
     }
 }
