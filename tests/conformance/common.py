@@ -56,7 +56,8 @@ Result = collections.namedtuple("Result", "status seconds peak_mb out err timed_
 
 
 def run(command, timeout=600, env=None, cwd=None):
-    """Runs a command. status: exit status, negative for a signal; peak_mb: its largest resident set."""
+    """Runs a command. status: exit status, negative for a signal; peak_mb: its largest resident set (or what this process
+    held when it was made, where that is more)."""
     environment = dict(os.environ, **(env or {}))
     start = time.monotonic()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
