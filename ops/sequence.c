@@ -409,7 +409,7 @@ static tap_status concat_run(tap_ctx *ctx) {
     const axis_state *s = ctx->state;
     const tap_value *x;
     int64_t dims[TAP_RANK_MAX], length, begin = 0;
-    int rank, axis;
+    int rank, axis = 0;
     tap_status status = sequence_in(ctx, 0, &x);
     if (status != TAP_OK) return status;
     const tap_tensor *first = tap_value_length(x) ? tap_value_tensor(tap_value_item(x, 0)) : NULL;

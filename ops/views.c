@@ -87,7 +87,7 @@ static tap_status reshape_count(tap_ctx *ctx, const tap_type *x, target *t) {
 static tap_status reshape_infer(tap_ctx *ctx) {
     const reshape_state *s = ctx->state;
     const tap_type *x = tap_in_type(ctx, 0);
-    tap_ints shape;
+    tap_ints shape = {.n = 0};
     target t;
     tap_status status;
     if (s->shape || tap_opset(ctx) < 5)
