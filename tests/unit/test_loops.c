@@ -32,15 +32,15 @@ static void fill(tap_dtype t, char *p, size_t each) {
     for (int i = 0; i < N; i++) {
         double x = interesting();
         float f = (float)x;
-        uint64_t bits = next_random() >> (next_random() % 8 * 8);
+        uint64_t bits[2] = {next_random() >> (next_random() % 8 * 8), next_random()};
         char *at = p + (size_t)i * each;
         switch (t) {
         case TAP_FLOAT: memcpy(at, &f, each); break;
         case TAP_DOUBLE: memcpy(at, &x, each); break;
         case TAP_FLOAT16:
         case TAP_BFLOAT16: tap_floats_from_f32(t, 1, &f, at); break;
-        case TAP_BOOL: *at = (char)(bits & 1); break;
-        default: memcpy(at, &bits, each); break;
+        case TAP_BOOL: *at = (char)(bits[0] & 1); break;
+        default: memcpy(at, bits, each); break;
         }
     }
 }
