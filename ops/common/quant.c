@@ -1,6 +1,7 @@
 /* Products of 8-bit integers less their zero points. */
 #include "common/quant.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -38,17 +39,42 @@ void tap_quant_rows(tap_ctx *ctx, tap_dtype dtype, int64_t rows, int64_t k, cons
     if (k > 0) tap_parallel(ctx, rows, tap_max64(1, (1 << 15) / k), rows_task, &j);
 }
 
+#define COLUMNS_MAX 256
+
+/* Two rows of up to `width` columns as pairs, each less its column's zero point. low and high: the rows at
+ * the first column; high NULL: the row behind the last. */
+#define PACK_PAIRS(NAME, T)                                                           \
+    static void NAME(int64_t width, const T *low, const T *high, const int16_t *zero, \
+                     int16_t *restrict to) {                                          \
+        for (int64_t j = 0; j < width; j++) {                                         \
+            to[2 * j] = (int16_t)(low[j] - zero[j]);                                  \
+            to[2 * j + 1] = high ? (int16_t)(high[j] - zero[j]) : (int16_t)0;         \
+        }                                                                             \
+    }
+PACK_PAIRS(pack_pairs_i8, int8_t)
+PACK_PAIRS(pack_pairs_u8, uint8_t)
+
 void tap_quant_pack(tap_dtype dtype, int64_t k, int64_t n, const void *b, const void *zero, int64_t zero_step,
                     void *packed) {
     int64_t columns = tap_tiles(TAP_TILE_I16X2)->columns;
-    int16_t *to = packed;
-    for (int64_t col = 0; col < n; col += columns)
-        for (int64_t l = 0; l < 2 * tap_pairs(k); l += 2)
-            for (int64_t j = col; j < col + columns; j++)
-                for (int64_t i = l; i < l + 2; i++) {
-                    int32_t z = zero && j < n ? tap_quant_at(dtype, zero, j * zero_step) : 0;
-                    *to++ = (int16_t)(i < k && j < n ? tap_quant_at(dtype, b, i * n + j) - z : 0);
-                }
+    int16_t *to = packed, zeros[COLUMNS_MAX];
+    assert(columns <= COLUMNS_MAX);
+    for (int64_t col = 0; col < n; col += columns) {
+        int64_t width = tap_min64(columns, n - col);
+        for (int64_t j = 0; j < width; j++)
+            zeros[j] = zero ? (int16_t)tap_quant_at(dtype, zero, (col + j) * zero_step) : (int16_t)0;
+        for (int64_t i = 0; i < k; i += 2, to += 2 * columns) {
+            int64_t at = i * n + col;
+            if (dtype == TAP_INT8) {
+                const int8_t *low = (const int8_t *)b + at;
+                pack_pairs_i8(width, low, i + 1 < k ? low + n : NULL, zeros, to);
+            } else {
+                const uint8_t *low = (const uint8_t *)b + at;
+                pack_pairs_u8(width, low, i + 1 < k ? low + n : NULL, zeros, to);
+            }
+            if (width < columns) memset(to + 2 * width, 0, (size_t)(2 * (columns - width)) * sizeof *to);
+        }
+    }
 }
 
 /* A NaN gives the least. */

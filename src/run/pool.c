@@ -23,7 +23,8 @@ struct tap_pool {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     atomic_uint round;
-    atomic_int sleepers, busy;
+    atomic_int sleepers, active; /* active: workers that are inside a loop, or looking whether one is open */
+    atomic_bool open;            /* a loop has pieces to take */
     atomic_bool stop;
     atomic_bool running; /* a loop is under way: an inner one is serial */
     /* the loop */
@@ -69,9 +70,10 @@ static void *work(void *argument) {
     tap_pool *p = w->pool;
     unsigned seen = 0;
     while (wait_for_round(p, seen)) {
-        seen++;
-        take_pieces(p, w->number);
-        atomic_fetch_sub_explicit(&p->busy, 1, memory_order_release);
+        seen = atomic_load(&p->round);
+        atomic_fetch_add(&p->active, 1);
+        if (atomic_load(&p->open)) take_pieces(p, w->number);
+        atomic_fetch_sub(&p->active, 1);
     }
     return NULL;
 }
@@ -132,7 +134,7 @@ void tap_pool_run(tap_pool *p, int64_t n, int64_t grain, tap_task *fn, void *arg
     p->grain = grain;
     p->n_pieces = (n + grain - 1) / grain;
     atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->busy, p->n_threads - 1, memory_order_relaxed);
+    atomic_store(&p->open, true);
     atomic_fetch_add(&p->round, 1);
     if (atomic_load(&p->sleepers) > 0) {
         pthread_mutex_lock(&p->lock);
@@ -140,6 +142,9 @@ void tap_pool_run(tap_pool *p, int64_t n, int64_t grain, tap_task *fn, void *arg
         pthread_mutex_unlock(&p->lock);
     }
     take_pieces(p, 0);
-    while (atomic_load_explicit(&p->busy, memory_order_acquire) > 0) relax();
+    /* All pieces are taken. Who has not come by now is not waited for: it finds the loop closed. Both sides
+     * write before they read (open here, active there), so one of them sees the other. */
+    atomic_store(&p->open, false);
+    while (atomic_load(&p->active) > 0) relax();
     atomic_store(&p->running, false);
 }
