@@ -16,6 +16,13 @@ __attribute__((weak)) int test_failures;
         }                                                             \
     } while (0)
 
+/* For a place that is not to be reached. */
+#define FAIL(what)                                       \
+    do {                                                 \
+        test_failures++;                                 \
+        printf("%s:%d: %s\n", __FILE__, __LINE__, what); \
+    } while (0)
+
 #define CHECK_EQ(a, b)                                                                           \
     do {                                                                                         \
         long long a_ = (long long)(a), b_ = (long long)(b);                                      \

@@ -96,8 +96,7 @@ static void dictionaries_as_python_takes_them(void) {
         "{'descr': '<i3', 'fortran_order': False, 'shape': (0,)}",
         "{'descr': '<V2', 'fortran_order': False, 'shape': (1,)}",
         "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (0,)}",
-        "{'descr': '|u1', 'fortran_order': False, 'shape': "
-        "(1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1)}",
         "{'descr': '|u1', 'fortran_order': False, 'shape': (3,)}"};
     tap_value *v;
     for (size_t i = 0; i < TAP_COUNT_OF(good); i++) {
