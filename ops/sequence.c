@@ -321,7 +321,8 @@ static tap_status split_run(tap_ctx *ctx) {
     tap_value **items = tap_scratch(ctx, (size_t)n * sizeof *items);
     if (!items) return TAP_MEMORY;
     for (int64_t i = 0; i < n; i++) {
-        int64_t part = split && split->rank == 1 ? tap_int_at(split, i) : tap_min64(each, x->dims[axis] - begin);
+        int64_t part =
+            split && split->rank == 1 ? tap_int_at(split, i) : tap_min64(each, x->dims[axis] - begin);
         items[i] = split_part(ctx, s, axis, begin, part);
         begin += part;
         if (items[i]) continue;

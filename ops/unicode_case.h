@@ -7,7 +7,7 @@
 /* Every step-th code point from first to last is moved by delta. */
 typedef struct tap_case_range {
     uint32_t first, last, step;
-    int32_t  delta;
+    int32_t delta;
 } tap_case_range;
 
 /* clang-format off */

@@ -466,7 +466,6 @@ tap_status tap_session_run(tap_session *s, const tap_input *inputs, size_t n_inp
     for (size_t i = 0; st == TAP_OK && i < s->model->n_outputs; i++) st = take_output(s, i, err);
     tap_scratch_back(&s->scratch, mark);
     s->has_run = st == TAP_OK;
-    s->run_number++;
     return st;
 }
 

@@ -216,10 +216,10 @@ TAP_API tap_status tap_model_open_memory(const void *bytes, size_t n_bytes, cons
 /* Frees it once the last session made from it is freed too. NULL is fine. */
 TAP_API void tap_model_free(tap_model *m);
 
-/* Counts n_bytes that the program holds for the model's sake, such as inputs that it made, against the model's memory limit, so
- * that the limit is one for all; and lets go of them again. Errors: TAP_MEMORY. */
+/* Counts n_bytes that the program holds for the model's sake, such as inputs that it made, against the
+ * model's memory limit, so that the limit is one for all; and lets go of them again. Errors: TAP_MEMORY. */
 TAP_API tap_status tap_model_hold(tap_model *m, uint64_t n_bytes, tap_error *err);
-TAP_API void       tap_model_let_go(tap_model *m, uint64_t n_bytes);
+TAP_API void tap_model_let_go(tap_model *m, uint64_t n_bytes);
 
 /* A value at the model's border. All pointers are borrowed from the model. */
 typedef struct tap_port {

@@ -141,8 +141,8 @@ typedef struct tap_family {
 /* ---- Errors: prepare, infer, pack, run ---- */
 
 /* Fails with a message; node, operator, opset, inputs with shapes and dtypes are put around it. Returns what
- * the caller is to return: code, but TAP_RUN for a TAP_MODEL that only the inputs of a run have shown; where the
- * node has failed before, the code of that failure, whose message stays. */
+ * the caller is to return: code, but TAP_RUN for a TAP_MODEL that only the inputs of a run have shown; where
+ * the node has failed before, the code of that failure, whose message stays. */
 TAP_API tap_status tap_fail(tap_ctx *ctx, tap_status code, const char *fmt, ...) TAP_PRINTF(3, 4);
 
 /* The opset of the node's domain. The row. Both in every phase. */
@@ -187,7 +187,8 @@ TAP_API const tap_type *tap_in_type(const tap_ctx *ctx, int i);
 /* Its value where it is known now: a constant, or any value when shapes are inferred while running; else
  * NULL. In prepare and pack: constants of the model only. */
 TAP_API const tap_tensor *tap_in_known(const tap_ctx *ctx, int i);
-/* True when infer is called with all inputs at hand: what is unknown then is found only by running. Also in run. */
+/* True when infer is called with all inputs at hand: what is unknown then is found only by running. Also in
+ * run. */
 TAP_API bool tap_infer_final(const tap_ctx *ctx);
 
 /* Says what output i is. dims may be NULL where rank <= 0; rank -1 = unknown; a dim -1 = unknown. A product

@@ -211,7 +211,7 @@ static void types_from_file(const tap_node *n, tap_type *out) {
 
 /* The state with packed weights; one of the plan's own where a default that it packs has another value now.
  */
-static tap_status pack(tap_frame *f, tap_plan *p, tap_step *s, tap_error *err) {
+static tap_status pack(tap_frame *f, tap_step *s, tap_error *err) {
     tap_model *m = f->session->model;
     tap_node *n = s->work.node;
     bool replaced = false;
@@ -220,7 +220,6 @@ static tap_status pack(tap_frame *f, tap_plan *p, tap_step *s, tap_error *err) {
         if (c && s->in[i]->place != TAP_AT_CONST) replaced = true;
     }
     tap_status st = TAP_OK;
-    (void)p;
     pthread_mutex_lock(&m->lock);
     if (!replaced) {
         st = tap_node_pack(m, n, err);
@@ -274,7 +273,7 @@ static tap_status plan_node(tap_frame *f, tap_plan *p, tap_node *n, tap_type *ou
         if (s->out[i] && s->out[i]->place != TAP_AT_CONST) set_type(s->out[i], &out[i]);
     bool of_model;
     if (!may_be_absent(n, out) && is_known(s, &of_model)) return compute_ahead(f, p, s, of_model, err);
-    return n->op->pack ? pack(f, p, s, err) : TAP_OK;
+    return n->op->pack ? pack(f, s, err) : TAP_OK;
 }
 
 /* ---- what a step looks at while running ---- */

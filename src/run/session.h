@@ -25,7 +25,6 @@ struct tap_session {
     bool ahead;        /* what is made now goes to the model or a plan: it outlives the session's blocks */
     tap_arena strings; /* bytes of the run's strings */
     bool *tapped;      /* by global value number */
-    bool any_tapped;
     tap_listener *listener;
     void *listener_user;
     tap_kept *kept;
@@ -37,7 +36,6 @@ struct tap_session {
     tap_value **copies;        /* of outputs that are the caller's own memory */
     const tap_value **outputs; /* either of them; NULL: absent */
     bool has_run;
-    uint64_t run_number;
 };
 
 #endif

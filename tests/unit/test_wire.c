@@ -5,7 +5,7 @@
 #include "pb.h"
 #include "test.h"
 
-#define MODEL (&tap_onnx__model_proto__descriptor)
+#define MODEL  (&tap_onnx__model_proto__descriptor)
 #define TENSOR (&tap_onnx__tensor_proto__descriptor)
 
 static tap_budget plenty;
