@@ -175,16 +175,30 @@ static bool decode_varints(tap_loader *l, const payload *p, const tap_src_tensor
     return true;
 }
 
-/* Sub-byte types come as their packed bytes, one in each number. */
-static bool load_varints(tap_loader *l, const payload *p, tap_src_tensor *t) {
-    bool packed = tap_dtype_bits(t->dtype) < 8;
-    uint64_t wants = packed ? t->n_bytes : (uint64_t)t->count, has = count_varints(l, p);
-    if (has != wants) return wrong_size(l, t, field_name(p->field), has, wants, "numbers");
+/* Elements of 6 bits come one in each number; they are packed here, so that there is one form in memory. */
+static bool pack_sixes(tap_loader *l, const uint8_t *x, const payload *p, tap_src_tensor *t) {
+    for (int64_t i = 0; i < t->count; i++)
+        if (x[i] > 0x3F)
+            return tap_load_fail(l, TAP_MODEL, "element %" PRId64 " of %s is %d, which is no %s", i,
+                                 field_name(p->field), x[i], tap_dtype_name(t->dtype));
     void *y = tap_load_make(l, t->n_bytes, 1);
-    if (!y || !decode_varints(l, p, t, packed ? 8 : tap_dtype_bits(t->dtype), (size_t)wants, y)) return false;
+    if (!y) return false;
+    tap_pack_bits(t->dtype, t->count, x, y);
     t->data = y;
-    if (packed) t->encoding = TAP_LITTLE_ENDIAN;
     return true;
+}
+
+/* Types of 2 and 4 bits come as their packed bytes, one in each number. */
+static bool load_varints(tap_loader *l, const payload *p, tap_src_tensor *t) {
+    const int bits = tap_dtype_bits(t->dtype), each = bits > 8 ? bits : 8;
+    const uint64_t wants = bits == 2 || bits == 4 ? t->n_bytes : (uint64_t)t->count,
+                   has = count_varints(l, p);
+    if (has != wants) return wrong_size(l, t, field_name(p->field), has, wants, "numbers");
+    void *y = tap_load_make(l, (size_t)wants, (size_t)each / 8);
+    if (!y || !decode_varints(l, p, t, each, (size_t)wants, y)) return false;
+    t->data = y;
+    if (bits < 8) t->encoding = TAP_LITTLE_ENDIAN;
+    return bits == 6 ? pack_sixes(l, y, p, t) : true;
 }
 
 /* ---- strings ---- */

@@ -8,10 +8,6 @@ bool tap_load_dtype(tap_loader *l, int32_t number, tap_dtype *dtype) {
         *dtype = (tap_dtype)number;
         return true;
     }
-    const ProtobufCEnumValue *known =
-        protobuf_c_enum_descriptor_get_value(&tap_onnx__tensor_proto__data_type__descriptor, number);
-    if (known && number != 0)
-        return tap_load_fail(l, TAP_UNSUPPORTED, "element type %s is not supported", known->name);
     return tap_load_fail(l, TAP_MODEL,
                          number ? "element type %d is none of ONNX's" : "the element type is missing",
                          (int)number);

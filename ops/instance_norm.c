@@ -118,6 +118,7 @@ static tap_status instance_run(tap_ctx *ctx) {
 
 typedef struct mvn_state {
     tap_ints axes;
+    bool mean_only;
 } mvn_state;
 
 static tap_status mvn_prepare(tap_ctx *ctx, void **state) {
@@ -129,6 +130,18 @@ static tap_status mvn_prepare(tap_ctx *ctx, void **state) {
     const int64_t *axes = tap_attr_ints(ctx, "axes", &n);
     if (!tap_attr_has(ctx, "axes")) axes = usual, n = TAP_COUNT_OF(usual);
     return tap_copy_ints(ctx, axes, n, TAP_RANK_MAX, "axes", &s->axes);
+}
+
+/* As it was while experimental: all images, per channel or across the channels. */
+static tap_status mvn_1_prepare(tap_ctx *ctx, void **state) {
+    static const int64_t usual[] = {0, 2, 3, 1};
+    tap_status status = mvn_prepare(ctx, state);
+    mvn_state *s = *state;
+    if (status != TAP_OK) return status;
+    const bool across = tap_attr_int(ctx, "across_channels", 0) != 0;
+    s->mean_only = tap_attr_int(ctx, "normalize_variance", 1) == 0;
+    if (tap_attr_has(ctx, "axes")) return TAP_OK;
+    return tap_copy_ints(ctx, usual, across ? 4 : 3, TAP_RANK_MAX, "axes", &s->axes);
 }
 
 static tap_status mvn_axes(tap_ctx *ctx, int rank, uint32_t *axes) {
@@ -149,6 +162,7 @@ static tap_status mvn_infer(tap_ctx *ctx) {
 
 /* y = (x - mean) / (deviation + 1e-9), as the function body of the standard has it. */
 static tap_status mvn_run(tap_ctx *ctx) {
+    const mvn_state *s = ctx->state;
     tap_tensor in[4];
     uint32_t axes;
     if (ctx->in[0]->count == 0) return TAP_OK;
@@ -163,7 +177,7 @@ static tap_status mvn_run(tap_ctx *ctx) {
     in[1] = reduced(&in[0], axes, stats);
     in[2] = reduced(&in[0], axes, stats + (size_t)n * each);
     in[3] = reduced(&in[0], ~UINT32_C(0), zero);
-    for (int64_t i = 0; i < n; i++) put(&in[2], i, 1 / (sqrt(get(&in[2], i)) + 1e-9));
+    for (int64_t i = 0; i < n; i++) put(&in[2], i, s->mean_only ? 1 : 1 / (sqrt(get(&in[2], i)) + 1e-9));
     put(&in[3], 0, 0);
     return normalize(ctx, in);
 }
@@ -181,6 +195,17 @@ static const tap_op ops[] = {
      .prepare = instance_prepare,
      .infer = instance_infer,
      .run = instance_run},
+    {.name = "MeanVarianceNormalization",
+     .since = 1,
+     .until = 8,
+     .in_min = 1,
+     .in_max = 1,
+     .out_min = 1,
+     .out_max = 1,
+     .dtypes = TAP_TYPES_FLOAT,
+     .prepare = mvn_1_prepare,
+     .infer = mvn_infer,
+     .run = mvn_run},
     {.name = "MeanVarianceNormalization",
      .since = 9,
      .in_min = 1,

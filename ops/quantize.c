@@ -230,7 +230,7 @@ static tap_status run_linear(tap_ctx *ctx, tap_loop *loop, const recipe *r) {
 #define INTEGERS                                                                         \
     (TAP_BIT(TAP_UINT8) | TAP_BIT(TAP_INT8) | TAP_BIT(TAP_UINT16) | TAP_BIT(TAP_INT16) | \
      TAP_BIT(TAP_UINT4) | TAP_BIT(TAP_INT4) | TAP_BIT(TAP_UINT2) | TAP_BIT(TAP_INT2))
-#define QUANTIZED (INTEGERS | TAP_TYPES_FLOAT8 | TAP_BIT(TAP_FLOAT4E2M1))
+#define QUANTIZED (INTEGERS | TAP_TYPES_FLOAT8 | TAP_TYPES_FLOAT6 | TAP_BIT(TAP_FLOAT4E2M1))
 #define REAL      (TAP_BIT(TAP_FLOAT) | TAP_BIT(TAP_FLOAT16) | TAP_BIT(TAP_BFLOAT16))
 #define SCALES    (REAL | TAP_BIT(TAP_INT32) | TAP_BIT(TAP_FLOAT8E8M0))
 

@@ -15,7 +15,7 @@ static tap_status slice_prepare(tap_ctx *ctx, void **state) {
     slice_state *s = tap_state(ctx, sizeof *s);
     if (!s) return TAP_MEMORY;
     *state = s;
-    s->old = tap_opset(ctx) < 10;
+    s->old = tap_ctx_op(ctx)->in_max == 1;
     if (!s->old) return TAP_OK;
     if (!tap_attr_has(ctx, "starts") || !tap_attr_has(ctx, "ends"))
         return tap_fail(ctx, TAP_MODEL, "attributes starts and ends are required");
@@ -285,6 +285,7 @@ static tap_status split_run(tap_ctx *ctx) {
 static const tap_op ops[] = {
     {.name = "Slice", .since = 1, .until = 9, PARTS(1, 1), SLICE},
     {.name = "Slice", .since = 10, PARTS(3, 5), SLICE},
+    {.name = "DynamicSlice", .since = 1, .until = 9, PARTS(3, 4), SLICE}, /* experimental, before Slice-10 */
     {.name = "Split", .since = 1, .until = 1, PARTS(1, 2), SPLIT},
     {.name = "Split", .since = 2, .until = 12, PARTS(1, 1), SPLIT},
     {.name = "Split", .since = 13, .until = 17, PARTS(1, 2), SPLIT},

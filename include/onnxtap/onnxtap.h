@@ -113,7 +113,9 @@ TAP_API int tap_status_exit(tap_status s);         /* the command's exit status 
     X(FLOAT4E2M1, 23, "float4e2m1", 1)         \
     X(FLOAT8E8M0, 24, "float8e8m0", 1)         \
     X(UINT2, 25, "uint2", 1)                   \
-    X(INT2, 26, "int2", 1)
+    X(INT2, 26, "int2", 1)                     \
+    X(FLOAT6E2M3, 27, "float6e2m3", 1)         \
+    X(FLOAT6E3M2, 28, "float6e3m2", 1)
 
 typedef enum tap_dtype {
     TAP_UNDEFINED = 0,

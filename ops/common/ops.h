@@ -26,9 +26,10 @@
 #define TAP_TYPES_FLOAT8                                                                 \
     (TAP_BIT(TAP_FLOAT8E4M3FN) | TAP_BIT(TAP_FLOAT8E4M3FNUZ) | TAP_BIT(TAP_FLOAT8E5M2) | \
      TAP_BIT(TAP_FLOAT8E5M2FNUZ))
+#define TAP_TYPES_FLOAT6 (TAP_BIT(TAP_FLOAT6E2M3) | TAP_BIT(TAP_FLOAT6E3M2))
 #define TAP_TYPES_SUB_BYTE                                                                   \
     (TAP_BIT(TAP_UINT4) | TAP_BIT(TAP_INT4) | TAP_BIT(TAP_FLOAT4E2M1) | TAP_BIT(TAP_UINT2) | \
-     TAP_BIT(TAP_INT2))
+     TAP_BIT(TAP_INT2) | TAP_TYPES_FLOAT6)
 #define TAP_TYPES_ALL (((UINT32_C(1) << TAP_DTYPE_COUNT) - 1) & ~UINT32_C(1))
 
 /* An axis attribute: -rank <= axis < rank; negative ones count from the end. false: out of range. */

@@ -6,12 +6,16 @@ const tap_small_float *tap_small_float_of(tap_dtype t) {
                                  e4m3fnuz = {3, 8, 0x80, 0x7F, 0x80, 0x80, 0, true},
                                  e5m2 = {2, 15, 0x80, 0x7B, 0x7C, 0x7E, 0x80, false},
                                  e5m2fnuz = {2, 16, 0x80, 0x7F, 0x80, 0x80, 0, true},
+                                 e2m3 = {3, 1, 0x20, 0x1F, 0x1F, 0x20, 0x20, false},
+                                 e3m2 = {2, 3, 0x20, 0x1F, 0x1F, 0x20, 0x20, false},
                                  e2m1 = {1, 1, 0x08, 0x07, 0x07, 0x08, 0x08, false};
     switch (t) {
     case TAP_FLOAT8E4M3FN: return &e4m3fn;
     case TAP_FLOAT8E4M3FNUZ: return &e4m3fnuz;
     case TAP_FLOAT8E5M2: return &e5m2;
     case TAP_FLOAT8E5M2FNUZ: return &e5m2fnuz;
+    case TAP_FLOAT6E2M3: return &e2m3;
+    case TAP_FLOAT6E3M2: return &e3m2;
     case TAP_FLOAT4E2M1: return &e2m1;
     default: return NULL;
     }

@@ -1,4 +1,4 @@
-/* Small floats as storage: float16, bfloat16, the 8-bit and the 4-bit ones, to float32 and back.
+/* Small floats as storage: float16, bfloat16, those of 8, 6 and 4 bits, to float32 and back.
  *
  * From a small float everything is exact. To one there is a single rounding, to the nearest, ties to even;
  * from float64 by way of tap_f64_to_f32_odd, which keeps what the second rounding needs. Signalling NaNs
@@ -69,7 +69,7 @@ static inline float tap_f64_to_f32_odd(double x) {
     return tap_f32_from_bits(back == x || x != x ? u : cut);
 }
 
-/* ---- 8- and 4-bit floats with sign, exponent and mantissa ------------------------------------------ */
+/* ---- Floats of 8, 6 and 4 bits with sign, exponent and mantissa ---------------------------------- */
 
 typedef struct tap_small_float {
     int32_t mantissa, bias; /* bits of mantissa; exponent bias */
@@ -80,8 +80,8 @@ typedef struct tap_small_float {
     bool unsigned_zero;     /* no -0: its code is NaN */
 } tap_small_float;
 
-/* NULL where t is no such type. Types: FLOAT8E4M3FN, FLOAT8E4M3FNUZ, FLOAT8E5M2, FLOAT8E5M2FNUZ, FLOAT4E2M1.
- */
+/* NULL where t is no such type. Types: FLOAT8E4M3FN, FLOAT8E4M3FNUZ, FLOAT8E5M2, FLOAT8E5M2FNUZ, FLOAT6E2M3,
+ * FLOAT6E3M2, FLOAT4E2M1. */
 const tap_small_float *tap_small_float_of(tap_dtype t);
 
 static inline float tap_small_to_f32(const tap_small_float *f, uint32_t code) {
@@ -126,7 +126,7 @@ uint8_t tap_e8m0_from_f32(float x, tap_e8m0_round round, bool saturate);
 
 /* ---- Blocks ---------------------------------------------------------------------------------------- */
 
-/* n elements of any small float (float16, bfloat16, 8 and 4 bits) at x, dense, to float32. */
+/* n elements of any small float (float16, bfloat16, 8, 6 and 4 bits) at x, dense, to float32. */
 void tap_floats_to_f32(tap_dtype t, int64_t n, const void *x, float *y);
 /* Back; saturating. FLOAT8E8M0 rounds up. */
 void tap_floats_from_f32(tap_dtype t, int64_t n, const float *x, void *y);

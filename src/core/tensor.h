@@ -56,6 +56,6 @@ bool tap_packed_bytes(tap_dtype t, int64_t n, size_t *n_bytes);
 /* n elements of a sub-byte type from packed to one per byte (signed ones sign-extended), and back. */
 void tap_unpack_bits(tap_dtype t, int64_t n, const void *packed, void *out);
 void tap_pack_bits(tap_dtype t, int64_t n, const void *in, void *packed);
-int tap_dtype_bits(tap_dtype t); /* of an element in a file: 2, 4, 8, ...; 0 for strings */
+int tap_dtype_bits(tap_dtype t); /* of an element in a file: 2, 4, 6, 8, ...; 0 for strings */
 
 #endif

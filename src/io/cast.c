@@ -58,6 +58,8 @@ static tap_dtype stands_for(tap_dtype t) {
     case TAP_UINT4:
     case TAP_UINT2: return TAP_UINT8;
     case TAP_BFLOAT16:
+    case TAP_FLOAT6E2M3:
+    case TAP_FLOAT6E3M2:
     case TAP_FLOAT4E2M1: return TAP_FLOAT;
     default: return t >= TAP_FLOAT8E4M3FN && t <= TAP_FLOAT8E8M0 ? TAP_FLOAT : TAP_UNDEFINED;
     }

@@ -310,7 +310,7 @@ def wide(a):
     a = np.asarray(a)
     if a.dtype.kind in "SO":
         return np.array([x.decode() if isinstance(x, bytes) else str(x) for x in a.ravel()], dtype=np.str_).reshape(a.shape)
-    if a.dtype.kind == "V" or a.dtype.name in ("bfloat16",) or a.dtype.name.startswith("float8") or a.dtype.name.startswith("float4"):
+    if a.dtype.kind == "V" or a.dtype.name in ("bfloat16",) or a.dtype.name.startswith("float8") or a.dtype.name.startswith(("float4", "float6")):
         return a.astype(np.float32)
     if a.dtype.name in ("int4", "int2"):
         return a.astype(np.int8)

@@ -61,6 +61,14 @@ static void bits_round_trip(void) {
     tap_pack_bits(TAP_INT2, 5, x2, packed);
     tap_unpack_bits(TAP_INT2, 5, packed, y);
     CHECK(memcmp(x2, y, 5) == 0);
+    const uint8_t x6[5] = {0x3F, 0x01, 0x20, 0x15, 0x2A};
+    uint8_t packed6[4];
+    CHECK(tap_packed_bytes(TAP_FLOAT6E2M3, 5, &n));
+    CHECK_EQ(n, 4);
+    tap_pack_bits(TAP_FLOAT6E2M3, 5, x6, packed6);
+    CHECK(memcmp(packed6, (uint8_t[]){0x7F, 0x00, 0x56, 0x2A}, 4) == 0);
+    tap_unpack_bits(TAP_FLOAT6E2M3, 5, packed6, y);
+    CHECK(memcmp(x6, y, 5) == 0);
 }
 
 static void string_values_copy_deeply(void) {

@@ -22,6 +22,8 @@ static const format formats[] = {
     {TAP_FLOAT8E4M3FNUZ, 3, -7, 240, false, true, 256},
     {TAP_FLOAT8E5M2, 2, -14, 57344, true, false, 256},
     {TAP_FLOAT8E5M2FNUZ, 2, -15, 57344, false, true, 256},
+    {TAP_FLOAT6E2M3, 3, 0, 7.5, false, false, 64},
+    {TAP_FLOAT6E3M2, 2, -2, 28, false, false, 64},
     {TAP_FLOAT4E2M1, 1, 0, 6, false, false, 16},
 };
 
@@ -55,7 +57,7 @@ static void check_value(const format *f, double x) {
         double got = (double)decode(f, encode(f, x, saturate)), w = want;
         if (fabs(want) > f->max) {
             w = saturate && !halves ? f->max : f->infinite ? INFINITY : NAN;
-            if (f->dtype == TAP_FLOAT4E2M1) w = f->max;
+            if (f->codes < 256) w = f->max; /* has nothing beyond */
             w = copysign(w, x);
         }
         if (f->unsigned_zero && w == 0) w = 0.0;
@@ -122,6 +124,8 @@ static void infinities_and_nans(void) {
         {TAP_FLOAT8E4M3FNUZ, {0x80, 0x7F}, {0x80, 0xFF}, 0x80, 0x80},
         {TAP_FLOAT8E5M2, {0x7C, 0x7B}, {0xFC, 0xFB}, 0x7E, 0xFE},
         {TAP_FLOAT8E5M2FNUZ, {0x80, 0x7F}, {0x80, 0xFF}, 0x80, 0x80},
+        {TAP_FLOAT6E2M3, {0x1F, 0x1F}, {0x3F, 0x3F}, 0x20, 0x00},
+        {TAP_FLOAT6E3M2, {0x1F, 0x1F}, {0x3F, 0x3F}, 0x20, 0x00},
         {TAP_FLOAT4E2M1, {0x07, 0x07}, {0x0F, 0x0F}, 0x08, 0x00},
     };
     for (size_t k = 0; k < TAP_COUNT_OF(want); k++)

@@ -182,8 +182,8 @@ static void wrong_bytes(void) {
     refused(text("hello"), &tensors, TAP_DATA, "not a valid SequenceProto: byte 2, ");
     refused(pb_raw_tensor("t", 1, 2, "0123", 4), &any_tensor, TAP_DATA,
             "float32[2] takes 8 bytes, but raw_data has 4");
-    refused(pb_raw_tensor("t", 28, 2, "0123", 4), &any_tensor, TAP_UNSUPPORTED,
-            "FLOAT6E3M2 is not supported");
+    refused(pb_raw_tensor("t", 28, 2, "0123", 4), &any_tensor, TAP_DATA,
+            "float6e3m2[2] takes 2 bytes, but raw_data has 4");
     refused(pb_new(), &any_tensor, TAP_DATA, "the element type is missing");
 }
 

@@ -21,6 +21,8 @@ static bool is_exact(tap_dtype t) {
     case TAP_FLOAT8E5M2:
     case TAP_FLOAT8E5M2FNUZ:
     case TAP_FLOAT8E8M0:
+    case TAP_FLOAT6E2M3:
+    case TAP_FLOAT6E3M2:
     case TAP_FLOAT4E2M1: return false;
     default: return true;
     }
