@@ -8,6 +8,14 @@
 #include "common/stack.h"
 #include "core/half.h"
 
+/* Elements of B that a worker packs at a time. */
+#define PACK_GRAIN (1 << 12)
+/* Up to so many rows of A, B is packed strip by strip, each of so many columns (whole panels); elements of B
+ * that are worth a job. */
+#define STRIP_ROWS    16
+#define STRIP_COLUMNS 64
+#define STRIP_GRAIN   (1 << 16)
+
 /* Positions of inputs; -1: the operator has none. */
 typedef struct places {
     int a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero;
@@ -120,13 +128,24 @@ static bool packed_bytes(const tap_tensor *b, size_t *matrix, size_t *all, int64
     return tap_mul_size(*matrix, (size_t)*matrices, all);
 }
 
-static void pack_matrices(const tap_tensor *b, const tap_tensor *zero, int64_t matrices, size_t each,
-                          char *to) {
-    int64_t k = rows_of_b(b), n = columns_of_b(b);
-    for (int64_t i = 0; i < matrices; i++) {
-        int64_t step;
-        const char *z = lines_of(zero, n, i, &step);
-        tap_quant_pack(b->dtype, k, n, (const char *)b->data + i * k * n, z, step, to + (size_t)i * each);
+/* B of all products, panels counted through the matrices. */
+typedef struct packing {
+    const tap_tensor *b, *zero;
+    char *to;
+    size_t matrix_bytes;
+} packing;
+
+static void pack_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const packing *j = arg;
+    int64_t k = rows_of_b(j->b), n = columns_of_b(j->b), panels = tap_quant_panels(n);
+    (void)worker;
+    while (begin < end) {
+        int64_t i = begin / panels, first = begin % panels, step;
+        int64_t last = tap_min64(panels, first + end - begin);
+        const char *zero = lines_of(j->zero, n, i, &step);
+        tap_quant_pack(j->b->dtype, k, n, n, (const char *)j->b->data + i * k * n, zero, step, first, last,
+                       j->to + (size_t)i * j->matrix_bytes);
+        begin += last - first;
     }
 }
 
@@ -140,7 +159,8 @@ static tap_status integer_pack(tap_ctx *ctx, void *state) {
     if (!packed_bytes(b, &each, &all, &matrices)) return tap_fail(ctx, TAP_MEMORY, "B is too large");
     void *packed = tap_state(ctx, all);
     if (!packed) return TAP_MEMORY;
-    pack_matrices(b, zero, matrices, each, packed);
+    packing j = {b, zero, packed, each};
+    pack_task(&j, 0, matrices * tap_quant_panels(columns_of_b(b)), 0);
     s->matrix_bytes = (int64_t)each;
     s->packed = packed;
     return TAP_OK;
@@ -179,39 +199,101 @@ static tap_status take_operands(tap_ctx *ctx, operands *o) {
     return TAP_OK;
 }
 
-/* B packed and A widened; at[] becomes what tap_gemm_batch takes. */
+/* The product of A, widened, by packed B. */
+static tap_gemm gemm_of(const operands *o, const int16_t *a, int32_t *sums) {
+    int64_t pairs = tap_pairs(o->stack.k);
+    return (tap_gemm){.dtype = TAP_INT16,
+                      .m = o->stack.m,
+                      .n = o->stack.n,
+                      .k = pairs,
+                      .a = a,
+                      .lda = pairs,
+                      .c = sums,
+                      .ldc = o->stack.n};
+}
+
+/* B packed once for all rows of A; at[] becomes what tap_gemm_batch takes. */
+static tap_status sum_packed(tap_ctx *ctx, operands *o, const int16_t *a, int32_t *sums) {
+    const integer_state *s = ctx->state;
+    size_t each = (size_t)s->matrix_bytes, all;
+    int64_t matrices, k = o->stack.k;
+    tap_gemm g = gemm_of(o, a, sums);
+    g.packed = s->packed;
+    if (!g.packed) {
+        if (!packed_bytes(o->b, &each, &all, &matrices)) return tap_fail(ctx, TAP_MEMORY, "B is too large");
+        packing j = {o->b, o->b_zero, tap_scratch(ctx, all), each};
+        if (!j.to) return TAP_MEMORY;
+        int64_t panels = matrices * tap_quant_panels(g.n);
+        tap_parallel(ctx, panels, tap_max64(1, PACK_GRAIN / tap_max64(1, k)), pack_task, &j);
+        g.packed = j.to;
+    }
+    for (int64_t i = 0; i < o->n; i++) {
+        o->at[i][0] *= g.m * g.k;
+        o->at[i][1] *= (int64_t)each;
+        o->at[i][2] = i * g.m * g.n;
+    }
+    return tap_gemm_batch(ctx, &g, o->n, (const int64_t(*)[3])o->at);
+}
+
+/* Few rows of A: some columns of B are packed and used up while they are in cache. */
+typedef struct strips {
+    const operands *o;
+    tap_gemm g;        /* of a strip of all columns      */
+    int64_t columns;   /* of a strip                     */
+    int64_t of_matrix; /* strips                         */
+    char *room;        /* for each worker: strip, work   */
+    size_t room_bytes, strip_bytes;
+} strips;
+
+static void strips_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const strips *j = arg;
+    const operands *o = j->o;
+    char *packed = j->room + (size_t)worker * j->room_bytes, *work = packed + j->strip_bytes;
+    int64_t k = o->stack.k, n = o->stack.n;
+    for (int64_t u = begin; u < end; u++) {
+        int64_t i = u / j->of_matrix, col = u % j->of_matrix * j->columns, step;
+        const char *zero = lines_of(o->b_zero, n, o->at[i][1], &step);
+        tap_gemm g = j->g;
+        g.n = tap_min64(j->columns, n - col);
+        g.a = (const int16_t *)j->g.a + o->at[i][0] * 2 * g.m * g.k;
+        g.c = (int32_t *)j->g.c + i * g.m * n + col;
+        g.packed = packed;
+        tap_quant_pack(o->b->dtype, k, g.n, n, (const char *)o->b->data + o->at[i][1] * k * n + col,
+                       zero ? zero + col * step : NULL, step, 0, tap_quant_panels(g.n), packed);
+        tap_gemm_serial(&g, work);
+    }
+}
+
+static tap_status sum_strips(tap_ctx *ctx, const operands *o, const int16_t *a, int32_t *sums) {
+    strips j = {.o = o, .g = gemm_of(o, a, sums), .columns = STRIP_COLUMNS};
+    size_t work, all;
+    j.g.n = tap_min64(j.columns, j.g.n);
+    j.of_matrix = (o->stack.n + j.columns - 1) / j.columns;
+    j.g.packed = a; /* not NULL: the work need not have room for it */
+    if (!tap_gemm_packed_bytes(TAP_INT16, j.g.k, j.g.n, &j.strip_bytes) ||
+        !tap_gemm_work_bytes(&j.g, &work) || !tap_add_size(j.strip_bytes, work, &j.room_bytes) ||
+        !tap_mul_size(j.room_bytes = tap_round_up(j.room_bytes, TAP_ALIGN), (size_t)tap_workers(ctx), &all))
+        return tap_fail(ctx, TAP_MEMORY, "B is too large");
+    if (!(j.room = tap_scratch(ctx, all))) return TAP_MEMORY;
+    int64_t each = tap_max64(1, o->stack.k * j.columns);
+    tap_parallel(ctx, o->n * j.of_matrix, tap_max64(1, STRIP_GRAIN / each), strips_task, &j);
+    return TAP_OK;
+}
+
+/* A widened, then the products. */
 static tap_status sum_products(tap_ctx *ctx, operands *o, int32_t *sums) {
     const integer_state *s = ctx->state;
-    int64_t m = o->stack.m, n = o->stack.n, k = o->stack.k, pairs = tap_pairs(k), matrices;
+    int64_t k = o->stack.k;
     int64_t rows = k ? o->a->count / k : 0;
-    size_t each = (size_t)s->matrix_bytes, all, bytes;
-    char *packed = s->packed;
-    if (!packed) {
-        if (!packed_bytes(o->b, &each, &all, &matrices)) return tap_fail(ctx, TAP_MEMORY, "B is too large");
-        if (!(packed = tap_scratch(ctx, all))) return TAP_MEMORY;
-        pack_matrices(o->b, o->b_zero, matrices, each, packed);
-    }
-    if (!tap_mul_size((size_t)rows, (size_t)pairs * 4, &bytes))
+    size_t bytes;
+    if (!tap_mul_size((size_t)rows, (size_t)tap_pairs(k) * 4, &bytes))
         return tap_fail(ctx, TAP_MEMORY, "A is too large");
     int16_t *a = tap_scratch(ctx, bytes);
     if (!a) return TAP_MEMORY;
     tap_quant_rows(ctx, o->a->dtype, rows, k, o->a->data, o->a_zero ? o->a_zero->data : NULL,
                    o->a_zero ? o->a_zero->count : 1, a);
-    for (int64_t i = 0; i < o->n; i++) {
-        o->at[i][0] *= m * pairs;
-        o->at[i][1] *= (int64_t)each;
-        o->at[i][2] = i * m * n;
-    }
-    tap_gemm g = {.dtype = TAP_INT16,
-                  .m = m,
-                  .n = n,
-                  .k = pairs,
-                  .a = a,
-                  .lda = pairs,
-                  .packed = packed,
-                  .c = sums,
-                  .ldc = n};
-    return tap_gemm_batch(ctx, &g, o->n, (const int64_t(*)[3])o->at);
+    bool few = !s->packed && o->stack.m <= STRIP_ROWS && o->stack.n > 0;
+    return few ? sum_strips(ctx, o, a, sums) : sum_packed(ctx, o, a, sums);
 }
 
 static tap_status integer_run(tap_ctx *ctx) {

@@ -7,6 +7,7 @@
 
 #include "common/elementwise.h"
 #include "common/gemm_internal.h"
+#include "common/vector.h"
 
 typedef struct rows_job {
     tap_dtype dtype;
@@ -39,41 +40,58 @@ void tap_quant_rows(tap_ctx *ctx, tap_dtype dtype, int64_t rows, int64_t k, cons
     if (k > 0) tap_parallel(ctx, rows, tap_max64(1, (1 << 15) / k), rows_task, &j);
 }
 
-#define COLUMNS_MAX 256
+/* Columns of a panel, known to the compiler: two vectors of pairs. */
+#define COLUMNS (VECTOR_BYTES / 2)
+/* Panels that are packed side by side: rows of B are then read in whole cache lines. */
+#define PANELS 2
 
-/* Two rows of up to `width` columns as pairs, each less its column's zero point. low and high: the rows at
- * the first column; high NULL: the row behind the last. */
-#define PACK_PAIRS(NAME, T)                                                           \
-    static void NAME(int64_t width, const T *low, const T *high, const int16_t *zero, \
-                     int16_t *restrict to) {                                          \
-        for (int64_t j = 0; j < width; j++) {                                         \
-            to[2 * j] = (int16_t)(low[j] - zero[j]);                                  \
-            to[2 * j + 1] = high ? (int16_t)(high[j] - zero[j]) : (int16_t)0;         \
-        }                                                                             \
+/* Two rows of a panel as pairs, each less its column's zero point. */
+#define PACK_PAIRS(NAME, T)                                                                     \
+    static void NAME(const T *low, const T *high, const int16_t *zero, uint32_t *restrict to) { \
+        for (int j = 0; j < COLUMNS; j++)                                                       \
+            to[j] = (uint16_t)(low[j] - zero[j]) | (uint32_t)(high[j] - zero[j]) << 16;         \
     }
 PACK_PAIRS(pack_pairs_i8, int8_t)
 PACK_PAIRS(pack_pairs_u8, uint8_t)
 
-void tap_quant_pack(tap_dtype dtype, int64_t k, int64_t n, const void *b, const void *zero, int64_t zero_step,
-                    void *packed) {
-    int64_t columns = tap_tiles(TAP_TILE_I16X2)->columns;
-    int16_t *to = packed, zeros[COLUMNS_MAX];
-    assert(columns <= COLUMNS_MAX);
-    for (int64_t col = 0; col < n; col += columns) {
-        int64_t width = tap_min64(columns, n - col);
-        for (int64_t j = 0; j < width; j++)
-            zeros[j] = zero ? (int16_t)tap_quant_at(dtype, zero, (col + j) * zero_step) : (int16_t)0;
-        for (int64_t i = 0; i < k; i += 2, to += 2 * columns) {
-            int64_t at = i * n + col;
-            if (dtype == TAP_INT8) {
-                const int8_t *low = (const int8_t *)b + at;
-                pack_pairs_i8(width, low, i + 1 < k ? low + n : NULL, zeros, to);
-            } else {
-                const uint8_t *low = (const uint8_t *)b + at;
-                pack_pairs_u8(width, low, i + 1 < k ? low + n : NULL, zeros, to);
-            }
-            if (width < columns) memset(to + 2 * width, 0, (size_t)(2 * (columns - width)) * sizeof *to);
-        }
+/* Rows l and l + 1 of the panel at column col. Behind the last row and column stands the zero point, whose
+ * pair is 0. */
+static void pack_pair(tap_dtype dtype, int64_t k, int64_t n, int64_t ldb, const char *b, int64_t l,
+                      int64_t col, const int16_t *zero, uint32_t *to) {
+    const char *rows[2];
+    char edge[2][COLUMNS];
+    size_t width = (size_t)tap_min64(COLUMNS, n - col);
+    for (int64_t i = 0; i < 2; i++) {
+        rows[i] = b + (l + i) * ldb + col;
+        if (width == COLUMNS && l + i < k) continue;
+        for (int j = 0; j < COLUMNS; j++) edge[i][j] = (char)zero[j];
+        if (l + i < k) memcpy(edge[i], rows[i], width);
+        rows[i] = edge[i];
+    }
+    if (dtype == TAP_INT8)
+        pack_pairs_i8((const int8_t *)rows[0], (const int8_t *)rows[1], zero, to);
+    else
+        pack_pairs_u8((const uint8_t *)rows[0], (const uint8_t *)rows[1], zero, to);
+}
+
+int64_t tap_quant_panels(int64_t n) {
+    return (n + COLUMNS - 1) / COLUMNS;
+}
+
+void tap_quant_pack(tap_dtype dtype, int64_t k, int64_t n, int64_t ldb, const void *b, const void *zero,
+                    int64_t zero_step, int64_t first, int64_t last, void *packed) {
+    int64_t panel = tap_pairs(k) * COLUMNS;
+    int16_t zeros[PANELS * COLUMNS];
+    assert(tap_tiles(TAP_TILE_I16X2)->columns == COLUMNS);
+    for (int64_t p = first; p < last; p += PANELS) {
+        int64_t panels = tap_min64(PANELS, last - p), col = p * COLUMNS;
+        for (int64_t j = 0; j < panels * COLUMNS; j++)
+            zeros[j] =
+                zero && col + j < n ? (int16_t)tap_quant_at(dtype, zero, (col + j) * zero_step) : (int16_t)0;
+        uint32_t *to = (uint32_t *)packed + p * panel;
+        for (int64_t l = 0; l < k; l += 2, to += COLUMNS)
+            for (int64_t i = 0; i < panels; i++)
+                pack_pair(dtype, k, n, ldb, b, l, col + i * COLUMNS, zeros + i * COLUMNS, to + i * panel);
     }
 }
 

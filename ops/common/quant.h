@@ -18,6 +18,7 @@ static inline int32_t tap_quant_at(tap_dtype t, const void *x, int64_t i) {
 }
 
 #define tap_quant_rows       TAP_ISA_NAME(tap_quant_rows)
+#define tap_quant_panels     TAP_ISA_NAME(tap_quant_panels)
 #define tap_quant_pack       TAP_ISA_NAME(tap_quant_pack)
 #define tap_quant_scale_back TAP_ISA_NAME(tap_quant_scale_back)
 
@@ -26,10 +27,13 @@ static inline int32_t tap_quant_at(tap_dtype t, const void *x, int64_t i) {
 void tap_quant_rows(tap_ctx *ctx, tap_dtype dtype, int64_t rows, int64_t k, const void *x, const void *zero,
                     int64_t zero_rows, int16_t *to);
 
-/* B[k][n] - zero[n] (zero_step 0: one for all; NULL: 0), packed as B[tap_pairs(k)][n] of dtype INT16 for
- * tap_gemm. */
-void tap_quant_pack(tap_dtype dtype, int64_t k, int64_t n, const void *b, const void *zero, int64_t zero_step,
-                    void *packed);
+/* Panels of a matrix of n columns. */
+int64_t tap_quant_panels(int64_t n);
+
+/* B[k][n] - zero[n] (row l at b + l * ldb; zero_step 0: one for all; NULL: 0), packed as B[tap_pairs(k)][n]
+ * of dtype INT16 for tap_gemm: of its panels, first .. last. */
+void tap_quant_pack(tap_dtype dtype, int64_t k, int64_t n, int64_t ldb, const void *b, const void *zero,
+                    int64_t zero_step, int64_t first, int64_t last, void *packed);
 
 /* y[i] = round to even(sum[i] * scale[i]) + zero, saturated, of dtype INT8 or UINT8. scale_step 0: one scale
  * for all. */
