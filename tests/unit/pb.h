@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PB_ROOM = 1 << 17 };
+/* Bytes of a message at most; a program may choose before it includes this. */
+#ifndef PB_ROOM
+#define PB_ROOM ((size_t)1 << 17)
+#endif
 
 /* Large: keep it static or on the heap where there are many. */
 typedef struct pb {

@@ -1,0 +1,84 @@
+/* Streams of copies and of reads, one or several threads. */
+#include "memory.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { THREADS_MAX = 64 };
+
+double now_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+typedef struct stream {
+    char *from, *to;
+    size_t n;
+    bool copy;
+    double seconds, rate;
+} stream;
+
+typedef uint64_t wide __attribute__((vector_size(64), may_alias));
+
+/* Eight sums, so that no addition waits for another. */
+static void read_all(const char *p, size_t n) {
+    const wide *w = (const wide *)(const void *)p;
+    wide s[8] = {0};
+    for (size_t i = 0; i + 8 <= n / sizeof(wide); i += 8)
+        for (size_t k = 0; k < 8; k++) s[k] |= w[i + k];
+    for (size_t k = 1; k < 8; k++) s[0] |= s[k];
+    __asm__ volatile("" : : "m"(s[0]) : "memory");
+}
+
+static void *run(void *arg) {
+    stream *s = arg;
+    double end = now_seconds() + s->seconds;
+    size_t repeats = ((size_t)1 << 18) / s->n + 1;
+    for (int i = 0; i < 3 || now_seconds() < end; i++) {
+        double start = now_seconds();
+        for (size_t r = 0; r < repeats; r++) {
+            if (s->copy)
+                memcpy(s->to, s->from, s->n);
+            else
+                read_all(s->from, s->n);
+            __asm__ volatile("" : : "r"(s->to) : "memory");
+        }
+        double rate = (s->copy ? 2e-9 : 1e-9) * (double)(s->n * repeats) / (now_seconds() - start);
+        if (rate > s->rate) s->rate = rate;
+    }
+    return NULL;
+}
+
+static double together(stream *s, int threads, bool copy) {
+    pthread_t t[THREADS_MAX];
+    double sum = 0;
+    for (int i = 0; i < threads; i++) {
+        s[i].copy = copy;
+        s[i].rate = 0;
+        if (i > 0 && pthread_create(&t[i], NULL, run, &s[i])) exit(5);
+    }
+    run(&s[0]);
+    for (int i = 1; i < threads; i++) pthread_join(t[i], NULL);
+    for (int i = 0; i < threads; i++) sum += s[i].rate;
+    return sum;
+}
+
+memory_speed memory_measure(size_t n_bytes, int threads, double seconds) {
+    stream s[THREADS_MAX];
+    if (threads > THREADS_MAX) threads = THREADS_MAX;
+    size_t half = (n_bytes / 2 / (size_t)threads + 1023) / 512 * 512;
+    for (int i = 0; i < threads; i++) {
+        char *room = aligned_alloc(512, 2 * half);
+        if (!room) exit(5);
+        memset(room, 1, 2 * half);
+        s[i] = (stream){room, room + half, half, false, seconds / 2, 0};
+    }
+    memory_speed speed = {together(s, threads, true), together(s, threads, false)};
+    for (int i = 0; i < threads; i++) free(s[i].from);
+    return speed;
+}
