@@ -12,8 +12,10 @@ required='gcc libc6-dev cmake ninja-build pkg-config protobuf-c-compiler libprot
 
 # g++: the public headers are compiled as C++ in a test, and libre2 is C++. clang, libclang-rt-dev: the second compiler,
 # its sanitizers and fuzzing. protobuf-compiler: compares the schema with the official one. libopenblas-dev: a yardstick
-# for our GEMM. libpng-dev, libsqlite3-dev, libre2-dev: pictures, .sqlite output, the RegexFullMatch operator.
-optional='g++ clang libclang-rt-dev protobuf-compiler libopenblas-dev libpng-dev libsqlite3-dev libre2-dev'
+# for our GEMM. libpng-dev, libjpeg-dev, libtiff-dev, libwebp-dev, libopenjp2-7-dev: pictures, and the operator
+# ImageDecoder. libsqlite3-dev: .sqlite output. libre2-dev: the operator RegexFullMatch.
+optional='g++ clang libclang-rt-dev protobuf-compiler libopenblas-dev libpng-dev libjpeg-dev libtiff-dev libwebp-dev
+    libopenjp2-7-dev libsqlite3-dev libre2-dev'
 
 say() { printf 'install-deps: %s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
