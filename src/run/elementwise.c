@@ -86,7 +86,7 @@ static bool run_flat(const operands *o, tap_loop *loop, const void *state) {
     return true;
 }
 
-/* Any shapes, any count. room: TAP_RANK_MAX * n steps; base: n; w->p: n for each worker. */
+/* Any shapes, any count. room: TAP_ND_ROOM * n; base: n; w->p: n for each worker. */
 static tap_status run_pieces(tap_ctx *ctx, const operands *o, work *w, int64_t *room, char **base) {
     const tap_tensor *y = o->out[0];
     const int n = o->n_in + o->n_out;
@@ -119,15 +119,15 @@ static tap_status run(tap_ctx *ctx, const operands *o, tap_loop *loop, const voi
     const int workers = y->count <= PIECE ? 1 : tap_workers(ctx);
     if (with_epilogue) w.row = y->rank > 0 ? y->dims[y->rank - 1] : 1;
     if (n <= FEW && workers <= MANY) {
-        int64_t room[TAP_RANK_MAX * FEW];
+        int64_t room[TAP_ND_ROOM * FEW];
         char *base[FEW], *p[FEW * MANY];
         w.p = p;
         return run_pieces(ctx, o, &w, room, base);
     }
-    size_t each = (size_t)n * (TAP_RANK_MAX * sizeof(int64_t) + (size_t)(workers + 1) * sizeof(char *));
+    size_t each = (size_t)n * (TAP_ND_ROOM * sizeof(int64_t) + (size_t)(workers + 1) * sizeof(char *));
     int64_t *room = tap_scratch(ctx, each);
     if (!room) return TAP_MEMORY;
-    char **base = (char **)(room + (ptrdiff_t)TAP_RANK_MAX * n);
+    char **base = (char **)(room + (ptrdiff_t)TAP_ND_ROOM * n);
     w.p = base + n;
     return run_pieces(ctx, o, &w, room, base);
 }
