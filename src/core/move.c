@@ -1,6 +1,8 @@
 /* Strided copies: a list of {extent, steps} is simplified, then one of three inner loops does the work. */
 #include "core/move.h"
 
+#include "core/move_few.h"
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -82,6 +84,22 @@ static void rows(const tap_move *m, const char *src, char *dst, const tap_span *
     size_t n = (size_t)(s->b1 - s->b0) * m->width;
     for (int64_t i = s->a0; i < s->a1; i++)
         tap_copy_row(src + i * m->a_src + from, dst + i * m->a_dst + from, n);
+}
+
+/* Planes with few rows or columns that lie side by side; false where there is no loop for them. */
+static bool few(const tap_move *m, const char *src, char *dst, const tap_span *s) {
+    const int64_t word = (int64_t)m->width;
+    tap_apart_loop *apart = NULL;
+    tap_together_loop *together = NULL;
+    if (m->along_b && m->b_src == m->a * word)
+        apart = tap_few_apart(m->width, m->a);
+    else if (!m->along_b && m->a_dst == m->b * word)
+        together = tap_few_together(m->width, m->b);
+    if (apart)
+        apart(s->b1 - s->b0, src + s->b0 * m->b_src, dst + s->b0 * word, m->a_dst);
+    else if (together)
+        together(s->a1 - s->a0, src + s->a0 * word, m->b_src, dst + s->a0 * m->a_dst);
+    return apart || together;
 }
 
 static move_loop *loop_for(const tap_move *m) {
@@ -262,7 +280,9 @@ void tap_move_run(const tap_move *m, const void *src, void *dst, int64_t begin, 
             s.a0 = from;
             s.a1 = tap_min64(from + m->strip, m->a);
         }
-        loop(m, (const char *)src + p.src, (char *)dst + p.dst, &s);
+        const char *from_here = (const char *)src + p.src;
+        char *to_here = (char *)dst + p.dst;
+        if (m->kind != TAP_MOVE_PLANES || !few(m, from_here, to_here, &s)) loop(m, from_here, to_here, &s);
         if (++strip == m->n_strips) {
             strip = 0;
             place_next(m, &p);

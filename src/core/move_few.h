@@ -1,0 +1,18 @@
+/* Transpositions with two, three or four elements on one side: channels of an image put apart or together. */
+#ifndef TAP_CORE_MOVE_FEW_H
+#define TAP_CORE_MOVE_FEW_H
+
+#include <stddef.h>
+
+#include "core/move.h"
+
+/* y[c][i] = x[i][c] for n elements i; x dense, rows of y pitch bytes apart. */
+typedef void tap_apart_loop(int64_t n, const char *x, char *y, int64_t pitch);
+/* y[i][c] = x[c][i]; y dense, rows of x pitch bytes apart. */
+typedef void tap_together_loop(int64_t n, const char *x, int64_t pitch, char *y);
+
+/* For words of `width` bytes, c of them; NULL where there is none on this CPU. */
+tap_apart_loop *tap_few_apart(size_t width, int64_t c);
+tap_together_loop *tap_few_together(size_t width, int64_t c);
+
+#endif
