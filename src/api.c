@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_layers.h"
 #include "onnx/load.h"
 #include "ops/registry.h"
 #include "run/inputs.h"
@@ -115,7 +116,8 @@ static tap_status model_build(tap_model *m, const tap_model_options *o, tap_erro
     tap_status st = tap_graph_bind(&m->bound, err);
     if (st == TAP_OK) st = tap_model_prepare(m, err);
     if (st == TAP_OK && !o->allow_unsupported) st = tap_graph_check_supported(&m->bound, err);
-    return st == TAP_OK ? make_lists(m, err) : st;
+    if (st == TAP_OK) st = make_lists(m, err);
+    return st == TAP_OK && o->layer_list ? tap_model_load_layer_list(m, o->layer_list, err) : st;
 }
 
 static tap_status model_load(tap_model *m, const void *bytes, size_t n_bytes, const tap_onnx_folder *folder,
@@ -280,7 +282,8 @@ bool tap_model_value(const tap_model *m, size_t i, tap_value_info *info) {
 
 tap_status tap_model_select(const tap_model *m, const char *const *selectors, size_t n, size_t **indices,
                             size_t *n_indices, tap_error *err) {
-    return tap_select(&m->bound, m->values, m->n_values, selectors, n, indices, n_indices, err);
+    tap_layer_source layers = {tap_model_layer_index, (void *)(uintptr_t)m};
+    return tap_select(&m->bound, m->values, m->n_values, &layers, selectors, n, indices, n_indices, err);
 }
 
 /* ---- operators ---- */

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/permute.h"
+#include "core/tensor.h"
 #include "io/load.h"
 #include "io/sink.h"
 #include "onnx/load.h"
@@ -23,6 +25,68 @@ static int output_of(const tap_model *m, const tap_event *event) {
     return -1;
 }
 
+/* ---- Layers and layouts ---- */
+
+static bool is_identity(int32_t rank, const int32_t *perm) {
+    for (int32_t i = 0; i < rank; i++)
+        if (perm[i] != i) return false;
+    return true;
+}
+
+/* "NCHW" of a tensor whose channels the framework has last, "NHWC" once it is turned back. NULL: of any other
+ * order. */
+static const char *layout_name(int32_t rank, const int32_t *perm, bool turned) {
+    static const char *const first[] = {"NCW", "NCHW", "NCDHW"}, *const last[] = {"NWC", "NHWC", "NDHWC"};
+    int channels_last[TAP_RANK_MAX];
+    if (rank < 3 || rank > 5) return NULL;
+    tap_perm_to_channels_last(rank, channels_last);
+    for (int32_t i = 0; i < rank; i++)
+        if (perm[i] != channels_last[i]) return NULL;
+    return turned ? last[rank - 3] : first[rank - 3];
+}
+
+static tap_status turn(const tap_tensor *t, const int32_t *perm, tap_value **out, tap_error *err) {
+    int64_t dims[TAP_RANK_MAX];
+    int p[TAP_RANK_MAX];
+    for (int i = 0; i < t->rank; i++) {
+        p[i] = perm[i];
+        dims[i] = t->dims[p[i]];
+    }
+    if (t->dtype == TAP_STRING) return tap_error_set(err, TAP_DATA, "a tensor of strings is not turned");
+    tap_status st = tap_value_new(t->dtype, t->rank, dims, out, err);
+    if (st == TAP_OK)
+        tap_copy_permuted(tap_dtype_bytes(t->dtype), t->rank, t->dims, p, t->data, tap_value_data(*out));
+    return st;
+}
+
+tap_status tap_recorder_add(tap_recorder *r, const tap_entry *entry, size_t index, const tap_value *v,
+                            tap_error *err) {
+    tap_entry e = {.size = sizeof e};
+    tap_layer_info layer = {.size = sizeof layer};
+    int32_t perm[TAP_RANK_MAX];
+    bool options = r->size >= sizeof *r;
+    memcpy(&e, entry, entry->size < sizeof e ? entry->size : sizeof e);
+    size_t l = r->model ? tap_model_layer_of(r->model, index) : SIZE_MAX;
+    if (l != SIZE_MAX && tap_model_layer(r->model, l, &layer)) e.layer = layer.key;
+    if (options && r->layer_keys && e.layer && e.n_iterations == 0) {
+        e.tensor = e.tensor ? e.tensor : e.name;
+        e.name = e.layer;
+    }
+    const tap_tensor *t = tap_value_tensor(v);
+    int32_t rank = t && r->model ? tap_model_layout(r->model, index, perm) : -1;
+    if (!t || rank != t->rank) return tap_sink_add(r->sink, &e, v, err);
+    bool turns = options && r->original_layout && !is_identity(rank, perm) && t->dtype != TAP_STRING;
+    e.layout = layout_name(rank, perm, turns);
+    if (!turns) return tap_sink_add(r->sink, &e, v, err);
+    tap_value *turned;
+    tap_status s = turn(t, perm, &turned, err);
+    if (s != TAP_OK) return s;
+    e.type = NULL;
+    s = tap_sink_add(r->sink, &e, turned, err);
+    tap_value_release(turned);
+    return s;
+}
+
 int tap_record(const tap_event *event, void *user) {
     tap_recorder *r = user;
     if (event->ask) return TAP_WANT;
@@ -36,7 +100,7 @@ int tap_record(const tap_event *event, void *user) {
                    .iterations = event->iterations,
                    .n_iterations = event->n_iterations,
                    .output = output_of(r->model, event)};
-    tap_status s = tap_sink_add(r->sink, &e, event->value, r->err);
+    tap_status s = tap_recorder_add(r, &e, event->index, event->value, r->err);
     if (s == TAP_OK) return TAP_WANT;
     if (r->status == TAP_OK) r->status = s;
     return TAP_STOP;

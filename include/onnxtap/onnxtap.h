@@ -205,6 +205,7 @@ typedef struct tap_model_options {
     const char *folder;          /* of external data, for a model from memory; NULL: none is allowed */
     bool allow_unsupported; /* load the graph though operators lack a kernel (to look at it, not to run it) */
     const struct tap_op_set *ops; /* a program's own operators (op.h); NULL: none */
+    const char *layer_list;       /* a file with the framework's own list of layers; NULL: none */
 } tap_model_options;
 
 /* Opens a model file. It is mapped, its weights are used where they lie: keep the file unchanged while the
@@ -290,6 +291,48 @@ TAP_API tap_status tap_model_select(const tap_model *m, const char *const *selec
 TAP_API size_t tap_model_value_count(const tap_model *m);
 TAP_API bool tap_model_value(const tap_model *m, size_t i, tap_value_info *info);
 TAP_API void tap_free(void *p);
+
+/* ---- Layers ---- */
+
+/* People think in layers, a file has nodes. The index of layers is read from names, from what exporters leave
+ * in node metadata, and from the structure between (docs/LAYERS.md); with tap_model_options.layer_list from
+ * the framework's own list, too. It is made when first asked for. */
+typedef enum tap_layer_status {
+    TAP_LAYER_FOUND,  /* a node of its own makes the output */
+    TAP_LAYER_ALIAS,  /* it does nothing at inference: its output is its input */
+    TAP_LAYER_FOLDED, /* the exporter merged it into another: no tensor has its output */
+    TAP_LAYER_UNKNOWN /* which tensor has its output is not known */
+} tap_layer_status;
+
+TAP_API const char *tap_layer_status_name(tap_layer_status s); /* "found", "alias", "folded", "unknown" */
+
+/* One output of one call of a layer. Pointers are borrowed from the model. */
+typedef struct tap_layer_info {
+    size_t size;
+    const char *key;   /* unique among outputs: "outer/inner", and as the framework counts, "dense_1" for the
+                          second call in Keras, "act#1" in PyTorch; with several outputs "lstm:1" */
+    const char *layer; /* without the call: "dense" */
+    int32_t call, output; /* from 0 */
+    const char *kind;     /* the layer's class; NULL where that is not known */
+    tap_layer_status status;
+    size_t value;        /* for tap_model_value; SIZE_MAX: none */
+    const int32_t *perm; /* transpose(value, perm) has the framework's order of axes; NULL: not known */
+    int32_t rank;        /* of the value and of perm; -1: not known */
+    const int64_t
+        *dims; /* of the layer's output in the framework's order of axes, -1 = any; NULL: not known */
+    const char *const *merged; /* keys of layers whose work the same tensor carries */
+    size_t n_merged;
+} tap_layer_info;
+
+/* *n = how many there are. In the order in which they are called. Errors: TAP_MEMORY. */
+TAP_API tap_status tap_model_layers(const tap_model *m, size_t *n, tap_error *err);
+TAP_API bool tap_model_layer(const tap_model *m, size_t i, tap_layer_info *info);
+/* The layer whose output value `value` is, for tap_model_layer; of several the one that computed it.
+ * SIZE_MAX: none, or the value is something inside a layer. */
+TAP_API size_t tap_model_layer_of(const tap_model *m, size_t value);
+/* The order of axes that the framework had: transpose(value, perm) is its array. Fills perm[TAP_RANK_MAX] and
+ * returns the rank; -1: not known. */
+TAP_API int32_t tap_model_layout(const tap_model *m, size_t value, int32_t *perm);
 
 /* ---- Sessions ---- */
 

@@ -171,11 +171,18 @@ typedef struct tap_recorder {
     size_t size;
     tap_sink *sink;
     const tap_model *model;
-    tap_status status; /* of the first tap_sink_add that failed: the run then ends with TAP_CANCELLED */
-    tap_error *err;    /* filled by it; may be NULL                                                   */
+    tap_status status;    /* of the first tap_sink_add that failed: the run then ends with TAP_CANCELLED */
+    tap_error *err;       /* filled by it; may be NULL                                                   */
+    bool layer_keys;      /* the key of a layer's output is the layer's (tap_layer_info)               */
+    bool original_layout; /* tensors in the framework's order of axes, where that is known             */
 } tap_recorder;
 
 TAP_API int tap_record(const tap_event *event, void *recorder);
+/* Adds value `index` of recorder->model, as tap_record does for a tapped one: entry's layer and layout are
+ * filled in, and its name and the order of axes are as the recorder's options say. Errors: as tap_sink_add.
+ */
+TAP_API tap_status tap_recorder_add(tap_recorder *recorder, const tap_entry *entry, size_t index,
+                                    const tap_value *v, tap_error *err);
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,8 @@
 #include "graph/graph.h"
 
 struct tap_mapping;
+struct tap_layer_index;
+struct tap_layer_list;
 
 struct tap_model {
     atomic_int refs; /* the program's, and one per session */
@@ -25,6 +27,8 @@ struct tap_model {
     size_t n_values;
     tap_node **all_nodes; /* execution order, bodies behind their owner */
     size_t n_all_nodes;
+    struct tap_layer_list *layer_list;        /* the framework's own; NULL: none was given */
+    _Atomic(struct tap_layer_index *) layers; /* made when first asked for */
     pthread_mutex_t lock; /* over what is made when first needed: constants, packed states */
 };
 

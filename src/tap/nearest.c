@@ -44,6 +44,12 @@ static void consider(near_name *best, const char *name, int d) {
     }
 }
 
+static void add_best(const near_name *best, const char *name, tap_text *t) {
+    int worst = (int)strlen(name) / 2 + 2;
+    for (int i = 0; i < NAMES && best[i].name; i++)
+        if (i == 0 || best[i].distance <= worst) tap_text_add(t, "%s'%s'", i ? ", " : "", best[i].name);
+}
+
 void tap_nearest_names(const tap_bound *b, const char *name, tap_text *t) {
     near_name best[NAMES] = {{0}};
     size_t seen = 0;
@@ -54,7 +60,12 @@ void tap_nearest_names(const tap_bound *b, const char *name, tap_text *t) {
             seen++;
             consider(best, x->full, distance(name, x->full));
         }
-    int worst = (int)strlen(name) / 2 + 2;
-    for (int i = 0; i < NAMES && best[i].name; i++)
-        if (i == 0 || best[i].distance <= worst) tap_text_add(t, "%s'%s'", i ? ", " : "", best[i].name);
+    add_best(best, name, t);
+}
+
+void tap_nearest_layers(const tap_layer_index *x, const char *name, tap_text *t) {
+    near_name best[NAMES] = {{0}};
+    for (size_t i = 0; i < x->n && i < NAMES_MAX; i++)
+        consider(best, x->layers[i].key, distance(name, x->layers[i].key));
+    add_best(best, name, t);
 }

@@ -15,10 +15,12 @@ typedef struct picker {
     const tap_bound *b;
     const tap_vref *values;
     size_t n;
+    const tap_layer_source *layers;
     bool *picked; /* by one selector */
     tap_error *err;
     bool no_memory;
-    int n_files; /* that are being read */
+    tap_status refused; /* what the selector was refused with; TAP_OK: it was not */
+    int n_files;        /* that are being read */
 } picker;
 
 static const tap_gvalue *value_at(const picker *p, size_t i) {
@@ -132,6 +134,36 @@ static bool is_input_like(const tap_gvalue *v, const tap_graph *g, const char *p
 static bool is_init_like(const tap_gvalue *v, const tap_graph *g, const char *pattern) {
     (void)g;
     return v->init && matches(pattern, v->full);
+}
+
+/* A layer that has no tensor is there, but there is nothing to pick: that is said. */
+static void refuse_layer(picker *p, const char *name, const tap_layer *l) {
+    const char *why = l->status == TAP_LAYER_FOLDED
+                          ? "was merged into another by the exporter: no tensor has its output"
+                          : "is known, but not which tensor has its output";
+    p->refused = TAP_NOT_FOUND;
+    tap_error_set(p->err, TAP_NOT_FOUND, "selector 'layer:%s': layer '%s' %s", name, l->key, why);
+    tap_error_where(p->err, NULL, NULL, name);
+}
+
+static size_t pick_layers(picker *p, const char *name) {
+    const tap_layer_index *x = p->layers->get(p->layers->model, p->err);
+    const tap_layer *without = NULL;
+    size_t count = 0;
+    if (!x) p->no_memory = true;
+    for (int glob = 0; x && glob < 2 && !count && !without; glob++)
+        for (size_t i = 0; i < x->n; i++) {
+            const tap_layer *l = &x->layers[i];
+            if (!tap_layer_is_called(l, name, glob)) continue;
+            if (l->value < 0) {
+                without = l;
+                continue;
+            }
+            p->picked[l->value] = true;
+            count++;
+        }
+    if (!count && without) refuse_layer(p, name, without);
+    return count;
 }
 
 static size_t pick_one(picker *p, const char *sel);
@@ -251,8 +283,10 @@ static size_t pick_one(picker *p, const char *sel) {
     if (begins(sel, "op:")) return pick_nodes(p, is_node_of_op, sel + 3);
     if (begins(sel, "input:")) return pick_where(p, is_input_like, sel + 6);
     if (begins(sel, "init:")) return pick_where(p, is_init_like, sel + 5);
+    if (begins(sel, "layer:") && !strstr(sel, "..")) return pick_layers(p, sel + 6);
     if (*sel == '#') count = pick_nodes(p, is_node_number, sel);
     if (!count && (dots = strstr(sel, "..")) && dots != sel && dots[2]) count = pick_between(p, sel, dots);
+    if (!count && begins(sel, "layer:")) return pick_layers(p, sel + 6);
     if (!count && strpbrk(sel, "*?[")) count = pick_where(p, is_like, sel) + pick_nodes(p, is_node_like, sel);
     if (!count && strchr(sel, '\\')) count = pick_escaped(p, sel);
     return count;
@@ -261,7 +295,11 @@ static size_t pick_one(picker *p, const char *sel) {
 static tap_status not_found(const picker *p, const char *sel) {
     char near[700] = "";
     tap_text t = {near, sizeof near, 0};
-    tap_nearest_names(p->b, sel, &t);
+    const tap_layer_index *x = begins(sel, "layer:") ? p->layers->get(p->layers->model, p->err) : NULL;
+    if (x)
+        tap_nearest_layers(x, sel + 6, &t);
+    else
+        tap_nearest_names(p->b, sel, &t);
     tap_error_set(p->err, TAP_NOT_FOUND, "selector '%s' matches no value of the model%s%s", sel,
                   near[0] ? "; nearest: " : "", near);
     tap_error_where(p->err, NULL, NULL, sel);
@@ -310,16 +348,19 @@ static tap_status apply(picker *p, const char *sel, bool *result) {
         count = pick_one(p, sel + 1);
     }
     if (p->no_memory) return tap_error_no_memory(p->err, p->n);
+    if (p->refused != TAP_OK) return p->refused;
     if (!count) return not_found(p, away ? sel + 1 : sel);
     for (size_t i = 0; i < p->n; i++)
         if (p->picked[i]) result[i] = !away;
     return TAP_OK;
 }
 
-tap_status tap_select(const tap_bound *b, const tap_vref *values, size_t n, const char *const *selectors,
-                      size_t n_selectors, size_t **indices, size_t *n_indices, tap_error *err) {
+tap_status tap_select(const tap_bound *b, const tap_vref *values, size_t n, const tap_layer_source *layers,
+                      const char *const *selectors, size_t n_selectors, size_t **indices, size_t *n_indices,
+                      tap_error *err) {
     bool *result = calloc(n + 1, sizeof *result);
-    picker p = {.b = b, .values = values, .n = n, .picked = calloc(n + 1, sizeof(bool)), .err = err};
+    picker p = {.b = b, .values = values, .n = n, .layers = layers, .picked = calloc(n + 1, sizeof(bool))};
+    p.err = err;
     tap_status st = result && p.picked ? TAP_OK : tap_error_no_memory(err, n);
     *indices = NULL;
     *n_indices = 0;

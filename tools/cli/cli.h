@@ -22,8 +22,8 @@ typedef struct text_list {
 typedef struct cli_args {
     text_list words; /* what is no option: the model, or folders                     */
     text_list inputs, taps, dims, shapes, ranges;
-    const char *output, *format, *skip, *domain;
-    bool json, help, verbose, nodes, verify, raw_types, compress, cast, no_fusion;
+    const char *output, *format, *skip, *domain, *keys, *layout, *layer_list;
+    bool json, help, layers, verbose, nodes, verify, raw_types, compress, cast, no_fusion;
     int64_t threads, seed, jobs, timeout_s;
     double seconds;
     uint64_t memory_limit_bytes;
@@ -112,7 +112,7 @@ typedef struct cli_table {
 
 /* What goes with a value; strings may be NULL. */
 typedef struct cli_about {
-    const char *node, *op;
+    const char *node, *op, *layer;
     bool is_tap, is_output;
 } cli_about;
 
@@ -121,6 +121,14 @@ void cli_show_line(cli_table *table, const char *name, const tap_value *v, const
 void cli_show_json(tap_json *j, const char *name, const tap_value *v, const cli_about *about);
 /* Whether both are the same down to the last bit. */
 bool cli_same_bits(const tap_value *a, const tap_value *b);
+
+/* ---- Layers (layers.c) ---- */
+
+/* All n layers of the model, a line each, and as "layers" of an open object. */
+void cli_print_layers(const tap_model *m, size_t n);
+void cli_json_layers(tap_json *j, const tap_model *m, size_t n);
+/* Key of the layer whose output the value is; NULL: of none. */
+const char *cli_layer_of(const tap_model *m, size_t value);
 
 /* ---- Inputs (inputs.c) ---- */
 

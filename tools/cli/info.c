@@ -139,6 +139,7 @@ static void print_taps(const tap_model *m, const size_t *indices, size_t n) {
         cli_type_text(v.type, NULL, type, sizeof type);
         printf("%s  %s", v.name, type);
         if (*v.node) printf("  %s of %s", v.op, v.node);
+        if (cli_layer_of(m, indices[i])) printf("  layer %s", cli_layer_of(m, indices[i]));
         printf("%s\n", v.is_input         ? "  input"
                        : v.is_initializer ? "  initializer"
                        : v.is_output      ? "  output"
@@ -238,7 +239,7 @@ static void json_taps(tap_json *j, const tap_model *m, const size_t *indices, si
         cli_json_type(j, v.type, NULL);
         tap_json_string(j, "node", v.node);
         tap_json_string(j, "op", v.op);
-        tap_json_null(j, "layer");
+        tap_json_string(j, "layer", cli_layer_of(m, indices[i]));
         tap_json_bool(j, "input", v.is_input);
         tap_json_bool(j, "initializer", v.is_initializer);
         tap_json_bool(j, "output", v.is_output);
@@ -249,38 +250,54 @@ static void json_taps(tap_json *j, const tap_model *m, const size_t *indices, si
 
 /* ---- The subcommand ---- */
 
+/* What a selector picks, or the layers, stand alone; everything else under the header. */
+static void print_text(const cli_args *args, const tap_model *m, const kinds *k, const size_t *taps,
+                       size_t n_taps, size_t n_layers) {
+    bool header = args->nodes || (args->taps.n == 0 && !args->layers);
+    if (header) {
+        print_header(m);
+        print_kinds(k);
+    }
+    if (args->nodes) print_nodes(m);
+    if (args->layers) {
+        if (header) putchar('\n');
+        cli_print_layers(m, n_layers);
+    }
+    if (args->taps.n) {
+        if (header || args->layers) putchar('\n');
+        print_taps(m, taps, n_taps);
+    }
+}
+
 static void print_all(const cli_args *args, const tap_model *m, const kinds *k, const size_t *taps,
-                      size_t n_taps) {
+                      size_t n_taps, size_t n_layers) {
     if (args->json) {
         tap_json *j = cli_json();
         tap_json_object(j, NULL);
         json_header(j, m);
         json_kinds(j, k);
         if (args->nodes) json_nodes(j, m);
+        if (args->layers) cli_json_layers(j, m, n_layers);
         if (args->taps.n) json_taps(j, m, taps, n_taps);
         tap_json_free(j);
-        return;
+    } else {
+        print_text(args, m, k, taps, n_taps, n_layers);
     }
-    if (args->taps.n == 0 || args->nodes) {
-        print_header(m);
-        print_kinds(k);
-    }
-    if (args->nodes) print_nodes(m);
-    if (args->nodes && args->taps.n) putchar('\n');
-    if (args->taps.n) print_taps(m, taps, n_taps);
 }
 
 static int info(cli_args *args) {
     tap_model *m;
     tap_error err = TAP_ERROR_INIT;
-    size_t *taps = NULL, n_taps = 0;
+    size_t *taps = NULL, n_taps = 0, n_layers = 0;
     int status = cli_open_model(args, true, &m);
     if (status != 0) return status;
     if (args->taps.n && tap_model_select(m, args->taps.items, args->taps.n, &taps, &n_taps, &err) != TAP_OK)
         status = cli_fail(args, &err);
+    if (status == 0 && args->layers && tap_model_layers(m, &n_layers, &err) != TAP_OK)
+        status = cli_fail(args, &err);
     if (status == 0) {
         kinds k = count_kinds(m);
-        print_all(args, m, &k, taps, n_taps);
+        print_all(args, m, &k, taps, n_taps, n_layers);
         free(k.items);
     }
     tap_free(taps);
@@ -288,18 +305,24 @@ static int info(cli_args *args) {
     return status;
 }
 
-static const cli_option what[] = {{"nodes", 0, CLI_FLAG, NULL, offsetof(cli_args, nodes),
-                                   "every node in the order of execution, with its inputs and outputs"},
-                                  {"tap", 0, CLI_LIST, "SELECTOR", offsetof(cli_args, taps),
-                                   "what a selector picks, as run --tap takes it; repeatable"},
-                                  {"memory-limit", 0, CLI_BYTES, "N[K|M|G]",
-                                   offsetof(cli_args, memory_limit_bytes), "memory for the model"},
-                                  {0}};
+static const cli_option what[] = {
+    {"nodes", 0, CLI_FLAG, NULL, offsetof(cli_args, nodes),
+     "every node in the order of execution, with its inputs and outputs"},
+    {"layers", 0, CLI_FLAG, NULL, offsetof(cli_args, layers),
+     "the framework's layers: the tensor that has each one's output, its shape\n"
+     "there, and the transposition that leads back to the framework's axes"},
+    {"layer-list", 0, CLI_TEXT, "FILE", offsetof(cli_args, layer_list),
+     "the framework's own list of layers, for what the file alone cannot tell"},
+    {"tap", 0, CLI_LIST, "SELECTOR", offsetof(cli_args, taps),
+     "what a selector picks, as run --tap takes it; repeatable"},
+    {"memory-limit", 0, CLI_BYTES, "N[K|M|G]", offsetof(cli_args, memory_limit_bytes),
+     "memory for the model"},
+    {0}};
 static const cli_group what_group = {"What to show", what};
 static const cli_group *const groups[] = {&what_group, &cli_common, NULL};
 
 const cli_command cli_info = {"info",
-                              "MODEL [--nodes] [--tap SELECTOR]...",
+                              "MODEL [--nodes] [--layers] [--tap SELECTOR]...",
                               "what is in a model: inputs, outputs, operators, and which of them cannot run",
                               "onnxtap info model.onnx --tap 'op:Conv'",
                               groups,

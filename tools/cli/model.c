@@ -28,7 +28,8 @@ int cli_open_model(cli_args *args, bool allow_unsupported, tap_model **out) {
     tap_error err = TAP_ERROR_INIT;
     tap_model_options o = {.size = sizeof o,
                            .memory_limit_bytes = args->memory_limit_bytes,
-                           .allow_unsupported = allow_unsupported};
+                           .allow_unsupported = allow_unsupported,
+                           .layer_list = args->layer_list};
     tap_status s = TAP_OK;
     *out = NULL;
     if (args->words.n == 0) cli_wrong(args, "which model? Give the file's name, or - for standard input");

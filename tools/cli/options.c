@@ -33,7 +33,9 @@ const cli_group cli_inputs = {"Inputs", inputs};
 static const cli_option running[] = {
     {"tap", 0, CLI_LIST, "SELECTOR", FIELD(taps),
      "values to look at; repeatable: a name, a glob *conv*, op:Conv, #17, A..B,\n"
-     "input:x, init:w, @names.txt, all; !SELECTOR takes away"},
+     "layer:conv1, input:x, init:w, @names.txt, all; !SELECTOR takes away"},
+    {"layer-list", 0, CLI_TEXT, "FILE", FIELD(layer_list),
+     "the framework's own list of layers, for what the file alone cannot tell"},
     {"threads", 0, CLI_INT, "N", FIELD(threads), "threads to run with (the machine's cores)"},
     {"memory-limit", 0, CLI_BYTES, "N[K|M|G]", FIELD(memory_limit_bytes),
      "memory for the model and its values (half of the machine's)"},

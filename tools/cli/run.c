@@ -55,6 +55,17 @@ static tap_status open_sink(job *b, tap_error *err) {
     return s == TAP_OK ? tap_sink_open(a->output, &o, &b->sink, err) : s;
 }
 
+static tap_status check_naming(const job *b, tap_error *err) {
+    const cli_args *a = b->args;
+    if (a->keys && strcmp(a->keys, "layer") != 0)
+        return cli_error(err, TAP_USAGE, "--keys %s: only 'layer' is known", a->keys);
+    if (a->layout && strcmp(a->layout, "original") != 0)
+        return cli_error(err, TAP_USAGE, "--layout %s: only 'original' is known", a->layout);
+    if ((a->keys || a->layout) && !a->output)
+        return cli_error(err, TAP_USAGE, "--keys and --layout are for what is written: give -o");
+    return TAP_OK;
+}
+
 /* Wide enough for the names that are known, within reason. */
 static int name_width(const job *b) {
     size_t most = 4;
@@ -72,6 +83,7 @@ static tap_status prepare(job *b, tap_error *err) {
     if (s == TAP_OK)
         s = cli_set_taps(b->args, b->session, b->model, b->args->output != NULL, &b->picked, err);
     if (s == TAP_OK) s = cli_load_inputs(b->args, b->model, false, &b->inputs, err);
+    if (s == TAP_OK) s = check_naming(b, err);
     if (s == TAP_OK) s = open_sink(b, err);
     if (s != TAP_OK) return s;
     b->recorded = cli_alloc(tap_model_output_count(b->model), sizeof *b->recorded);
@@ -103,9 +115,18 @@ static int listen(const tap_event *e, void *user) {
         if (output >= 0) b->recorded[output] = true;
     }
     cli_about about = {.node = e->node, .op = e->op, .is_tap = true};
+    if (b->json) about.layer = cli_layer_of(b->model, e->index);
     if (b->json && b->picked[e->index]) cli_show_json(b->json, e->name, e->value, &about);
     if (shows_text(b) && output < 0) cli_show_line(&b->table, e->name, e->value, &about);
     return TAP_WANT;
+}
+
+/* Keys and layouts of what is recorded. */
+static tap_recorder make_recorder(job *b) {
+    tap_recorder r = {.size = sizeof r, .sink = b->sink, .model = b->model, .err = &b->sink_error};
+    r.layer_keys = b->args->keys != NULL;
+    r.original_layout = b->args->layout != NULL;
+    return r;
 }
 
 static tap_status run_once(job *b, tap_error *err) {
@@ -114,11 +135,8 @@ static tap_status run_once(job *b, tap_error *err) {
     size_t n = output ? strlen(output) : 0;
     if (output) snprintf(tmp, sizeof tmp, n && output[n - 1] == '/' ? "%sindex.json.tmp" : "%s.tmp", output);
     cli_catch_interrupts(output ? tmp : NULL, b->args->taps.n > 0);
-    if (b->args->taps.n > 0) {
-        b->recorder = (tap_recorder){
-            .size = sizeof b->recorder, .sink = b->sink, .model = b->model, .err = &b->sink_error};
-        tap_session_listen(b->session, listen, b);
-    }
+    b->recorder = make_recorder(b);
+    if (b->args->taps.n > 0) tap_session_listen(b->session, listen, b);
     double begin = cli_now_ms();
     tap_status s = tap_session_run(b->session, b->inputs.items, b->inputs.n, err);
     b->ms = cli_now_ms() - begin;
@@ -133,24 +151,26 @@ static tap_status run_once(job *b, tap_error *err) {
 
 /* ---- Afterwards ---- */
 
-/* The node and operator that make output i. */
-static void fill_maker(const job *b, const char *name, tap_entry *e) {
+/* The node and operator that make output i; its number among the values, SIZE_MAX: it has none. */
+static size_t fill_maker(const job *b, const char *name, tap_entry *e) {
     for (size_t i = 0; i < tap_model_value_count(b->model); i++) {
         tap_value_info info = {.size = sizeof info};
         if (!tap_model_value(b->model, i, &info) || info.in_body || strcmp(info.name, name) != 0) continue;
         e->node = info.node;
         e->op = info.op;
-        return;
+        return i;
     }
+    return SIZE_MAX;
 }
 
-static tap_status record_outputs(const job *b, tap_error *err) {
+static tap_status record_outputs(job *b, tap_error *err) {
     tap_status s = TAP_OK;
     for (size_t i = 0; b->sink && s == TAP_OK && i < tap_model_output_count(b->model); i++) {
         const tap_port *p = tap_model_output(b->model, i);
         tap_entry e = {.size = sizeof e, .name = p->name, .type = p->type, .output = (int)i};
-        fill_maker(b, p->name, &e);
-        if (!b->recorded[i]) s = tap_sink_add(b->sink, &e, tap_session_output(b->session, i), err);
+        size_t index = fill_maker(b, p->name, &e);
+        if (!b->recorded[i])
+            s = tap_recorder_add(&b->recorder, &e, index, tap_session_output(b->session, i), err);
     }
     return s;
 }
@@ -254,6 +274,11 @@ static const cli_option output[] = {
     {"compress", 0, CLI_FLAG, NULL, offsetof(cli_args, compress), "deflate the arrays of an .npz"},
     {"raw-types", 0, CLI_FLAG, NULL, offsetof(cli_args, raw_types),
      "bfloat16 and 8-bit floats as their bits, not as float32"},
+    {"keys", 0, CLI_TEXT, "layer", offsetof(cli_args, keys),
+     "name what is a layer's output after the layer, not after the tensor"},
+    {"layout", 0, CLI_TEXT, "original", offsetof(cli_args, layout),
+     "write tensors in the order of axes of the framework that the model came\n"
+     "from; those whose order is not known stay as they are"},
     {"verify", 0, CLI_FLAG, NULL, offsetof(cli_args, verify),
      "run again without taps and compare the outputs bit by bit"},
     {0}};

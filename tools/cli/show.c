@@ -176,7 +176,7 @@ static tap_status json_tensor(void *user, const char *name, const tap_value *v, 
     if (o->about->is_tap) {
         tap_json_string(o->j, "node", o->about->node);
         tap_json_string(o->j, "op", o->about->op);
-        tap_json_null(o->j, "layer");
+        tap_json_string(o->j, "layer", o->about->layer);
     }
     tap_json_end(o->j);
     return TAP_OK;

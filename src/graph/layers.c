@@ -1,0 +1,252 @@
+/* The index of layers: which value has the output of which layer. */
+#include "graph/layers.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/layer_tree.h"
+
+typedef struct builder {
+    const tap_bound *b;
+    const tap_graph *g;
+    tap_arena *arena;
+    tap_layer_tree tree;
+    tap_layer_index *x;
+    size_t room;
+    int32_t *position; /* by value of g: the place of the node that makes it; -1: none */
+    int32_t *leaves;   /* by value of g: the innermost module that all its uses lie in; NOWHERE: unused */
+    tap_vid *vid;      /* of values of g, by global number */
+} builder;
+
+#define NOWHERE (-2)
+
+/* ---- Adding ---- */
+
+static tap_layer *add_layer(builder *w, const char *name, int32_t call, int32_t output) {
+    tap_layer_index *x = w->x;
+    if (x->n == w->room) {
+        size_t room = w->room ? 2 * w->room : 64;
+        tap_layer *wider = tap_arena_array(w->arena, room, sizeof *wider);
+        if (!wider) return NULL;
+        if (x->n) memcpy(wider, x->layers, x->n * sizeof *wider);
+        x->layers = wider;
+        w->room = room;
+    }
+    tap_layer *l = &x->layers[x->n++];
+    *l = (tap_layer){.name = name, .call = call, .output = output, .value = -1, .rank = -1};
+    l->status = TAP_LAYER_UNKNOWN;
+    return l;
+}
+
+/* ---- What leaves a module ---- */
+
+/* The innermost module that has both; -1: none. */
+static int32_t common(const tap_layer_tree *t, int32_t a, int32_t b) {
+    while (a >= 0 && !tap_module_has(t, a, b)) a = t->modules[a].parent;
+    return a;
+}
+
+static void note_use(builder *w, tap_vid v, int32_t user) {
+    if (v == TAP_NO_VALUE || w->position[v] < 0) return;
+    int32_t maker = w->tree.of_node[w->position[v]];
+    int32_t *leaves = &w->leaves[v];
+    int32_t c = common(&w->tree, maker, user);
+    *leaves = *leaves == NOWHERE ? c : common(&w->tree, *leaves, c);
+}
+
+static bool look_at_uses(builder *w) {
+    const tap_graph *g = w->g;
+    w->position = tap_arena_array(w->arena, g->n_values, sizeof *w->position);
+    w->leaves = tap_arena_array(w->arena, g->n_values, sizeof *w->leaves);
+    w->vid = tap_arena_array(w->arena, (size_t)w->b->n_values, sizeof *w->vid);
+    if (!w->position || !w->leaves || !w->vid) return false;
+    for (size_t v = 0; v < g->n_values; v++) {
+        w->position[v] = -1;
+        w->leaves[v] = NOWHERE;
+        w->vid[g->values[v].global] = (tap_vid)v;
+    }
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int32_t k = 0; k < g->nodes[i]->n_out; k++)
+            if (g->nodes[i]->out[k] != TAP_NO_VALUE) w->position[g->nodes[i]->out[k]] = (int32_t)i;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const tap_node *n = g->nodes[i];
+        for (int32_t k = 0; k < n->n_in; k++) note_use(w, n->in[k], w->tree.of_node[i]);
+        for (int32_t k = 0; k < n->n_captures; k++) note_use(w, n->captures[k], w->tree.of_node[i]);
+    }
+    for (size_t i = 0; i < g->n_outputs; i++) note_use(w, g->outputs[i], -1);
+    return true;
+}
+
+/* The last value that leaves module m; TAP_NO_VALUE: none does. */
+static tap_vid leaving(const builder *w, int32_t m) {
+    const tap_module *x = &w->tree.modules[m];
+    for (int32_t i = x->last; i >= x->first && i >= 0; i--) {
+        if (!tap_module_has(&w->tree, m, w->tree.of_node[i])) continue;
+        const tap_node *n = w->g->nodes[i];
+        for (int32_t k = 0; k < n->n_out; k++) {
+            tap_vid v = n->out[k];
+            if (v == TAP_NO_VALUE || w->leaves[v] == NOWHERE) continue;
+            if (w->leaves[v] < 0 || !tap_module_has(&w->tree, m, w->leaves[v])) return v;
+        }
+    }
+    return TAP_NO_VALUE;
+}
+
+/* ---- Layers from modules ---- */
+
+static bool add_module(builder *w, int32_t m) {
+    const tap_module *x = &w->tree.modules[m];
+    if (!x->name) return true;
+    tap_layer *l = add_layer(w, x->name, x->call, 0);
+    if (!l) return false;
+    l->kind = x->kind;
+    tap_vid v = leaving(w, m);
+    if (x->merged_away && x->first < 0) l->status = TAP_LAYER_FOLDED;
+    if (v == TAP_NO_VALUE) return true;
+    l->status = TAP_LAYER_FOUND;
+    l->value = w->g->values[v].global;
+    return true;
+}
+
+typedef struct placed {
+    int32_t m, last, depth;
+} placed;
+
+static int by_place(const void *a, const void *b) {
+    const placed *x = a, *y = b;
+    if (x->last != y->last) return x->last < y->last ? -1 : 1;
+    if (x->depth != y->depth) return x->depth > y->depth ? -1 : 1;
+    return x->m < y->m ? -1 : 1;
+}
+
+static bool add_modules(builder *w) {
+    placed *order = tap_arena_array(w->arena, w->tree.n, sizeof *order);
+    if (!order) return false;
+    for (size_t i = 0; i < w->tree.n; i++) {
+        order[i] = (placed){(int32_t)i, w->tree.modules[i].last, 0};
+        for (int32_t p = w->tree.modules[i].parent; p >= 0; p = w->tree.modules[p].parent) order[i].depth++;
+    }
+    if (w->tree.n) qsort(order, w->tree.n, sizeof *order, by_place);
+    for (size_t i = 0; i < w->tree.n; i++)
+        if (!add_module(w, order[i].m)) return false;
+    return true;
+}
+
+/* Nothing tells of modules: each node that has a name is a layer. */
+static bool add_nodes(builder *w) {
+    for (size_t i = 0; i < w->g->n_nodes; i++) {
+        const tap_node *n = w->g->nodes[i];
+        int32_t output = 0;
+        for (int32_t k = 0; k < n->n_out && *n->src->name; k++) {
+            if (n->out[k] == TAP_NO_VALUE) continue;
+            tap_layer *l = add_layer(w, n->address, 0, output++);
+            if (!l) return false;
+            l->kind = n->src->op;
+            l->status = TAP_LAYER_FOUND;
+            l->value = w->g->values[n->out[k]].global;
+        }
+    }
+    return true;
+}
+
+static bool add_inputs(builder *w) {
+    for (size_t i = 0; i < w->g->n_inputs; i++) {
+        const tap_gvalue *v = &w->g->values[w->g->inputs[i]];
+        if (v->init) continue;
+        tap_layer *l = add_layer(w, v->name, 0, 0);
+        if (!l) return false;
+        l->kind = "InputLayer";
+        l->status = TAP_LAYER_ALIAS;
+        l->value = v->global;
+    }
+    return true;
+}
+
+/* ---- Finishing ---- */
+
+static bool make_keys(builder *w) {
+    bool tf = w->tree.dialect == TAP_DIALECT_TF;
+    for (size_t i = 0; i < w->x->n; i++) {
+        tap_layer *l = &w->x->layers[i];
+        l->key = l->name;
+        if (l->call > 0) l->key = tap_arena_printf(w->arena, tf ? "%s_%d" : "%s#%d", l->name, (int)l->call);
+        if (l->key && l->output > 0) l->key = tap_arena_printf(w->arena, "%s:%d", l->key, (int)l->output);
+        if (!l->key) return false;
+    }
+    return true;
+}
+
+/* The shape in the framework's order of axes. */
+static bool make_dims(builder *w) {
+    for (size_t i = 0; i < w->x->n; i++) {
+        tap_layer *l = &w->x->layers[i];
+        if (l->value < 0 || l->dims) continue;
+        const tap_axes *axes = &w->x->axes[l->value];
+        const tap_gvalue *v = &w->g->values[w->vid[l->value]];
+        if (axes->rank < 0 || v->type.rank != axes->rank) continue;
+        int64_t *dims = tap_arena_array(w->arena, (size_t)axes->rank, sizeof *dims);
+        if (!dims) return false;
+        for (int32_t k = 0; k < axes->rank; k++) dims[k] = v->type.dims[axes->perm[k]];
+        l->dims = dims;
+        l->rank = axes->rank;
+    }
+    return true;
+}
+
+static void note_values(builder *w) {
+    for (int32_t i = 0; i < w->b->n_values; i++) w->x->of_value[i] = -1;
+    for (size_t i = 0; i < w->x->n; i++) {
+        const tap_layer *l = &w->x->layers[i];
+        if (l->value < 0) continue;
+        int32_t *of = &w->x->of_value[l->value];
+        if (*of < 0 || (w->x->layers[*of].status == TAP_LAYER_ALIAS && l->status == TAP_LAYER_FOUND))
+            *of = (int32_t)i;
+    }
+}
+
+static bool build(builder *w) {
+    bool nodes = w->tree.dialect == TAP_DIALECT_NODES;
+    if (!look_at_uses(w)) return false;
+    if (w->tree.dialect == TAP_DIALECT_TF && !add_inputs(w)) return false;
+    if (nodes ? !add_nodes(w) : !add_modules(w)) return false;
+    if (!make_keys(w) || !make_dims(w)) return false;
+    note_values(w);
+    return true;
+}
+
+tap_status tap_layers_build(const tap_bound *b, const tap_layer_list *list, tap_arena *arena,
+                            tap_layer_index **out, tap_error *err) {
+    (void)list;
+    builder w = {.b = b, .g = b->main, .arena = arena, .x = tap_arena_zero(arena, sizeof *w.x)};
+    *out = NULL;
+    if (!w.x) return tap_error_no_memory(err, sizeof *w.x);
+    size_t n = (size_t)b->n_values;
+    w.x->of_value = tap_arena_array(arena, n, sizeof *w.x->of_value);
+    w.x->axes = tap_arena_array(arena, n, sizeof *w.x->axes);
+    if (!w.x->of_value || !w.x->axes) return tap_error_no_memory(err, n * sizeof *w.x->axes);
+    tap_status st = tap_layer_tree_build(b, arena, &w.tree, err);
+    if (st == TAP_OK) st = tap_provenance(b, w.tree.dialect == TAP_DIALECT_TF, w.x->axes, err);
+    if (st == TAP_OK && !build(&w)) st = tap_error_no_memory(err, n);
+    tap_layer_tree_free(&w.tree);
+    if (st == TAP_OK) *out = w.x;
+    return st;
+}
+
+/* ---- Names that a user writes ---- */
+
+static bool is_like(const char *pattern, const char *name, bool glob) {
+    return glob ? fnmatch(pattern, name, 0) == 0 : strcmp(pattern, name) == 0;
+}
+
+bool tap_layer_is_called(const tap_layer *l, const char *name, bool glob) {
+    char text[1024] = "";
+    tap_text t = {text, sizeof text, 0};
+    if (is_like(name, l->key, glob)) return true;
+    tap_text_add(&t, "%s", l->name);
+    if (l->call == 0 && is_like(name, text, glob)) return true;
+    tap_text_add(&t, "#%d", (int)l->call);
+    if (is_like(name, text, glob)) return true;
+    tap_text_add(&t, ":%d", (int)l->output);
+    return is_like(name, text, glob);
+}
