@@ -8,16 +8,9 @@
 #include "common/axis_broadcast.h"
 #include "common/cast.h"
 #include "common/convert.h"
+#include "common/math_wide.h"
 
 /* ---- Pow: loops by base and by what the exponent became -------------------------------------------- */
-
-/* Squares and square roots are common enough to be computed as such. pow(-0, 0.5) is 0, pow(-inf, 0.5) is
- * inf. */
-static inline float power_float(float a, float b) {
-    if (b == 2) return a * a;
-    if (b == 0.5f) return isinf(a) ? INFINITY : sqrtf(a + 0.0f);
-    return powf(a, b);
-}
 
 static inline double power_double(double a, double b) {
     return b == 2 ? a * a : pow(a, b);
@@ -32,17 +25,24 @@ static inline int64_t power_int64(int64_t a, int64_t b) {
     return (int64_t)y;
 }
 
-/* One exponent for all is the usual case: the loops for 2 and 0.5 have no call in them. */
+/* One exponent for all is the usual case; that of 2 is quicker, with the same result. */
 TAP_LOOP1(square_FLOAT, float, float, x *x)
 TAP_LOOP1(square_DOUBLE, double, double, x *x)
-TAP_LOOP2(any_FLOAT, float, float, power_float(a, b))
+TAP_LOOP1(cube_FLOAT, float, float, (double)x *(double)x *(double)x)
+TAP_LOOP1(root_FLOAT, float, float, fabsf(x) < INFINITY ? sqrtf(x + 0.0f) : x * x)
+TAP_LOOP2(any_FLOAT, float, float, tap_powf(a, b))
 TAP_LOOP2(any_DOUBLE, double, double, power_double(a, b))
 
 TAP_LOOP(pow_FLOAT) {
     char *const q[2] = {p[0], p[2]};
     const int64_t to_step[2] = {step[0], step[2]};
-    if (step[1] == 0 && *(const float *)p[1] == 2)
+    const float b = step[1] == 0 ? *(const float *)p[1] : NAN;
+    if (b == 2)
         square_FLOAT(n, q, to_step, state);
+    else if (b == 3)
+        cube_FLOAT(n, q, to_step, state);
+    else if (b == 0.5f)
+        root_FLOAT(n, q, to_step, state);
     else
         any_FLOAT(n, p, step, state);
 }
@@ -127,12 +127,6 @@ static inline double floor_mod(double a, double b) {
     return copysign(0.0, b);
 }
 
-static inline float floor_mod_float(float a, float b) {
-    float r = fmodf(a, b);
-    if (r != 0) return (r < 0) != (b < 0) ? r + b : r;
-    return copysignf(0.0f, b);
-}
-
 /* By 0 the standard leaves it open: 0. */
 #define MOD_SIGNED(NAME, T, ...)                                            \
     static inline T NAME##_one(T a, T b, bool truncates) {                  \
@@ -144,7 +138,30 @@ static inline float floor_mod_float(float a, float b) {
 #define MOD_UNSIGNED(NAME, T, ...) TAP_LOOP2(NAME, T, T, b == 0 ? 0 : a % b)
 TAP_FOR_SIGNED(MOD_SIGNED, mod, )
 TAP_FOR_UNSIGNED(MOD_UNSIGNED, mod, )
-TAP_LOOP2_WITH(mod_FLOAT, mod_state, float, float, float, s.truncates ? fmodf(a, b) : floor_mod_float(a, b))
+
+static inline float mod_signs(float r, float b, bool truncates) {
+    float moved = tap_select((int)(r < 0) ^ (int)(b < 0), r + b, r);
+    return tap_select(truncates, r, tap_select(r != 0, moved, copysignf(0.0f, b)));
+}
+
+/* Quotients whose digits fit into a double are quick; others are the C library's. */
+TAP_LOOP2(is_far, float, uint8_t, !(fabs((double)a) / fabs((double)b) < TAP_FMOD_LIMIT))
+TAP_LOOP2_WITH(mod_near, mod_state, float, float, float, mod_signs(tap_fmodf(a, b), b, s.truncates))
+TAP_LOOP2_WITH(mod_any, mod_state, float, float, float, mod_signs(fmodf(a, b), b, s.truncates))
+
+enum { BLOCK = 1024 };
+
+TAP_LOOP(mod_FLOAT) {
+    uint8_t far[BLOCK];
+    for (int64_t i = 0; i < n; i += BLOCK) {
+        char *q[3] = {p[0] + i * step[0], p[1] + i * step[1], p[2] + i * step[2]};
+        const int64_t m = tap_min64(BLOCK, n - i);
+        uint8_t any = 0;
+        is_far(m, (char *[]){q[0], q[1], (char *)far}, (int64_t[]){step[0], step[1], 1}, state);
+        for (int64_t k = 0; k < m; k++) any |= far[k];
+        (any ? mod_any : mod_near)(m, q, step, state);
+    }
+}
 TAP_LOOP2_WITH(mod_DOUBLE, mod_state, double, double, double, s.truncates ? fmod(a, b) : floor_mod(a, b))
 TAP_HALVES2(mod)
 
