@@ -1,61 +1,17 @@
-/* tap_value -> bytes of a TensorProto, SequenceProto, OptionalProto or MapProto. Numbers go into raw_data,
- * and are copied once, into the result. */
+/* tap_value -> bytes of a TensorProto, SequenceProto, OptionalProto or MapProto. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
 #include "core/tensor.h"
-#include "onnx/load.h"
-#include "onnx/loader.h"
+#include "onnx/saver.h"
 
-/* Messages are put together in a loader's arena; its other fields are not used here. */
-typedef tap_loader saver;
-
-/* protobuf-c's structs are not const, but packing only reads. */
-static void *unconst(const void *p) {
-    return (void *)(uintptr_t)p;
-}
-
-/* ---- tensors ---- */
-
-static bool fill_strings(saver *s, const tap_string *x, size_t n, size_t *n_out, ProtobufCBinaryData **out) {
-    ProtobufCBinaryData *b = tap_load_make(s, n, sizeof *b);
-    *out = b;
-    *n_out = n;
-    for (size_t i = 0; b && i < n; i++) b[i] = (ProtobufCBinaryData){x[i].n, unconst(x[i].s)};
-    return b != NULL;
-}
-
-/* n elements of x as they lie in a file. */
-static bool fill_raw(saver *s, tap_dtype dtype, int64_t n, const void *x, TapOnnx__TensorProto *p) {
-    p->has_raw_data = true;
-    if (!tap_packed_bytes(dtype, n, &p->raw_data.len))
-        return tap_load_fail(s, TAP_DATA, "the tensor is too large");
-    p->raw_data.data = unconst(x);
-    if (tap_dtype_bits(dtype) >= 8) return true;
-    p->raw_data.data = tap_load_make(s, p->raw_data.len, 1);
-    if (p->raw_data.data) tap_pack_bits(dtype, n, x, p->raw_data.data);
-    return p->raw_data.data != NULL;
-}
-
-static TapOnnx__TensorProto *make_tensor(saver *s, tap_dtype dtype, int rank, const int64_t *dims, int64_t n,
-                                         const void *x) {
-    TapOnnx__TensorProto *p = tap_load_make(s, 1, sizeof *p);
-    if (!p) return NULL;
-    tap_onnx__tensor_proto__init(p);
-    p->n_dims = (size_t)rank;
-    p->dims = unconst(dims);
-    p->has_data_type = true;
-    p->data_type = (int32_t)dtype;
-    bool fine = dtype == TAP_STRING ? fill_strings(s, x, (size_t)n, &p->n_string_data, &p->string_data)
-                                    : fill_raw(s, dtype, n, x, p);
-    return fine ? p : NULL;
-}
+typedef tap_saver saver;
 
 static TapOnnx__TensorProto *save_tensor(saver *s, const tap_value *v) {
     const tap_tensor *t = &v->tensor;
-    return make_tensor(s, t->dtype, t->rank, t->dims, t->count, t->data);
+    return tap_save_tensor(s, t->dtype, t->rank, t->dims, t->count, t->data);
 }
 
 /* ---- the others ---- */
@@ -149,7 +105,7 @@ static TapOnnx__SequenceProto *save_numbers(saver *s, const tap_tensor *t) {
     p->tensor_values = list;
     const char *x = t->data;
     for (size_t i = 0; i < p->n_tensor_values; i++, x += tap_dtype_bytes(t->dtype))
-        if (!(list[i] = make_tensor(s, t->dtype, 0, NULL, 1, x))) return NULL;
+        if (!(list[i] = tap_save_tensor(s, t->dtype, 0, NULL, 1, x))) return NULL;
     return p;
 }
 
@@ -161,7 +117,7 @@ static TapOnnx__MapProto *save_map(saver *s, const tap_value *v) {
     p->has_key_type = true;
     p->key_type = (int32_t)keys->dtype;
     if (keys->dtype == TAP_STRING) {
-        if (!fill_strings(s, keys->data, (size_t)keys->count, &p->n_string_keys, &p->string_keys))
+        if (!tap_save_strings(s, keys->data, (size_t)keys->count, &p->n_string_keys, &p->string_keys))
             return NULL;
     } else {
         p->n_keys = (size_t)keys->count;
@@ -178,10 +134,10 @@ static const ProtobufCMessage *save_root(saver *s, const tap_value *v, const cha
     void *root = save_element(s, v, kind, type);
     if (!root) return NULL;
     switch (kind) {
-    case TAP_KIND_TENSOR: ((TapOnnx__TensorProto *)root)->name = unconst(name); break;
-    case TAP_KIND_SEQUENCE: ((TapOnnx__SequenceProto *)root)->name = unconst(name); break;
-    case TAP_KIND_MAP: ((TapOnnx__MapProto *)root)->name = unconst(name); break;
-    default: ((TapOnnx__OptionalProto *)root)->name = unconst(name); break;
+    case TAP_KIND_TENSOR: ((TapOnnx__TensorProto *)root)->name = tap_unconst(name); break;
+    case TAP_KIND_SEQUENCE: ((TapOnnx__SequenceProto *)root)->name = tap_unconst(name); break;
+    case TAP_KIND_MAP: ((TapOnnx__MapProto *)root)->name = tap_unconst(name); break;
+    default: ((TapOnnx__OptionalProto *)root)->name = tap_unconst(name); break;
     }
     return root;
 }

@@ -147,10 +147,10 @@ static const cli_group time_group = {"Time", time_options};
 static const cli_group *const groups[] = {&time_group, &cli_inputs, &cli_running, &cli_common, NULL};
 
 const cli_command cli_bench = {
-    "bench",
-    "MODEL [-i INPUT]... [--tap SELECTOR]...",
-    "how long a model takes: load, first run, median, p10 and p90 of the others, memory\n"
-    "Inputs that are not given are random. Taps go to a listener that reads nothing.",
-    "onnxtap bench model.onnx --threads 1 --seconds 5",
-    groups,
-    bench};
+    .name = "bench",
+    .synopsis = "MODEL [-i INPUT]... [--tap SELECTOR]...",
+    .about = "how long a model takes: load, first run, median, p10 and p90 of the others, memory\n"
+             "Inputs that are not given are random. Taps go to a listener that reads nothing.",
+    .example = "onnxtap bench model.onnx --threads 1 --seconds 5",
+    .groups = groups,
+    .run = bench};

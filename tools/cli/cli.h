@@ -20,13 +20,14 @@ typedef struct text_list {
 
 /* What the command line says. */
 typedef struct cli_args {
-    text_list words; /* what is no option: the model, or folders                     */
+    text_list words;  /* what is no option: the model, or folders                     */
+    size_t words_max; /* of a subcommand that opens a model                          */
     text_list inputs, taps, dims, shapes, ranges;
-    const char *output, *format, *skip, *domain, *keys, *layout, *layer_list;
+    const char *output, *format, *iteration, *skip, *domain, *keys, *layout, *layer_list;
     bool json, help, layers, verbose, nodes, verify, raw_types, compress, cast, no_fusion;
     int64_t threads, seed, jobs, timeout_s;
     double seconds;
-    uint64_t memory_limit_bytes;
+    uint64_t memory_limit_bytes, external_above_bytes;
     tap_error usage; /* the first thing that is wrong with the line itself; TAP_OK: nothing */
 } cli_args;
 
@@ -53,9 +54,10 @@ typedef struct cli_command {
     const char *name, *synopsis, *about, *example;
     const cli_group *const *groups; /* NULL-terminated */
     int (*run)(cli_args *args);
+    size_t words; /* at most so many words that are no options; 0: one, the model */
 } cli_command;
 
-extern const cli_command cli_run, cli_info, cli_ops, cli_test, cli_bench;
+extern const cli_command cli_run, cli_info, cli_ops, cli_test, cli_bench, cli_extract, cli_repro;
 
 /* Parses what follows the subcommand. What is wrong goes to args->usage: the model is looked at first. */
 void cli_parse(const cli_command *command, int argc, char **argv, cli_args *args);

@@ -321,9 +321,10 @@ static const cli_option what[] = {
 static const cli_group what_group = {"What to show", what};
 static const cli_group *const groups[] = {&what_group, &cli_common, NULL};
 
-const cli_command cli_info = {"info",
-                              "MODEL [--nodes] [--layers] [--tap SELECTOR]...",
-                              "what is in a model: inputs, outputs, operators, and which of them cannot run",
-                              "onnxtap info model.onnx --tap 'op:Conv'",
-                              groups,
-                              info};
+const cli_command cli_info = {
+    .name = "info",
+    .synopsis = "MODEL [--nodes] [--layers] [--tap SELECTOR]...",
+    .about = "what is in a model: inputs, outputs, operators, and which of them cannot run",
+    .example = "onnxtap info model.onnx --tap 'op:Conv'",
+    .groups = groups,
+    .run = info};

@@ -33,7 +33,9 @@ int cli_open_model(cli_args *args, bool allow_unsupported, tap_model **out) {
     tap_status s = TAP_OK;
     *out = NULL;
     if (args->words.n == 0) cli_wrong(args, "which model? Give the file's name, or - for standard input");
-    if (args->words.n > 1) cli_wrong(args, "%s: one model at a time", args->words.items[1]);
+    if (args->words.n > args->words_max)
+        cli_wrong(args, "%s: %s", args->words.items[args->words_max],
+                  args->words_max == 1 ? "one model at a time" : "one word too many");
     if (args->words.n > 0 && strcmp(args->words.items[0], "-") == 0) {
         size_t n;
         s = read_stdin(&n, &err);

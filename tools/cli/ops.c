@@ -70,9 +70,9 @@ static const cli_group which_group = {"Which", which};
 static const cli_group *const groups[] = {&which_group, &cli_common, NULL};
 
 const cli_command cli_ops = {
-    "ops",
-    "[--domain DOMAIN]",
-    "the operators that can run: domain, name, opsets, types of the first typed operand",
-    "onnxtap ops --domain ai.onnx",
-    groups,
-    ops};
+    .name = "ops",
+    .synopsis = "[--domain DOMAIN]",
+    .about = "the operators that can run: domain, name, opsets, types of the first typed operand",
+    .example = "onnxtap ops --domain ai.onnx",
+    .groups = groups,
+    .run = ops};

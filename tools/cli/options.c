@@ -157,7 +157,7 @@ static int parse_option(const cli_command *command, int argc, char **argv, int i
 }
 
 void cli_parse(const cli_command *command, int argc, char **argv, cli_args *args) {
-    *args = (cli_args){.usage = TAP_ERROR_INIT};
+    *args = (cli_args){.usage = TAP_ERROR_INIT, .words_max = command->words ? command->words : 1};
     bool only_words = false;
     for (int i = 0; i < argc;) {
         const char *word = argv[i];

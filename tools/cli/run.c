@@ -285,11 +285,11 @@ static const cli_option output[] = {
 static const cli_group output_group = {"Output", output};
 static const cli_group *const groups[] = {&cli_inputs, &output_group, &cli_running, &cli_common, NULL};
 
-const cli_command cli_run = {
-    "run",
-    "MODEL -i INPUT... [--tap SELECTOR]... [-o FILE]",
-    "runs a model: its outputs, and any value inside it\n"
-    "With -o taps stream to the file as they are computed. On an error or Ctrl-C what is complete is kept.",
-    "onnxtap run model.onnx -i x=input.npy --tap 'op:Conv' -o trace.npz",
-    groups,
-    run};
+const cli_command cli_run = {.name = "run",
+                             .synopsis = "MODEL -i INPUT... [--tap SELECTOR]... [-o FILE]",
+                             .about = "runs a model: its outputs, and any value inside it\n"
+                                      "With -o taps stream to the file as they are computed. On an error or "
+                                      "Ctrl-C what is complete is kept.",
+                             .example = "onnxtap run model.onnx -i x=input.npy --tap 'op:Conv' -o trace.npz",
+                             .groups = groups,
+                             .run = run};

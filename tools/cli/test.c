@@ -294,11 +294,12 @@ static const cli_group how_group = {"How", how};
 static const cli_group *const groups[] = {&how_group, &cli_common, NULL};
 
 const cli_command cli_test = {
-    "test",
-    "DIR...",
-    "runs ONNX test folders: model.onnx and test_data_set_N/{input,output}_N.pb, at any depth\n"
-    "Compared as ONNX's runner does: rtol 1e-3, atol 1e-7 (data.json beside the model overrides them),\n"
-    "dtype and shape equal, integers and strings exactly, random outputs by dtype and shape.",
-    "onnxtap test onnx/backend/test/data/node --jobs 2",
-    groups,
-    test};
+    .name = "test",
+    .synopsis = "DIR...",
+    .about =
+        "runs ONNX test folders: model.onnx and test_data_set_N/{input,output}_N.pb, at any depth\n"
+        "Compared as ONNX's runner does: rtol 1e-3, atol 1e-7 (data.json beside the model overrides them),\n"
+        "dtype and shape equal, integers and strings exactly, random outputs by dtype and shape.",
+    .example = "onnxtap test onnx/backend/test/data/node --jobs 2",
+    .groups = groups,
+    .run = test};
