@@ -226,7 +226,7 @@ static tap_status swiglu_infer(tap_ctx *ctx) {
 #define UNARY(NAME, SINCE, LOOPS) TAP_ROW_ELEMENTWISE(NAME, SINCE, 0, 1, LOOPS)
 
 static const tap_op ops[] = {
-    {UNARY("Relu", 1, relu_loops), .prepare = tap_prepare_consumed},
+    {UNARY("Relu", 1, relu_loops), .prepare = tap_prepare_consumed, .stage_kind = TAP_STAGE_RELU},
     {UNARY("Sigmoid", 1, sigmoid_loops), .prepare = tap_prepare_consumed},
     {UNARY("Tanh", 1, tanh_loops), .prepare = tap_prepare_consumed},
     {UNARY("LeakyRelu", 1, leaky_relu_loops), .prepare = leaky_relu_prepare},

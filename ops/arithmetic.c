@@ -70,7 +70,7 @@ static const tap_op ops[] = {
     {TAP_ROW_AXIS_BROADCAST("Sub", 6, sub)},
     {TAP_ROW_AXIS_BROADCAST("Mul", 6, mul)},
     {TAP_ROW_AXIS_BROADCAST("Div", 6, divide)},
-    {TAP_ROW_ELEMENTWISE("Add", 7, 0, 2, add)},
+    {TAP_ROW_ELEMENTWISE("Add", 7, 0, 2, add), .stage_kind = TAP_STAGE_ADD},
     {TAP_ROW_ELEMENTWISE("Sub", 7, 0, 2, sub)},
     {TAP_ROW_ELEMENTWISE("Mul", 7, 0, 2, mul)},
     {TAP_ROW_ELEMENTWISE("Div", 7, 0, 2, divide)},

@@ -146,7 +146,11 @@ static bool batch_norm_stage(tap_ctx *ctx, tap_stage *stage) {
     const tap_type *x = tap_in_type(ctx, 0);
     if (!s->factors || s->per_element || x->rank < 2 || (x->rank > 2 && !ctx->channels_last)) return false;
     int64_t bytes = (int64_t)tap_dtype_bytes(tap_wide(x->dtype));
-    *stage = (tap_stage){.loop = loops[x->dtype], .n_operands = 2, .running = 0, .repeats = s->repeats};
+    *stage = (tap_stage){.kind = TAP_STAGE_SCALE,
+                         .loop = loops[x->dtype],
+                         .n_operands = 2,
+                         .running = 0,
+                         .repeats = s->repeats};
     for (int k = 0; k < 2; k++) {
         stage->operand[k] = (const char *)s->factors + k * s->repeats * s->n * bytes;
         stage->bytes[k] = bytes;

@@ -92,6 +92,7 @@ static const tap_op ops[] = {
      .out_max = 1,
      .flags = TAP_ELEMENTWISE | TAP_IN_PLACE,
      .loops = clip,
+     .stage_kind = TAP_STAGE_CLIP,
      .infer = clip_infer},
     {0},
 };

@@ -1,5 +1,6 @@
 /* Conv. */
 #include "common/conv_op.h"
+#include "common/finish.h"
 #include "common/widen.h"
 
 typedef struct conv_state {
@@ -62,6 +63,7 @@ static const void *packed_weights(tap_ctx *ctx) {
 
 typedef struct finish {
     const tap_ctx *ctx;
+    int n_applied;     /* stages that the tiles have applied                */
     const float *wide; /* halves: what y is narrowed from; else NULL */
     tap_tensor *y;
 } finish;
@@ -70,7 +72,7 @@ static void finish_pixels(void *arg, int64_t row, int64_t n_rows, int64_t col, i
     const finish *f = arg;
     int64_t channels = f->y->dims[f->y->rank - 1];
     if (f->wide) tap_narrow_rows(f->y->dtype, f->wide, f->y->data, channels, row, n_rows, col, n_cols);
-    tap_epilogue(f->ctx, row, n_rows, col, n_cols);
+    tap_epilogue_from(f->ctx, f->n_applied, row, n_rows, col, n_cols);
 }
 
 /* y = sum + b: one addition after the sum, so that a Conv with a bias and one without before an Add are the
@@ -90,7 +92,10 @@ static tap_status conv_run(tap_ctx *ctx) {
         if (!(v.y = tap_scratch(ctx, (size_t)y->count * sizeof(float)))) return TAP_MEMORY;
         f.wide = v.y;
     }
-    if (f.wide || ctx->has_epilogue) {
+    tap_finish stages;
+    bool all_applied = tap_finish_stages(ctx, &stages, &f.n_applied);
+    v.finish = &stages;
+    if (f.wide || !all_applied) {
         v.done = finish_pixels;
         v.arg = &f;
     }

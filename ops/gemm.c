@@ -1,6 +1,7 @@
 /* Gemm: Y = alpha * A' * B' + beta * C. */
 #include <math.h>
 
+#include "common/finish.h"
 #include "common/gemm.h"
 #include "common/widen.h"
 
@@ -79,6 +80,7 @@ static tap_status gemm_pack(tap_ctx *ctx, void *state) {
  * itself, or sum + beta * c, where a factor is 1 is the same number. */
 typedef struct finish {
     const tap_ctx *ctx;
+    int n_applied; /* stages that the tiles have applied                             */
     const gemm_state *s;
     tap_tensor *y;
     void *sum;            /* m x n of the wide dtype, y's own memory but for halves      */
@@ -142,12 +144,17 @@ static void scale(const finish *f, int64_t row, int64_t n_rows, int64_t col, int
     }
 }
 
+/* Whether finish_rows has more to do than what follows any product. */
+static bool is_scaled(const finish *f) {
+    return f->c || f->s->alpha != 1;
+}
+
 static void finish_rows(void *arg, int64_t row, int64_t n_rows, int64_t col, int64_t n_cols) {
     const finish *f = arg;
-    if (f->c || f->s->alpha != 1) scale(f, row, n_rows, col, n_cols);
+    if (is_scaled(f)) scale(f, row, n_rows, col, n_cols);
     if (f->sum != f->y->data)
         tap_narrow_rows(f->y->dtype, f->sum, f->y->data, f->n, row, n_rows, col, n_cols);
-    tap_epilogue(f->ctx, row, n_rows, col, n_cols);
+    tap_epilogue_from(f->ctx, f->n_applied, row, n_rows, col, n_cols);
 }
 
 /* C goes into the product as its bias where it is one number a column, else into finish_rows. */
@@ -185,14 +192,18 @@ static tap_status gemm_run(tap_ctx *ctx) {
                   .ldb = b->dims[1],
                   .trans_b = s->trans_b,
                   .ldc = y->dims[1],
-                  .done = finish_rows,
                   .arg = &f};
     if (!(g.a = tap_widen(ctx, a))) return TAP_MEMORY;
     if (tap_is_half(y->dtype) && !(f.sum = tap_scratch(ctx, (size_t)y->count * sizeof(float))))
         return TAP_MEMORY;
     g.c = f.sum;
     tap_status status = place_c(ctx, &g, &f);
-    return status == TAP_OK ? tap_gemm_run(ctx, &g) : status;
+    if (status != TAP_OK) return status;
+    tap_finish stages;
+    bool all_applied = !is_scaled(&f) && tap_finish_stages(ctx, &stages, &f.n_applied);
+    if (f.n_applied > 0) g.finish = &stages;
+    if (!all_applied || is_scaled(&f) || f.sum != y->data) g.done = finish_rows;
+    return tap_gemm_run(ctx, &g);
 }
 
 #define GEMM                                                                                    \

@@ -1,4 +1,5 @@
 /* MatMul: numpy's product of matrices, vectors, and stacks of them. */
+#include "common/finish.h"
 #include "common/gemm.h"
 #include "common/shape.h"
 #include "common/stack.h"
@@ -46,6 +47,7 @@ static tap_status matmul_pack(tap_ctx *ctx, void *state) {
 
 typedef struct finish {
     const tap_ctx *ctx;
+    int n_applied;     /* stages that the tiles have applied        */
     const float *wide; /* halves: what `out` is narrowed from   */
     tap_tensor *out;
     int64_t n;
@@ -54,7 +56,7 @@ typedef struct finish {
 static void finish_rows(void *arg, int64_t row, int64_t n_rows, int64_t col, int64_t n_cols) {
     const finish *f = arg;
     if (f->wide) tap_narrow_rows(f->out->dtype, f->wide, f->out->data, f->n, row, n_rows, col, n_cols);
-    tap_epilogue(f->ctx, row, n_rows, col, n_cols);
+    tap_epilogue_from(f->ctx, f->n_applied, row, n_rows, col, n_cols);
 }
 
 /* The epilogue sees rows of Y's last axis: where B is a vector, those are not the rows of the product. */
@@ -110,7 +112,10 @@ static tap_status matmul_run(tap_ctx *ctx) {
         if (!(g.c = tap_scratch(ctx, (size_t)y->count * sizeof(float)))) return TAP_MEMORY;
         f.wide = g.c;
     }
-    if (half || (ctx->has_epilogue && !vector)) {
+    tap_finish stages;
+    bool all_applied = vector || tap_finish_stages(ctx, &stages, &f.n_applied);
+    if (!vector) g.finish = &stages;
+    if (half || !all_applied) {
         g.done = vector ? narrow_rows_only : finish_rows;
         g.arg = &f;
     }

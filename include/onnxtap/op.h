@@ -67,8 +67,20 @@ typedef tap_status tap_pack_fn(tap_ctx *ctx, void *state);
 typedef tap_status tap_run_fn(tap_ctx *ctx);
 typedef void tap_release_fn(void *state);
 
+/* What a stage's loop computes, for kernels that do it in registers: x is the running value. Anything else is
+ * TAP_STAGE_LOOP. */
+typedef enum tap_stage_kind {
+    TAP_STAGE_LOOP,
+    TAP_STAGE_SCALE, /* x * operand 0 + operand 1, two roundings                                      */
+    TAP_STAGE_ADD,   /* x + operand 0                                                                 */
+    TAP_STAGE_RELU,  /* x < 0 ? 0 : x                                                                 */
+    TAP_STAGE_CLIP   /* x < operand 0 ? operand 0 : x, of that: > operand 1 ? operand 1 : itself; absent
+                        operands are the least and the greatest number                                */
+} tap_stage_kind;
+
 /* A later elementwise node inside this node's kernel: see tap_epilogue. */
 typedef struct tap_stage {
+    tap_stage_kind kind;
     tap_loop *loop;
     const void *state;      /* for the loop */
     int32_t n_operands;     /* beside the running value */
@@ -124,6 +136,7 @@ typedef struct tap_op {
     /* How this node becomes a stage of an epilogue. NULL: from `loops`, its other inputs as operands.
      * Returns false where it cannot. Called after pack. */
     bool (*stage)(tap_ctx *ctx, tap_stage *stage);
+    tap_stage_kind stage_kind; /* where `stage` is NULL: what the loops for FLOAT and DOUBLE compute */
     /* Output 0 is numpy.transpose(input 0, perm): lets the plan do without it, and layouts be traced. perm:
      * rank entries. */
     bool (*permutation)(const tap_ctx *ctx, int rank, int *perm);
@@ -250,9 +263,11 @@ TAP_API int tap_workers(const tap_ctx *ctx);
  * axis from row to row + n_rows, columns col to col + n_cols. To be called once for each element after its
  * final store, while it is in cache; from any worker. Does nothing where has_epilogue is false. */
 TAP_API void tap_epilogue(const tap_ctx *ctx, int64_t row, int64_t n_rows, int64_t col, int64_t n_cols);
-/* The stages, for a kernel that applies those it knows in registers (with the same expression as the loop).
- */
+/* The stages, for a kernel that applies the first ones in registers (with the same expression as the loop),
+ * and what is left of the epilogue behind these n. */
 TAP_API const tap_stage *tap_epilogue_stages(const tap_ctx *ctx, int *n);
+TAP_API void tap_epilogue_from(const tap_ctx *ctx, int n, int64_t row, int64_t n_rows, int64_t col,
+                               int64_t n_cols);
 
 /* Runs a body. Inputs are borrowed (NULL: an empty optional); each output is a new reference (NULL: an empty
  * optional), none where it fails. iteration: for the names of taps; -1 where the body is no loop's. */

@@ -6,30 +6,19 @@
 
 #include "common/conv_lanes.h"
 #include "common/conv_space.h"
+#include "common/gemm_block.h"
 
-/* Weights of so many bytes stay in the second cache while pixels pass; copied input has the buffer. */
+/* Copied input of the tiles that run together; it stays in the second cache. */
 #ifdef TAP_ISA_avx512
-#define B_BLOCK_BYTES (1 << 20)
-#define BUFFER_BYTES  (512 << 10)
+#define BUFFER_BYTES (512 << 10)
 #else
-#define B_BLOCK_BYTES (192 << 10)
-#define BUFFER_BYTES  (128 << 10)
+#define BUFFER_BYTES (128 << 10)
 #endif
-#define TILES_MAX   32
-#define LINES_MAX   16
-#define WORK_OF_JOB (1 << 20)
+#define LINES_MAX 16
+/* Multiply-adds that are worth a job, and how many jobs there are where there is enough work. */
+#define WORK_OF_JOB (2 << 20)
+#define JOBS        16
 #define PAD_BYTES   64
-
-/* Some pixels, as rows of a tile, and where their input is. */
-typedef struct pixels {
-    const char *a;
-    int64_t a_row;
-    const int64_t *a_seg, *b_seg;
-    int64_t n_seg, k; /* k: elements of a segment               */
-    char *c;          /* of the first pixel, channel 0 of the group */
-    int64_t at;       /* the first pixel's number in y              */
-    int rows;
-} pixels;
 
 /* The taps of a line of output pixels: those of the outer axes that fall into the image, each with the taps
  * of the last axis, as one segment where these are neighbours in memory, else as one segment each. */
@@ -46,16 +35,19 @@ typedef struct plan {
     const tap_tile_set *set;
     tap_conv_space s;
     int64_t c_bytes, k; /* of a group's channels in a pixel; taps x c                                      */
-    int64_t panels, panel_bytes, p_block;
+    int64_t panels, panel_bytes;
     int64_t columns; /* input pixels along the last axis under the largest tile                            */
     bool merged;     /* the last axis' taps are one segment                                                */
     bool direct;     /* input is read where it lies if it can be                                           */
     bool by_pixel;   /* if it is copied, each pixel's window by itself: k elements of one segment          */
     bool scattered;  /* tiles take pixels of several lines; all their input is copied                      */
     bool keeps_rows; /* what a line copied serves the next ones: each tile of a line has a place of its own */
+    int64_t rows_kept; /* by such a place                                                                 */
+    int64_t lines_at_once;
     int64_t tiles_of_line, tiles_of_image;
     int64_t seg_max; /* segments of a line                                                                 */
     int64_t tile_bytes, buffer_bytes, line_bytes, kept_bytes;
+    tap_finish finish;
 } plan;
 
 /* Memory of one worker. */
@@ -67,7 +59,7 @@ typedef struct work {
     line line;         /* the last one                                                            */
     const char **kept; /* keeps_rows: by tile of a line, by place of a row: which row is there */
     char *tmp;
-    pixels tiles[TILES_MAX];
+    tap_rows tiles[TAP_BLOCK_ROWS_MAX];
     int n_tiles;
 } work;
 
@@ -93,26 +85,43 @@ static void plan_input(plan *p) {
     p->line_bytes = (p->s.outer_taps + 3 * p->seg_max) * (int64_t)sizeof(int64_t);
 }
 
-/* Rows are kept where a line's rows are neighbours, which then have different places modulo their number,
- * where there is room for all tiles of a line, and where a tile runs through all panels at once. */
+/* Rows are kept where a line's rows are neighbours, which then have different places modulo their number, as
+ * have those of several lines at once; and where there is room for all tiles of a line. */
 static void plan_kept_rows(plan *p) {
-    bool neighbours = p->s.n_axes == 1 || (p->s.n_axes == 2 && p->s.axes[0].tap_step == 1);
-    p->keeps_rows = neighbours && !p->by_pixel && p->p_block >= p->panels &&
-                    p->tiles_of_line <= p->buffer_bytes / p->tile_bytes;
-    if (p->keeps_rows) p->kept_bytes = p->tiles_of_line * p->s.outer_taps * (int64_t)sizeof(char *);
+    const tap_conv_axis *outer = &p->s.axes[0];
+    bool neighbours = p->s.n_axes == 1 || (p->s.n_axes == 2 && outer->tap_step == 1);
+    int64_t row_bytes = p->columns * p->c_bytes, lines = tap_min64(p->lines_at_once, p->s.lines);
+    if (!neighbours || p->by_pixel || p->scattered) return;
+    for (; lines > 0; lines--) {
+        p->rows_kept = p->s.n_axes == 1 ? 1 : p->s.outer_taps + (lines - 1) * outer->step;
+        p->tile_bytes = (int64_t)tap_round_up((size_t)(p->rows_kept * row_bytes), TAP_ALIGN);
+        p->keeps_rows = p->tiles_of_line * p->tile_bytes <= p->buffer_bytes;
+        if (p->keeps_rows) break;
+    }
+    if (!p->keeps_rows) return;
+    p->lines_at_once = lines;
+    p->kept_bytes = p->tiles_of_line * p->rows_kept * (int64_t)sizeof(char *);
+}
+
+static tap_finish finish_of(const tap_conv *v) {
+    tap_finish f = {0};
+    if (v->finish) f = *v->finish;
+    f.bias = v->bias;
+    return f;
 }
 
 static void plan_init(plan *p, const tap_conv *v) {
     *p = (plan){.v = v, .set = tap_tiles(v->kind)};
+    p->finish = finish_of(v);
     int64_t elem = p->set->elem, rows = p->set->rows;
     tap_conv_space_init(&p->s, v, elem);
     p->c_bytes = v->c * elem;
     p->k = p->s.outer_taps * p->s.last.taps * v->c;
     p->panels = (v->m + p->set->columns - 1) / p->set->columns;
     p->panel_bytes = p->k * p->set->columns * elem;
-    p->p_block = tap_max64(2, B_BLOCK_BYTES / tap_max64(1, p->panel_bytes));
     plan_input(p);
     p->tiles_of_line = (p->s.last.out + rows - 1) / rows;
+    p->lines_at_once = tap_min64(LINES_MAX, tap_max64(1, TAP_BLOCK_ROWS_MAX / p->tiles_of_line));
     p->tiles_of_image =
         p->scattered ? (p->s.lines * p->s.last.out + rows - 1) / rows : p->s.lines * p->tiles_of_line;
     plan_kept_rows(p);
@@ -155,7 +164,7 @@ static line line_at(const plan *p, char *memory) {
 
 /* keeps_rows: where in a tile's part of the buffer that row is kept. */
 static int64_t place_of_row(const plan *p, int64_t row) {
-    return row / (p->s.last.in * p->s.x_pixel) % p->s.outer_taps;
+    return row / (p->s.last.in * p->s.x_pixel) % p->rows_kept;
 }
 
 /* The segments of output line l. */
@@ -176,15 +185,15 @@ static void fill_line(const plan *p, int64_t l, line *n) {
 }
 
 /* A tile of `rows` pixels of y from number `at` of the image on; where its input is, is still open. */
-static pixels *add_tile(const plan *p, work *k, int64_t image, int64_t group, int64_t at, int64_t rows) {
-    pixels *t = &k->tiles[k->n_tiles++];
-    *t = (pixels){.at = image * (p->s.y_image / p->s.y_pixel) + at, .rows = (int)rows};
+static tap_rows *add_tile(const plan *p, work *k, int64_t image, int64_t group, int64_t at, int64_t rows) {
+    tap_rows *t = &k->tiles[k->n_tiles++];
+    *t = (tap_rows){.at = image * (p->s.y_image / p->s.y_pixel) + at, .rows = (int)rows};
     t->c = (char *)p->v->y + t->at * p->s.y_pixel + group * p->v->m * p->set->elem;
     return t;
 }
 
 /* The tile's input copied window by window, for outputs o .., counted through the lines. x: the image. */
-static void copy_windows(const plan *p, work *k, const char *x, int64_t o, pixels *t) {
+static void copy_windows(const plan *p, work *k, const char *x, int64_t o, tap_rows *t) {
     static const int64_t whole[1] = {0};
     const tap_conv_axis *w = &p->s.last;
     t->a = k->buffer + k->used;
@@ -204,7 +213,8 @@ static void copy_windows(const plan *p, work *k, const char *x, int64_t o, pixel
 }
 
 /* The input rows under tile number i of the line copied, `n` pixels of each from `first` on. */
-static void copy_rows(const plan *p, work *k, const char *x, int64_t i, int64_t first, int64_t n, pixels *t) {
+static void copy_rows(const plan *p, work *k, const char *x, int64_t i, int64_t first, int64_t n,
+                      tap_rows *t) {
     int64_t row_bytes = p->columns * p->c_bytes;
     char *to = k->buffer + (p->keeps_rows ? i * p->tile_bytes : k->used);
     t->a = to;
@@ -213,7 +223,7 @@ static void copy_rows(const plan *p, work *k, const char *x, int64_t i, int64_t 
     for (int64_t r = 0; r < k->line.n_outer; r++) {
         const char *row = x + k->line.outer[r];
         int64_t place = p->keeps_rows ? place_of_row(p, k->line.outer[r]) : r;
-        const char **kept = p->keeps_rows ? &k->kept[i * p->s.outer_taps + place] : NULL;
+        const char **kept = p->keeps_rows ? &k->kept[i * p->rows_kept + place] : NULL;
         if (kept && *kept == row) continue;
         copy_pixels(p, row, first, n, 1, to + place * row_bytes);
         if (kept) *kept = row;
@@ -227,7 +237,7 @@ static void add_tile_of_line(const plan *p, work *k, int64_t image, int64_t grou
     const char *x = (const char *)p->v->x + image * p->s.x_image + group * p->c_bytes;
     int64_t o = w->out * i / p->tiles_of_line, rows = w->out * (i + 1) / p->tiles_of_line - o;
     int64_t first = o * w->step + w->first, end = first + (rows - 1) * w->step + (w->taps - 1) * w->tap_step;
-    pixels *t = add_tile(p, k, image, group, tap_conv_place(&p->s, l, o), rows);
+    tap_rows *t = add_tile(p, k, image, group, tap_conv_place(&p->s, l, o), rows);
     t->b_seg = k->line.b_seg;
     t->n_seg = k->line.n_seg;
     t->k = p->merged ? w->taps * p->v->c : p->v->c;
@@ -250,36 +260,27 @@ static void add_scattered_tile(const plan *p, work *k, int64_t image, int64_t gr
 
 /* ---- Running tiles ---------------------------------------------------------------------------- */
 
-static void tell(const plan *p, const pixels *t, int64_t col, int64_t n_cols) {
-    const tap_conv *v = p->v;
-    if (!v->done) return;
-    if (p->s.last.out_step == 1 || t->rows == 1) {
-        v->done(v->arg, t->at, t->rows, col, n_cols);
-        return;
-    }
-    for (int i = 0; i < t->rows; i++) v->done(v->arg, t->at + i * p->s.last.out_step, 1, col, n_cols);
-}
-
 /* The collected tiles x panels p0 .. p1 of a group. */
 static void run_tiles(const plan *p, work *k, int64_t group, int64_t p0, int64_t p1) {
     const tap_conv *v = p->v;
-    for (int64_t b = p0; b < p1; b += p->p_block) {
-        int64_t last = tap_min64(p1, b + p->p_block), col = b * p->set->columns;
-        for (int i = 0; i < k->n_tiles; i++) {
-            const pixels *x = &k->tiles[i];
-            tap_tile t = {
-                .a = x->a, .a_row = x->a_row, .a_seg = x->a_seg, .b_seg = x->b_seg, .n_seg = x->n_seg};
-            t.k = x->k;
-            t.b = (const char *)v->packed + (group * p->panels + b) * p->panel_bytes;
-            t.b_step = p->set->columns * p->set->elem;
-            t.b_panel = p->panel_bytes;
-            t.c = x->c;
-            t.c_row = p->s.last.out_step * p->s.y_pixel;
-            t.bias = v->bias ? (const char *)v->bias + group * v->m * p->set->elem : NULL;
-            tap_tile_run(p->set, &t, x->rows, b, last, v->m, k->tmp);
-            tell(p, x, group * v->m + col, tap_min64(last * p->set->columns, v->m) - col);
-        }
-    }
+    const tap_block b = {.set = p->set,
+                         .b = (const char *)v->packed + group * p->panels * p->panel_bytes,
+                         .b_step = p->set->columns * p->set->elem,
+                         .b_panel = p->panel_bytes,
+                         .k = p->k,
+                         .segment = p->scattered ? p->k
+                                    : p->merged  ? p->s.last.taps * v->c
+                                                 : v->c,
+                         .n = v->m,
+                         .c_row = p->s.last.out_step * p->s.y_pixel,
+                         .column = group * v->m * p->set->elem,
+                         .last = true,
+                         .finish = &p->finish,
+                         .done = v->done,
+                         .arg = v->arg,
+                         .first_column = group * v->m,
+                         .row_step = p->s.last.out_step};
+    tap_block_run(&b, k->tiles, k->n_tiles, p0, p1, k->tmp);
     k->n_tiles = 0;
     k->n_lines = 1;
     k->used = 0;
@@ -287,11 +288,16 @@ static void run_tiles(const plan *p, work *k, int64_t group, int64_t p0, int64_t
 
 /* Room for one more tile. */
 static void make_room(const plan *p, work *k, int64_t group, int64_t p0, int64_t p1) {
-    if (k->n_tiles == TILES_MAX || k->used + p->tile_bytes > p->buffer_bytes) run_tiles(p, k, group, p0, p1);
+    if (k->n_tiles == TAP_BLOCK_ROWS_MAX || k->used + p->tile_bytes > p->buffer_bytes)
+        run_tiles(p, k, group, p0, p1);
 }
 
+/* Line l of an image; rows that are kept are of one image at a time. */
 static void start_line(const plan *p, work *k, int64_t group, int64_t l, int64_t p0, int64_t p1) {
-    if (k->n_lines == LINES_MAX || p->keeps_rows) run_tiles(p, k, group, p0, p1);
+    if (k->n_lines == p->lines_at_once || (p->keeps_rows && l == 0)) {
+        run_tiles(p, k, group, p0, p1);
+        k->n_lines = 0;
+    }
     k->line = line_at(p, k->lines + k->next_line * p->line_bytes);
     k->next_line = (k->next_line + 1) % LINES_MAX;
     k->n_lines++;
@@ -344,24 +350,32 @@ static void conv_task(void *arg, int64_t begin, int64_t end, int worker) {
     }
 }
 
-/* Jobs by shape: enough work each, and, where there are few pixels, panels shared out too. */
+/* Jobs by shape. Each splitting into halves is of the kind that makes the caches read less again: of tiles,
+ * whose halves both read the weights, or of panels, whose halves both read (and perhaps copy) the input. */
 static void plan_jobs(const plan *p, jobs *j) {
     const tap_conv *v = p->v;
+    int64_t together = p->set->panels[tap_min64(p->s.last.out, p->set->rows)], whole_line = p->tiles_of_line;
+    double x = 2.0 * (double)p->s.images * (double)p->s.x_image / (double)v->groups;
+    double w = (double)p->k * (double)v->m * (double)p->set->elem;
+    double all = (double)(p->s.images * p->s.lines * p->s.last.out) * (double)p->k * (double)v->m;
     j->tiles = p->s.images * p->tiles_of_image;
-    double tile =
-        (double)(p->scattered ? p->set->rows : (p->s.last.out + p->tiles_of_line - 1) / p->tiles_of_line) *
-        (double)p->k * (double)v->m;
-    double worth = 4.0 * WORK_OF_JOB / (tile < 1 ? 1 : tile);
-    j->tiles_of_job = worth >= (double)j->tiles ? j->tiles : worth < 1 ? 1 : (int64_t)worth;
-    j->tile_jobs = (j->tiles + j->tiles_of_job - 1) / j->tiles_of_job;
-    j->panels_of_job = p->panels;
-    j->panel_jobs = 1;
-    double job = tile * (double)j->tiles_of_job;
-    while (j->panels_of_job > 4 && job > WORK_OF_JOB && j->tile_jobs * j->panel_jobs * v->groups < 16) {
-        j->panels_of_job = (j->panels_of_job + 1) / 2;
-        j->panel_jobs = (p->panels + j->panels_of_job - 1) / j->panels_of_job;
-        job /= 2;
+    j->tile_jobs = j->panel_jobs = 1;
+    while (j->tile_jobs * j->panel_jobs * v->groups < JOBS &&
+           all > 2.0 * WORK_OF_JOB * (double)(j->tile_jobs * j->panel_jobs)) {
+        bool tiles = j->tiles >= 2 * j->tile_jobs, panels = p->panels >= 2 * j->panel_jobs * together;
+        if (!tiles && !panels) break;
+        if (tiles && (!panels || (double)j->tile_jobs * w <= (double)j->panel_jobs * x))
+            j->tile_jobs *= 2;
+        else
+            j->panel_jobs *= 2;
     }
+    j->tiles_of_job = (j->tiles + j->tile_jobs - 1) / j->tile_jobs;
+    if (j->tiles_of_job > whole_line && !p->scattered)
+        j->tiles_of_job = (j->tiles_of_job + whole_line - 1) / whole_line * whole_line;
+    j->tile_jobs = (j->tiles + j->tiles_of_job - 1) / j->tiles_of_job;
+    j->panels_of_job = (p->panels + j->panel_jobs - 1) / j->panel_jobs;
+    j->panels_of_job = (j->panels_of_job + together - 1) / together * together;
+    j->panel_jobs = (p->panels + j->panels_of_job - 1) / j->panels_of_job;
 }
 
 static tap_status run_pointwise(tap_ctx *ctx, const plan *p, tap_dtype dtype) {
@@ -376,6 +390,7 @@ static tap_status run_pointwise(tap_ctx *ctx, const plan *p, tap_dtype dtype) {
                   .c = v->y,
                   .ldc = v->m,
                   .bias = v->bias,
+                  .finish = &p->finish,
                   .done = v->done,
                   .arg = v->arg};
     return tap_gemm_run(ctx, &g);
@@ -404,27 +419,25 @@ static tap_status run_tiled(tap_ctx *ctx, const plan *p) {
     return TAP_OK;
 }
 
-/* Where no tap reaches, y is the bias. */
+/* Where no tap reaches, all sums are zero. */
 static void fill_task(void *arg, int64_t begin, int64_t end, int worker) {
     const plan *p = arg;
     const tap_conv *v = p->v;
-    size_t bytes = (size_t)p->s.y_pixel;
+    int64_t channels = v->groups * v->m;
     (void)worker;
     for (int64_t i = begin; i < end; i++)
         for (int64_t o = 0; o < p->s.last.out; o++) {
             int64_t at =
                 i / p->s.lines * (p->s.y_image / p->s.y_pixel) + tap_conv_place(&p->s, i % p->s.lines, o);
-            char *y = (char *)v->y + at * p->s.y_pixel;
-            if (v->bias)
-                memcpy(y, v->bias, bytes);
-            else
-                memset(y, 0, bytes);
-            if (v->done) v->done(v->arg, at, 1, 0, v->groups * v->m);
+            tap_tile t = {.c = (char *)v->y + at * p->s.y_pixel, .finish = &p->finish};
+            memset(t.c, 0, (size_t)p->s.y_pixel);
+            p->set->finish(&t, 1, channels);
+            if (v->done) v->done(v->arg, at, 1, 0, channels);
         }
 }
 
 tap_status tap_conv_run(tap_ctx *ctx, const tap_conv *v) {
-    plan p = {.v = v, .set = tap_tiles(v->kind)};
+    plan p = {.v = v, .set = tap_tiles(v->kind), .finish = finish_of(v)};
     tap_conv_space_init(&p.s, v, p.set->elem);
     if (p.s.y_image == 0 || p.s.images == 0) return TAP_OK;
     if (p.s.outer_taps == 0 || p.s.last.taps == 0 || v->c == 0) {

@@ -33,6 +33,7 @@ typedef struct tap_conv {
     const void *x;                /* x[images][in ...][groups * c]                                         */
     const void *packed;           /* w of tap_conv_pack: for each group B[taps * c][m]                     */
     const void *bias;             /* groups * m, added once after the sum; NULL: none                      */
+    const tap_finish *finish;     /* stages behind that (its bias is not read); NULL: none                 */
     void *y;                      /* y[images][out_extent ...][groups * m]                                 */
     tap_gemm_done *done;          /* rows are pixels of y, columns its channels; NULL: nobody is told      */
     void *arg;

@@ -114,10 +114,20 @@ static void run_pixels(const plan *p, strip *s, int64_t image, int64_t l, int64_
     for (int64_t o = hi; o < end; o++) run_border(p, s, image, l, o);
 }
 
-static void tell(const plan *p, int64_t image, int64_t l, int64_t begin, int64_t end) {
+/* The stages, on pixels that are still in the first cache; they have had the bias. */
+static void finish(const plan *p, int64_t at, int64_t n_pixels, int64_t channels) {
+    tap_finish f = *p->v->finish;
+    f.bias = NULL;
+    tap_tile t = {.c = (char *)p->v->y + at * p->s.y_pixel, .finish = &f};
+    t.c_row = p->s.last.out_step * p->s.y_pixel;
+    tap_tiles(p->v->kind)->finish(&t, (int)n_pixels, channels);
+}
+
+static void end_pixels(const plan *p, int64_t image, int64_t l, int64_t begin, int64_t end) {
     const tap_conv *v = p->v;
     int64_t at = image * (p->s.y_image / p->s.y_pixel) + tap_conv_place(&p->s, l, begin);
     int64_t n = p->s.y_pixel / p->elem, step = p->s.last.out_step;
+    if (v->finish) finish(p, at, end - begin, n);
     if (!v->done) return;
     if (step == 1)
         v->done(v->arg, at, end - begin, 0, n);
@@ -147,7 +157,7 @@ static void lanes_task(void *arg, int64_t begin, int64_t end, int worker) {
         }
         int64_t last = tap_min64(p->s.last.out, o + p->unit_pixels);
         run_pixels(p, &s, image, l, o, last);
-        tell(p, image, l, o, last);
+        end_pixels(p, image, l, o, last);
     }
 }
 

@@ -4,21 +4,17 @@
 
 #include <string.h>
 
+#include "common/gemm_block.h"
 #include "common/gemm_internal.h"
 
-/* A tile's rows of A times so many bytes of k stay in the first cache, the panels of B of a block in the
- * second. */
-#define K_BLOCK_BYTES 2048
-#ifdef TAP_ISA_avx512
-#define B_BLOCK_BYTES (512 << 10)
-#else
-#define B_BLOCK_BYTES (128 << 10)
-#endif
-/* Rows of A that share one pass over B, and multiply-adds that are worth a job of their own. */
+/* Rows of A that share one pass over B, k of those that are copied for it, and multiply-adds that are worth a
+ * job of their own. */
 #define ROWS_OF_JOB 224
+#define COPIED_K    512
 #define WORK_OF_JOB (1 << 20)
-/* Rows of A copied for a tile lie so many bytes further apart, that they do not meet in the same cache sets.
- */
+/* A large product has about so many jobs. */
+#define JOBS 32
+/* Rows of A that are copied lie so many bytes further apart, that they do not meet in the same cache sets. */
 #define A_PAD_BYTES 64
 
 /* What is the same for all blocks of a product. */
@@ -26,18 +22,19 @@ typedef struct shape {
     const tap_gemm *g;
     const tap_tile_set *set;
     int64_t elem, columns;
-    int64_t panels; /* of B                                                                  */
+    int64_t panels; /* of B                                                         */
+    bool copy_a;    /* rows of A are copied first                                   */
+    bool direct;    /* B is read where it lies, but for a last panel that is not full */
+    int64_t rows;   /* of a job                                                     */
     int64_t k_block;
-    int64_t p_block; /* panels of a block                                                     */
-    bool copy_a;     /* a tile's rows of A are copied first                                   */
-    bool direct;     /* B is read where it lies, but for a last panel that is not full        */
+    tap_finish finish;
 } shape;
 
 /* Memory of one worker. */
 typedef struct work {
-    char *a;    /* rows of a tile x k_block                  */
-    char *c;    /* a tile of one panel, where n ends in it   */
-    char *tail; /* direct: that panel of B                   */
+    char *a;    /* rows of a job x k_block, where they are copied */
+    char *c;    /* a tile of one panel, where n ends in it        */
+    char *tail; /* direct: that panel of B                        */
 } work;
 
 static tap_dtype b_dtype(const tap_gemm *g) {
@@ -48,105 +45,113 @@ static int64_t a_copy_row(const shape *s) {
     return s->k_block * s->elem + A_PAD_BYTES;
 }
 
+static tap_finish finish_of(const tap_gemm *g) {
+    tap_finish f = {0};
+    if (g->finish) f = *g->finish;
+    f.bias = g->bias;
+    return f;
+}
+
+/* Rows whose places in the first cache collide are copied, where enough panels make use of it. */
 static shape shape_of(const tap_gemm *g) {
     const tap_tile_set *set = tap_tiles(tap_gemm_kind(g->dtype));
-    shape s = {.g = g, .set = set, .elem = set->elem, .columns = set->columns};
-    int64_t block = K_BLOCK_BYTES / s.elem;
+    shape s = {.g = g, .set = set, .elem = set->elem, .columns = set->columns, .finish = finish_of(g)};
     s.panels = (g->n + s.columns - 1) / s.columns;
-    s.k_block = g->k <= block + block / 2 ? g->k : block;
-    s.p_block = tap_max64(4, B_BLOCK_BYTES / tap_max64(1, s.k_block * s.columns * s.elem) / 4 * 4);
     s.direct = !g->packed && !g->trans_b && b_dtype(g) == g->dtype && g->m <= set->rows;
-    bool same_sets = g->lda * s.elem % 1024 == 0 && g->k * s.elem > 512 && g->m > 4;
+    bool same_sets = g->lda * s.elem % 2048 == 0 && g->m > 4;
     s.copy_a = g->trans_a || (same_sets && s.panels >= 4);
+    s.rows = tap_min64(g->m, tap_min64(ROWS_OF_JOB / set->rows, TAP_BLOCK_ROWS_MAX) * set->rows);
+    s.k_block = s.copy_a ? tap_min64(g->k, COPIED_K) : g->k;
     return s;
 }
 
 static size_t work_bytes(const shape *s) {
-    int64_t n = s->set->rows * a_copy_row(s) + (int64_t)tap_tile_tmp_bytes(s->set);
+    int64_t n = (int64_t)tap_tile_tmp_bytes(s->set);
+    if (s->copy_a) n += s->rows * a_copy_row(s);
     if (s->direct) n += s->g->k * s->columns * s->elem;
     return tap_round_up((size_t)n, TAP_ALIGN);
 }
 
 static work work_at(const shape *s, char *p) {
-    work w;
-    w.a = p;
-    w.c = w.a + s->set->rows * a_copy_row(s);
+    work w = {.a = p, .c = p};
+    if (s->copy_a) w.c += s->rows * a_copy_row(s);
     w.tail = w.c + tap_tile_tmp_bytes(s->set);
     return w;
 }
 
-/* Rows row .. row + rows of A at k0 .. k0 + k, row-major: where they lie, or copied. */
-static const char *rows_of_a(const shape *s, const work *w, int64_t row, int64_t rows, int64_t k0, int64_t k,
-                             int64_t *stride) {
+/* n rows of A from number `row` on, at k0 .. k0 + k, row-major, to `to`. */
+static void copy_rows(const shape *s, int64_t row, int64_t n, int64_t k0, int64_t k, char *to) {
     const tap_gemm *g = s->g;
-    const char *a = g->a;
-    int64_t e = s->elem;
-    if (!s->copy_a) {
-        *stride = g->lda * e;
-        return a + (row * g->lda + k0) * e;
+    int64_t e = s->elem, step = a_copy_row(s);
+    if (!g->trans_a) {
+        const char *from = (const char *)g->a + (row * g->lda + k0) * e;
+        for (int64_t i = 0; i < n; i++, to += step, from += g->lda * e) memcpy(to, from, (size_t)(k * e));
+        return;
     }
-    *stride = a_copy_row(s);
-    for (int64_t i = 0; i < rows; i++) {
-        char *to = w->a + i * *stride;
-        if (!g->trans_a) {
-            memcpy(to, a + ((row + i) * g->lda + k0) * e, (size_t)(k * e));
-            continue;
-        }
-        const char *from = a + (k0 * g->lda + row + i) * e;
-        for (int64_t l = 0; l < k; l++, from += g->lda * e) {
-            if (e == 4)
-                memcpy(to + l * 4, from, 4);
-            else
-                memcpy(to + l * 8, from, 8);
-        }
-    }
-    return w->a;
+    const char *from = (const char *)g->a + (k0 * g->lda + row) * e;
+    tap_gemm_transpose(e, n, k, from, g->lda * e, to, step);
 }
 
-/* Rows of one tile x panels p .. last, for k0 .. k0 + k. */
-static void run_row_of_tiles(const shape *s, const work *w, const char *packed, int64_t row, int64_t rows,
-                             int64_t p, int64_t last, int64_t k0, int64_t k) {
+/* Rows m0 .. m1 as groups that are shared out evenly among as few tiles as possible; A: at k0 .. k0 + k. */
+static int group_rows(const shape *s, const work *w, int64_t m0, int64_t m1, int64_t k0, int64_t k,
+                      int64_t done_row, tap_rows *rows) {
     const tap_gemm *g = s->g;
-    int64_t e = s->elem, full = tap_min64(last, g->n / s->columns);
-    tap_tile t = {.n_seg = 1, .k = k, .c_row = g->ldc * e, .from_c = k0 > 0 || g->accumulate};
-    t.a = rows_of_a(s, w, row, rows, k0, k, &t.a_row);
-    t.c = (char *)g->c + row * g->ldc * e;
-    t.bias = k0 + k == g->k ? g->bias : NULL;
-    if (s->direct && p < full) {
-        t.b = (const char *)g->b + (k0 * g->ldb + p * s->columns) * e;
-        t.b_step = g->ldb * e;
-        t.b_panel = s->columns * e;
-        tap_tile_run(s->set, &t, (int)rows, p, full, g->n, w->c);
-        p = full;
+    int64_t e = s->elem, n = (m1 - m0 + s->set->rows - 1) / s->set->rows;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t row = m0 + (m1 - m0) * i / n, end = m0 + (m1 - m0) * (i + 1) / n;
+        tap_rows *r = &rows[i];
+        *r = (tap_rows){.n_seg = 1, .k = k, .at = done_row + row, .rows = (int)(end - row)};
+        r->c = (char *)g->c + row * g->ldc * e;
+        r->a = s->copy_a ? w->a + (row - m0) * a_copy_row(s) : (const char *)g->a + (row * g->lda + k0) * e;
+        r->a_row = s->copy_a ? a_copy_row(s) : g->lda * e;
     }
-    t.b_step = s->columns * e;
-    t.b_panel = g->k * t.b_step;
-    t.b = (s->direct ? w->tail : packed + p * t.b_panel) + k0 * t.b_step;
-    if (p < last) tap_tile_run(s->set, &t, (int)rows, p, last, g->n, w->c);
+    if (s->copy_a) copy_rows(s, m0, m1 - m0, k0, k, w->a);
+    return (int)n;
 }
 
-/* Rows m0 .. m1 x panels p0 .. p1 of C. Rows are shared out evenly among as few tiles as possible. */
+/* Panels p0 .. p1 of B, from k0 on: where B lies, but for a last panel that is not full, or packed. */
+static void run_panels(const shape *s, const work *w, tap_block b, const char *packed, const tap_rows *rows,
+                       int n, int64_t k0, int64_t p0, int64_t p1) {
+    const tap_gemm *g = s->g;
+    int64_t e = s->elem, full = s->direct ? tap_min64(p1, g->n / s->columns) : p0;
+    if (p0 < full) {
+        b.b = (const char *)g->b + k0 * g->ldb * e;
+        b.b_step = g->ldb * e;
+        b.b_panel = s->columns * e;
+        tap_block_run(&b, rows, n, p0, full, w->c);
+    }
+    if (full == p1) return;
+    b.b_step = s->columns * e;
+    b.b_panel = g->k * b.b_step;
+    b.b = s->direct ? w->tail - full * b.b_panel : packed;
+    b.b += k0 * b.b_step;
+    tap_block_run(&b, rows, n, full, p1, w->c);
+}
+
+/* Rows m0 .. m1, of a job at most, x panels p0 .. p1 of C. */
 static void run_block(const shape *s, const work *w, const char *packed, int64_t m0, int64_t m1, int64_t p0,
                       int64_t p1, int64_t done_row) {
     const tap_gemm *g = s->g;
-    int64_t tiles = (m1 - m0 + s->set->rows - 1) / s->set->rows;
+    tap_rows rows[TAP_BLOCK_ROWS_MAX];
     int64_t k0 = 0;
     if (s->direct && p1 == s->panels && g->n % s->columns)
         tap_gemm_pack_panels(g->dtype, b_dtype(g), g->k, g->n, g->b, g->ldb, false, p1 - 1, p1, w->tail);
     do {
         int64_t k = tap_min64(s->k_block, g->k - k0);
-        bool final = k0 + k == g->k;
-        for (int64_t p = p0; p < p1; p += s->p_block) {
-            int64_t last = tap_min64(p1, p + s->p_block);
-            for (int64_t i = 0; i < tiles; i++) {
-                int64_t row = m0 + (m1 - m0) * i / tiles, rows = m0 + (m1 - m0) * (i + 1) / tiles - row;
-                run_row_of_tiles(s, w, packed, row, rows, p, last, k0, k);
-                int64_t col = p * s->columns;
-                if (final && g->done)
-                    g->done(g->arg, done_row + row, rows, col, tap_min64(last * s->columns, g->n) - col);
-            }
-        }
-        k0 += s->k_block;
+        tap_block b = {.set = s->set,
+                       .k = k,
+                       .segment = k,
+                       .n = g->n,
+                       .c_row = g->ldc * s->elem,
+                       .from_c = k0 > 0 || g->accumulate,
+                       .last = k0 + k == g->k,
+                       .finish = &s->finish,
+                       .done = g->done,
+                       .arg = g->arg,
+                       .row_step = 1};
+        int n = group_rows(s, w, m0, m1, k0, k, done_row, rows);
+        run_panels(s, w, b, packed, rows, n, k0, p0, p1);
+        k0 += k;
     } while (k0 < g->k);
 }
 
@@ -174,7 +179,8 @@ static void run_alone(const tap_gemm *g, char *memory, int64_t done_row) {
         tap_gemm_pack(g->dtype, b_dtype(g), g->k, g->n, g->b, g->ldb, g->trans_b, to);
         packed = to;
     }
-    run_block(&s, &w, packed, 0, g->m, 0, s.panels, done_row);
+    for (int64_t row = 0; row < g->m; row += s.rows)
+        run_block(&s, &w, packed, row, tap_min64(row + s.rows, g->m), 0, s.panels, done_row);
 }
 
 void tap_gemm_serial(const tap_gemm *g, void *memory) {
@@ -189,7 +195,7 @@ typedef struct jobs {
     char *to;     /* where B is packed                                     */
     char *memory; /* work_bytes for each worker                            */
     size_t memory_bytes;
-    int64_t rows, panels; /* of a job                                              */
+    int64_t panels; /* of a job                                              */
     int64_t row_jobs;
     int64_t done_row;
 } jobs;
@@ -206,8 +212,8 @@ static void block_task(void *arg, int64_t begin, int64_t end, int worker) {
     const jobs *j = arg;
     work w = work_at(j->s, j->memory + (size_t)worker * j->memory_bytes);
     for (int64_t i = begin; i < end; i++) {
-        int64_t row = i % j->row_jobs * j->rows, p = i / j->row_jobs * j->panels;
-        run_block(j->s, &w, j->packed, row, tap_min64(row + j->rows, j->s->g->m), p,
+        int64_t row = i % j->row_jobs * j->s->rows, p = i / j->row_jobs * j->panels;
+        run_block(j->s, &w, j->packed, row, tap_min64(row + j->s->rows, j->s->g->m), p,
                   tap_min64(p + j->panels, j->s->panels), j->done_row);
     }
 }
@@ -231,10 +237,10 @@ static void run_jobs(tap_ctx *ctx, jobs *j) {
         tap_parallel(ctx, s->panels, grain, pack_task, j);
         j->packed = j->to;
     }
-    j->rows = tap_min64(g->m, ROWS_OF_JOB / s->set->rows * s->set->rows);
-    j->row_jobs = (g->m + j->rows - 1) / j->rows;
-    double panel = multiply_adds((double)j->rows, (double)s->columns, (double)g->k);
-    j->panels = tap_min64(s->panels, (worth_a_job(panel, s->panels) + 3) / 4 * 4);
+    j->row_jobs = (g->m + s->rows - 1) / s->rows;
+    double panel = multiply_adds((double)s->rows, (double)s->columns, (double)g->k);
+    j->panels = tap_max64(worth_a_job(panel, s->panels), s->panels * j->row_jobs / JOBS);
+    j->panels = tap_min64(s->panels, (j->panels + 3) / 4 * 4);
     int64_t n = j->row_jobs * ((s->panels + j->panels - 1) / j->panels);
     tap_parallel(ctx, n, worth_a_job(panel * (double)j->panels, n), block_task, j);
 }

@@ -29,7 +29,8 @@ typedef struct tap_gemm {
     void *c; /* element (i, j) at c[i * ldc + j]                                                 */
     int64_t ldc;
     const void *bias; /* n elements: C = sum + bias, one addition after the sum; NULL: none               */
-    bool accumulate;  /* the sums start from what C holds instead of from zero                            */
+    const tap_finish *finish; /* stages behind that (its bias is not read); NULL: none */
+    bool accumulate;     /* the sums start from what C holds instead of from zero                       */
     tap_gemm_done *done; /* NULL: nobody is told */
     void *arg;
 } tap_gemm;

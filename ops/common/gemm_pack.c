@@ -4,6 +4,8 @@
 
 #include "common/floats.h"
 #include "common/gemm_internal.h"
+#include "common/vector.h"
+#include "core/move.h"
 
 tap_tile_kind tap_gemm_kind(tap_dtype dtype) {
     switch (dtype) {
@@ -41,54 +43,70 @@ typedef struct source {
     int64_t k, columns;
 } source;
 
-/* One panel, `cols` of its columns filled, from rows. */
-static void pack_rows(const source *s, const char *b, int64_t cols, char *to) {
-    size_t have = (size_t)(cols * s->elem), pad = (size_t)((s->columns - cols) * s->elem);
-    for (int64_t l = 0; l < s->k; l++) {
-        fetch(s->dtype, s->from, cols, b, to);
-        memset(to + have, 0, pad);
-        b += s->ldb_bytes;
-        to += s->columns * s->elem;
+/* k of n, of one panel, `cols` of its columns filled, from rows. */
+static void pack_rows(const source *s, const char *b, int64_t n, int64_t cols, char *to) {
+    size_t have = (size_t)(cols * s->elem), step = (size_t)(s->columns * s->elem);
+    for (int64_t l = 0; l < n; l++, b += s->ldb_bytes, to += step) {
+        if (cols == s->columns && s->from == s->dtype) {
+            memcpy(to, b, 2 * VECTOR_BYTES);
+        } else {
+            fetch(s->dtype, s->from, cols, b, to);
+            memset(to + have, 0, step - have);
+        }
     }
 }
 
-/* The same from B transposed. In blocks of k, so that what is written stays in the first cache. */
+void tap_gemm_transpose(int64_t elem, int64_t m, int64_t n, const char *x, int64_t x_row, char *y,
+                        int64_t y_row) {
+    const int64_t dims[2] = {m, n}, x_step[2] = {elem, x_row}, y_step[2] = {y_row, elem};
+    tap_move move;
+    tap_move_plan(&move, (size_t)elem, 2, dims, x_step, y_step);
+    tap_move_run(&move, x, y, 0, move.n_units);
+}
+
+static void clear_columns(const source *s, int64_t cols, char *to) {
+    size_t have = (size_t)(cols * s->elem), step = (size_t)(s->columns * s->elem);
+    for (int64_t l = 0; have < step && l < s->k; l++, to += step) memset(to + have, 0, step - have);
+}
+
+/* The same from B transposed. Halves are widened on the way, a block of k for each column. */
 static void pack_transposed(const source *s, const char *b, int64_t cols, char *to) {
-    enum { BLOCK = 16 };
-    _Alignas(TAP_ALIGN) char run[BLOCK * 8];
+    enum { BLOCK = 64 };
     int64_t step = s->columns * s->elem;
+    float wide[BLOCK];
+    clear_columns(s, cols, to);
+    if (s->from == s->dtype) {
+        tap_gemm_transpose(s->elem, s->k, cols, b, s->ldb_bytes, to, step);
+        return;
+    }
     for (int64_t l0 = 0; l0 < s->k; l0 += BLOCK) {
         int64_t n = tap_min64(BLOCK, s->k - l0);
-        for (int64_t j = 0; j < s->columns; j++) {
+        for (int64_t j = 0; j < cols; j++) {
             char *out = to + l0 * step + j * s->elem;
-            if (j < cols)
-                fetch(s->dtype, s->from, n, b + j * s->ldb_bytes + l0 * s->elem_from, run);
-            else
-                memset(run, 0, sizeof run);
-            for (int64_t l = 0; l < n; l++, out += step) {
-                if (s->elem == 4)
-                    memcpy(out, run + l * 4, 4);
-                else
-                    memcpy(out, run + l * 8, 8);
-            }
+            TAP_ISA_NAME(tap_floats_in)(s->from, n, b + j * s->ldb_bytes + l0 * s->elem_from, 2, wide);
+            for (int64_t l = 0; l < n; l++, out += step) memcpy(out, &wide[l], sizeof wide[l]);
         }
     }
 }
 
 void tap_gemm_pack_panels(tap_dtype dtype, tap_dtype from, int64_t k, int64_t n, const void *b, int64_t ldb,
                           bool trans_b, int64_t first, int64_t last, void *packed) {
+    enum { ROWS = 16 };
     const tap_tile_set *set = tap_tiles(tap_gemm_kind(dtype));
     int64_t columns = set->columns, elem_from = (int64_t)tap_dtype_bytes(from);
     source s = {dtype, from, ldb * elem_from, elem_from, set->elem, k, columns};
-    for (int64_t p = first; p < last; p++) {
-        int64_t col = p * columns, cols = tap_min64(columns, n - col);
-        const char *at = (const char *)b + (trans_b ? col * ldb : col) * elem_from;
-        char *to = (char *)packed + (p - first) * k * columns * s.elem;
-        if (trans_b)
-            pack_transposed(&s, at, cols, to);
-        else
-            pack_rows(&s, at, cols, to);
+    int64_t step = columns * s.elem;
+    if (trans_b) {
+        for (int64_t p = first; p < last; p++)
+            pack_transposed(&s, (const char *)b + p * columns * s.ldb_bytes,
+                            tap_min64(columns, n - p * columns), (char *)packed + (p - first) * k * step);
+        return;
     }
+    for (int64_t l = 0; l < k;
+         l += ROWS) /* some rows at a time, for all panels: few pages are open at once */
+        for (int64_t p = first; p < last; p++)
+            pack_rows(&s, (const char *)b + l * s.ldb_bytes + p * columns * elem_from, tap_min64(ROWS, k - l),
+                      tap_min64(columns, n - p * columns), (char *)packed + ((p - first) * k + l) * step);
 }
 
 void tap_gemm_pack(tap_dtype dtype, tap_dtype from, int64_t k, int64_t n, const void *b, int64_t ldb,

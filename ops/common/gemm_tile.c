@@ -17,8 +17,9 @@
     X(3, 1)                                                                                              \
     X(4, 1)                                                                                              \
     X(5, 1)                                                                                              \
-    X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(13, 1) X(14, 1) X(1, 2) X(2, 2) X(3, 2) \
-        X(4, 2) X(5, 2) X(6, 2) X(7, 2) X(1, 4) X(2, 4)
+    X(6, 1)                                                                                              \
+    X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(13, 1) X(14, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) \
+        X(5, 2) X(6, 2) X(7, 2) X(1, 4) X(2, 4)
 #else
 #define FLOAT_LIST(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2) X(1, 4)
 #define FLOAT_LIMITS  .rows = 6, .panels = {0, 4, 2, 2, 1, 1, 1}
@@ -33,6 +34,8 @@
 #define LANES         (VECTOR_BYTES / 4)
 #define BROADCAST(p)  SPLAT(p)
 #define MADD(x, b, s) VECTOR_FMA_F32(NAME(V), x, b, s)
+#define GREATER(a, b) VECTOR_GREATER_F32(NAME(V), a, b)
+#define LESSER(a, b)  VECTOR_LESSER_F32(NAME(V), a, b)
 #define TILE_LIST     FLOAT_LIST
 #define TILE_LIMITS   FLOAT_LIMITS
 #include "common/gemm_tile.inc"
@@ -42,6 +45,8 @@
 #define LANES         (VECTOR_BYTES / 8)
 #define BROADCAST(p)  SPLAT(p)
 #define MADD(x, b, s) VECTOR_FMA_F64(NAME(V), x, b, s)
+#define GREATER(a, b) VECTOR_GREATER_F64(NAME(V), a, b)
+#define LESSER(a, b)  VECTOR_LESSER_F64(NAME(V), a, b)
 #define TILE_LIST     FLOAT_LIST
 #define TILE_LIMITS   FLOAT_LIMITS
 #include "common/gemm_tile.inc"
@@ -96,36 +101,32 @@ const tap_tile_set *tap_tiles(tap_tile_kind kind) {
 }
 
 size_t tap_tile_tmp_bytes(const tap_tile_set *set) {
-    return (size_t)((set->rows + 1) * set->columns * set->elem);
+    return (size_t)(set->rows * set->columns * set->elem);
 }
 
 /* A panel whose last columns C does not have, by way of tmp. */
-static void run_partial(const tap_tile_set *set, tap_tile *t, int rows, int64_t cols, char *tmp) {
-    char *c = t->c;
-    int64_t c_row = t->c_row, wide = set->columns * set->elem;
+static void run_partial(const tap_tile_set *set, const tap_tile *t, int rows, int64_t cols, char *tmp) {
+    tap_tile one = *t;
+    int64_t wide = set->columns * set->elem;
     size_t bytes = (size_t)(cols * set->elem);
-    for (int64_t i = 0; t->from_c && i < rows; i++) memcpy(tmp + i * wide, c + i * c_row, bytes);
-    if (t->bias) t->bias = memcpy(tmp + set->rows * wide, t->bias, bytes);
-    t->c = tmp;
-    t->c_row = wide;
-    set->run[rows][0](t);
-    for (int64_t i = 0; i < rows; i++) memcpy(c + i * c_row, tmp + i * wide, bytes);
+    for (int64_t i = 0; t->from_c && i < rows; i++) memcpy(tmp + i * wide, t->c + i * t->c_row, bytes);
+    one.c = tmp;
+    one.c_row = wide;
+    one.finish = NULL;
+    set->run[rows][0](&one);
+    for (int64_t i = 0; i < rows; i++) memcpy(t->c + i * t->c_row, tmp + i * wide, bytes);
+    if (t->finish) set->finish(t, rows, cols);
 }
 
-void tap_tile_run(const tap_tile_set *set, const tap_tile *t, int rows, int64_t first, int64_t last,
-                  int64_t n, char *tmp) {
-    int64_t wide = set->columns * set->elem, full = tap_min64(last, n / set->columns);
-    for (int64_t p = first; p < last;) {
-        tap_tile one = *t;
-        int step = set->panels[rows], log2 = step == 4 ? 2 : step == 2 ? 1 : 0;
-        while (step > 1 && p + step > full) step /= 2, log2--;
-        one.b = t->b + (p - first) * t->b_panel;
-        one.c = t->c + p * wide;
-        if (t->bias) one.bias = t->bias + p * wide;
-        if (p < full)
-            set->run[rows][log2](&one);
-        else
-            run_partial(set, &one, rows, n - p * set->columns, tmp);
-        p += step;
+void tap_tile_run(const tap_tile_set *set, tap_tile *t, int rows, int64_t cols, char *tmp) {
+    int64_t wide = set->columns * set->elem;
+    for (int step = set->panels[rows]; cols >= set->columns;) {
+        while (step * set->columns > cols) step /= 2;
+        set->run[rows][step / 2](t);
+        t->b += step * t->b_panel;
+        t->c += step * wide;
+        t->column += step * wide;
+        cols -= step * set->columns;
     }
+    if (cols > 0) run_partial(set, t, rows, cols, tmp);
 }

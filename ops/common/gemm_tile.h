@@ -24,6 +24,31 @@ typedef enum tap_tile_kind {
 #define TAP_TILE_ROWS_MAX  14
 #define TAP_TILE_ALIGN_MAX 64
 
+/* What is done with final sums while they are in registers: first the bias, then the stages in their order.
+ * Each is the expression of the elementwise operator that it stands for, contraction off. Integers: bias
+ * only. */
+typedef enum tap_finish_kind {
+    TAP_FINISH_SCALE, /* s * p[0] + p[1], two roundings */
+    TAP_FINISH_ADD,   /* s + p[0] */
+    TAP_FINISH_LEAST, /* s < p[0] ? p[0] : s */
+    TAP_FINISH_MOST   /* s > p[0] ? p[0] : s */
+} tap_finish_kind;
+
+typedef enum tap_finish_form { TAP_FINISH_ONE, TAP_FINISH_BY_COLUMN, TAP_FINISH_BY_ELEMENT } tap_finish_form;
+
+enum { TAP_FINISH_MAX = 8 };
+
+typedef struct tap_finish {
+    const char *bias; /* an element for each column; NULL: none                     */
+    const char *c;    /* row 0, column 0 of all of C: operands by element lie alike */
+    int n;
+    struct {
+        tap_finish_kind kind;
+        tap_finish_form form; /* of the operands */
+        const char *p[2];     /* at the element for column 0 (of row 0); p[1] is SCALE's, else NULL */
+    } stages[TAP_FINISH_MAX];
+} tap_finish;
+
 /* Strides and offsets in bytes. B: for each panel, for each k, `columns` contiguous elements. */
 typedef struct tap_tile {
     const char *a; /* row 0 at k = 0                                                                   */
@@ -36,8 +61,9 @@ typedef struct tap_tile {
     int64_t b_panel;  /* from panel to panel                                                              */
     char *c;          /* row 0, column 0; panel p's columns follow those of panel p - 1                   */
     int64_t c_row;
-    bool from_c;      /* s starts from C instead of zero                                                  */
-    const char *bias; /* an element for each column, added once to the final s; NULL: none                */
+    bool from_c;              /* s starts from C instead of zero                                            */
+    const tap_finish *finish; /* NULL: the sums are not final                                               */
+    int64_t column;           /* from the start of a row of all of C to c                                   */
 } tap_tile;
 
 typedef void tap_tile_fn(const tap_tile *t);
@@ -48,7 +74,9 @@ typedef struct tap_tile_set {
     int columns;                          /* of a panel                                               */
     int rows;                             /* the most rows a tile has                                 */
     int8_t panels[TAP_TILE_ROWS_MAX + 1]; /* the most panels that a tile of so many rows takes: 1, 2, 4 */
-    tap_tile_fn *run[TAP_TILE_ROWS_MAX + 1][3]; /* by rows and log2 of panels                               */
+    tap_tile_fn *run[TAP_TILE_ROWS_MAX + 1][3]; /* by rows and half the panels                              */
+    /* t->finish for sums that lie in C: rows x columns, where these are no full panel. */
+    void (*finish)(const tap_tile *t, int rows, int64_t columns);
 } tap_tile_set;
 
 #define tap_tiles          TAP_ISA_NAME(tap_tiles)
@@ -57,11 +85,9 @@ typedef struct tap_tile_set {
 
 const tap_tile_set *tap_tiles(tap_tile_kind kind);
 
-/* `rows` rows of C in the columns of panels first .. last (C has n columns; the last panel may be partly
- * empty). In t, b is that of panel `first`, c and bias are those of panel 0. tmp: tap_tile_tmp_bytes(set)
- * bytes. */
-void tap_tile_run(const tap_tile_set *set, const tap_tile *t, int rows, int64_t first, int64_t last,
-                  int64_t n, char *tmp);
+/* `rows` rows x the next `cols` columns of C; t is moved on on the way. tmp: tap_tile_tmp_bytes(set) bytes.
+ */
+void tap_tile_run(const tap_tile_set *set, tap_tile *t, int rows, int64_t cols, char *tmp);
 size_t tap_tile_tmp_bytes(const tap_tile_set *set);
 
 #endif

@@ -38,12 +38,16 @@ static bool by_column(const tap_stage *s) {
 }
 
 void tap_epilogue(const tap_ctx *ctx, int64_t row, int64_t n_rows, int64_t col, int64_t n_cols) {
+    tap_epilogue_from(ctx, 0, row, n_rows, col, n_cols);
+}
+
+void tap_epilogue_from(const tap_ctx *ctx, int n, int64_t row, int64_t n_rows, int64_t col, int64_t n_cols) {
     const tap_work *w = tap_work_of(ctx);
     const tap_tensor *t = ctx->out[0];
     int64_t width = t->rank ? t->dims[t->rank - 1] : 1;
     size_t each = tap_dtype_bytes(t->dtype);
     bool whole = col == 0 && n_cols == width;
-    for (int32_t k = 0; k < w->n_stages; k++) {
+    for (int32_t k = n; k < w->n_stages; k++) {
         const tap_stage *s = &w->stages[k];
         if (whole && !by_column(s)) {
             run_stage(s, t->data, each, row * width, 0, n_rows * width);

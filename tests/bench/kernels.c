@@ -5,12 +5,12 @@
  *
  *     bench_kernels [gemm|conv]        ONNXTAP_ISA chooses the instruction set */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/cpu.h"
 #include "peak.h"
-#include "unit/context.h"
 
 #define TAP_ISA base
 #include "common/conv.h"
@@ -19,6 +19,41 @@
 #include <cblas.h>
 void openblas_set_num_threads(int n);
 #endif
+
+/* Stand-ins for the executor: one worker, and scratch that stays for the next call, as it does in a plan. */
+enum { BLOCKS = 16 };
+static struct {
+    void *p;
+    size_t n_bytes;
+} blocks[BLOCKS];
+static int n_blocks;
+
+void tap_parallel(tap_ctx *ctx, int64_t n, int64_t grain, tap_task *fn, void *arg) {
+    (void)ctx;
+    for (int64_t b = 0; b < n; b += grain) fn(arg, b, tap_min64(b + grain, n), 0);
+}
+
+int tap_workers(const tap_ctx *ctx) {
+    (void)ctx;
+    return 1;
+}
+
+void *tap_scratch(tap_ctx *ctx, size_t n) {
+    (void)ctx;
+    if (n_blocks == BLOCKS) return NULL;
+    int i = n_blocks++;
+    if (blocks[i].n_bytes < n) {
+        free(blocks[i].p);
+        blocks[i].p = aligned_alloc(64, tap_round_up(n, 64));
+        blocks[i].n_bytes = blocks[i].p ? n : 0;
+    }
+    return blocks[i].p;
+}
+
+tap_status tap_fail(tap_ctx *ctx, tap_status code, const char *fmt, ...) {
+    (void)ctx, (void)fmt;
+    return code;
+}
 
 #define DECLARE(isa)                                                                               \
     bool tap_gemm_packed_bytes_##isa(tap_dtype dtype, int64_t k, int64_t n, size_t *n_bytes);      \
@@ -73,7 +108,7 @@ static double best_of(void (*call)(const void *), const void *arg, double limit)
         call(arg);
         double took = now_seconds() - start;
         if (took < best) best = took;
-        stub_free();
+        n_blocks = 0;
     }
     return best;
 }

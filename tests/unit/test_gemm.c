@@ -81,6 +81,29 @@ static void fill(tap_dtype t, char *p, int64_t n) {
     }
 }
 
+/* What the stages of g->finish make of element i, j. */
+#define FINISHED(NAME, T)                                                                                \
+    static T NAME(const tap_gemm *g, int64_t i, int64_t j, T s) {                                        \
+        for (int k = 0; g->finish && k < g->finish->n; k++) {                                            \
+            int form = (int)g->finish->stages[k].form;                                                   \
+            int64_t at = form == TAP_FINISH_ONE ? 0 : form == TAP_FINISH_BY_COLUMN ? j : i * g->ldc + j; \
+            T p = ((const T *)(const void *)g->finish->stages[k].p[0])[at];                              \
+            switch (g->finish->stages[k].kind) {                                                         \
+            case TAP_FINISH_SCALE: {                                                                     \
+                T product = s * p;                                                                       \
+                s = product + ((const T *)(const void *)g->finish->stages[k].p[1])[at];                  \
+                break;                                                                                   \
+            }                                                                                            \
+            case TAP_FINISH_ADD: s = s + p; break;                                                       \
+            case TAP_FINISH_LEAST: s = s < p ? p : s; break;                                             \
+            case TAP_FINISH_MOST: s = s > p ? p : s; break;                                              \
+            }                                                                                            \
+        }                                                                                                \
+        return s;                                                                                        \
+    }
+FINISHED(finished_float, float)
+FINISHED(finished_double, double)
+
 /* One element by the definition. */
 static void expect(const tap_gemm *g, bool fused, int64_t i, int64_t j, const char *c0, char *out) {
     float f = 0, fa, fb;
@@ -113,7 +136,26 @@ static void expect(const tap_gemm *g, bool fused, int64_t i, int64_t j, const ch
         else
             u += l == g->k ? ub : ua * ub;
     }
+    f = finished_float(g, i, j, f);
+    if (g->dtype == TAP_DOUBLE) d = finished_double(g, i, j, d);
     memcpy(out, g->dtype == TAP_FLOAT ? (void *)&f : g->dtype == TAP_DOUBLE ? (void *)&d : (void *)&u, e);
+}
+
+/* Every kind of stage with every form of operand; operands by element are c0, by column columns. */
+static tap_finish stages_of(tap_dtype t, const char *c, const char *c0, const char *columns, int64_t n) {
+    static const float floats[3] = {-1.5f, 0, 1e3f};
+    static const double doubles[3] = {-1.5, 0, 1e3};
+    const char *one = t == TAP_FLOAT ? (const char *)floats : (const char *)doubles;
+    size_t e = bytes_of(t);
+    return (tap_finish){
+        .c = c,
+        .n = 6,
+        .stages = {{TAP_FINISH_SCALE, TAP_FINISH_BY_COLUMN, {columns, columns + (size_t)n * e}},
+                   {TAP_FINISH_ADD, TAP_FINISH_BY_ELEMENT, {c0, NULL}},
+                   {TAP_FINISH_ADD, TAP_FINISH_ONE, {one, NULL}},
+                   {TAP_FINISH_LEAST, TAP_FINISH_ONE, {one + e, NULL}},
+                   {TAP_FINISH_ADD, TAP_FINISH_BY_COLUMN, {columns, NULL}},
+                   {TAP_FINISH_MOST, TAP_FINISH_ONE, {one + 2 * e, NULL}}}};
 }
 
 static int64_t told;
@@ -140,13 +182,18 @@ static void product(const set *s, tap_dtype t, int64_t m, int64_t n, int64_t k, 
     char *a = malloc((size_t)(g.lda * (g.trans_a ? k : m) + 1) * e),
          *b = malloc((size_t)(g.ldb * (g.trans_b ? n : k) + 1) * e + 1);
     char *c0 = malloc((size_t)(g.ldc * m + 1) * e), *c = malloc((size_t)(g.ldc * m + 1) * e),
-         *bias = malloc((size_t)n * e);
+         *bias = malloc((size_t)n * e), *columns = malloc(2 * (size_t)n * e);
     fill(t, a, g.lda * (g.trans_a ? k : m));
     fill(t, b, g.ldb * (g.trans_b ? n : k));
     fill(t, c0, g.ldc * m);
     fill(t, bias, n);
+    fill(t, columns, 2 * n);
+    const tap_finish finish = stages_of(t, c, c0, columns, n);
+    const float nan = NAN;
+    if (t == TAP_FLOAT) memcpy(bias, &nan, sizeof nan); /* limits let NaN pass */
     g.a = a, g.b = b, g.c = c, g.done = count_done, g.arg = &g;
     if (options & 8) g.bias = bias;
+    if (options & 32 && (t == TAP_FLOAT || t == TAP_DOUBLE)) g.finish = &finish;
     CHECK(s->packed_bytes(t, k, n, &bytes));
     char *packed = aligned_alloc(64, tap_round_up(bytes + 1, 64));
     s->pack(t, t, k, n, b, g.ldb, g.trans_b, packed);
@@ -177,7 +224,7 @@ static void product(const set *s, tap_dtype t, int64_t m, int64_t n, int64_t k, 
             printf("%s %s m %d n %d k %d options %d pass %d\n", s->name, tap_dtype_name(t), (int)m, (int)n,
                    (int)k, options, pass);
     }
-    free(a), free(b), free(c0), free(c), free(bias), free(packed);
+    free(a), free(b), free(c0), free(c), free(bias), free(columns), free(packed);
 }
 
 /* Every size of tile with every kind of border, spread over dtypes and options. */
@@ -191,13 +238,16 @@ static void each_size(void) {
             for (size_t y = 0; y < TAP_COUNT_OF(ns); y++)
                 for (size_t t = 0; t < TAP_COUNT_OF(types); t++)
                     product(&sets[i], types[t], ms[x], ns[y], ks[(x + y + t) % TAP_COUNT_OF(ks)],
-                            (int)(x * 7 + y * 5 + t * 3) % 32);
+                            (int)(x * 7 + y * 5 + t * 3) % 64);
 }
 
 /* k in several blocks, A in copied rows, several blocks of panels. */
 static void large(void) {
     for (size_t i = 0; i < TAP_COUNT_OF(sets) && (int)i <= (int)tap_cpu_isa(); i++) {
         product(&sets[i], TAP_FLOAT, 15, 300, 1024, 8);
+        product(&sets[i], TAP_FLOAT, 450, 70, 600, 8 + 32);
+        product(&sets[i], TAP_FLOAT, 30, 40, 577, 2 + 16);
+        product(&sets[i], TAP_DOUBLE, 20, 50, 400, 2 + 32);
         product(&sets[i], TAP_FLOAT, 5, 70, 1700, 2 + 4);
         product(&sets[i], TAP_FLOAT, 16, 40, 900, 1);
         product(&sets[i], TAP_DOUBLE, 9, 70, 512, 2);

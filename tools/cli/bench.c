@@ -10,7 +10,7 @@
 #define RUNS_MOST           100000
 
 typedef struct figures {
-    double load_ms, first_ms, median_ms, p10_ms, p90_ms, peak_rss_mb;
+    double load_ms, first_ms, min_ms, median_ms, p10_ms, p90_ms, peak_rss_mb;
     size_t runs, n_taps;
     int threads;
 } figures;
@@ -55,6 +55,7 @@ static tap_status measure(const cli_args *args, tap_session *s, const cli_values
     if (status == TAP_OK && f->runs == 0) status = cli_error(err, TAP_CANCELLED, "interrupted");
     if (status == TAP_OK) {
         qsort(ms, f->runs, sizeof *ms, by_size);
+        f->min_ms = ms[0];
         f->median_ms = quantile(ms, f->runs, 0.5);
         f->p10_ms = quantile(ms, f->runs, 0.1);
         f->p90_ms = quantile(ms, f->runs, 0.9);
@@ -83,6 +84,7 @@ static void print_figures(const cli_args *args, const figures *f) {
         tap_json_object(j, NULL);
         tap_json_double(j, "load_ms", f->load_ms);
         tap_json_double(j, "first_ms", f->first_ms);
+        tap_json_double(j, "min_ms", f->min_ms);
         tap_json_double(j, "median_ms", f->median_ms);
         tap_json_double(j, "p10_ms", f->p10_ms);
         tap_json_double(j, "p90_ms", f->p90_ms);

@@ -1,0 +1,113 @@
+/* Groups of rows x panels, in pieces of k. */
+#include "common/gemm_block.h"
+
+/* So many bytes of a panel stay in the first cache beside the rows of A that pass it. */
+#ifdef TAP_ISA_avx512
+#define PIECE_BYTES (24 << 10)
+#else
+#define PIECE_BYTES (16 << 10)
+#endif
+
+/* k from begin to end. */
+typedef struct piece {
+    int64_t begin, end;
+} piece;
+
+/* A group's part in a piece. */
+typedef struct part {
+    int64_t first, last; /* segments */
+    int64_t in, k;       /* elements of each: k from number `in` on */
+    bool begins, ends;   /* the group's first, last part */
+} part;
+
+static int64_t divide_evenly(int64_t n, int64_t at_most) {
+    int64_t pieces = (n + at_most - 1) / at_most;
+    return (n + pieces - 1) / pieces;
+}
+
+/* The piece that begins at k: some segments, or a part of one. Alone, a group has no use for pieces. */
+static piece piece_at(const tap_block *b, int n, int64_t k) {
+    int64_t most = tap_max64(1, PIECE_BYTES / (b->set->columns * b->set->elem)), s = b->segment;
+    piece p = {k, b->k};
+    if (n == 1 || b->k <= most + most / 2) return p;
+    if (s >= most)
+        p.end = tap_min64(k + divide_evenly(s, most), (k / s + 1) * s);
+    else
+        p.end = tap_min64(k + divide_evenly(b->k / s, most / s) * s, b->k);
+    return p;
+}
+
+/* False where none of the group's segments falls into the piece. */
+static bool part_of(const tap_block *b, const tap_rows *r, piece p, part *t) {
+    if (!r->b_seg || (r->n_seg == 1 && r->k == b->k)) {
+        *t = (part){0, 1, p.begin, p.end - p.begin, p.begin == 0, p.end == b->k};
+        return true;
+    }
+    *t = (part){.in = p.begin % r->k, .k = tap_min64(r->k, p.end - p.begin)};
+    int64_t begin = (p.begin - t->in) * b->b_step, end = p.end * b->b_step;
+    while (t->first < r->n_seg && r->b_seg[t->first] < begin) t->first++;
+    for (t->last = t->first; t->last < r->n_seg && r->b_seg[t->last] < end;) t->last++;
+    t->begins = t->first == 0 && t->in == 0;
+    t->ends = t->last == r->n_seg && t->in + t->k == r->k;
+    if (r->n_seg == 0) t->begins = p.begin == 0;
+    return t->last > t->first || (r->n_seg == 0 && t->begins);
+}
+
+/* A group's part x panels p .. last. */
+static void run_part(const tap_block *b, const tap_rows *r, const part *t, int64_t p, int64_t last,
+                     char *tmp) {
+    int64_t col = p * b->set->columns, wide = b->set->columns * b->set->elem;
+    tap_tile one = {.a = r->a + t->in * b->set->elem,
+                    .a_row = r->a_row,
+                    .n_seg = t->last - t->first,
+                    .k = t->k,
+                    .b = b->b + p * b->b_panel + t->in * b->b_step,
+                    .b_step = b->b_step,
+                    .b_panel = b->b_panel,
+                    .c = r->c + p * wide,
+                    .c_row = b->c_row,
+                    .from_c = !t->begins || b->from_c,
+                    .finish = t->ends && b->last ? b->finish : NULL,
+                    .column = b->column + p * wide};
+    if (r->b_seg) {
+        one.a_seg = r->a_seg + t->first;
+        one.b_seg = r->b_seg + t->first;
+    }
+    tap_tile_run(b->set, &one, r->rows, tap_min64(last * b->set->columns, b->n) - col, tmp);
+}
+
+static void tell(const tap_block *b, const tap_rows *r, int64_t p0, int64_t p1) {
+    int64_t col = p0 * b->set->columns, n = tap_min64(p1 * b->set->columns, b->n) - col;
+    if (b->row_step == 1) {
+        b->done(b->arg, r->at, r->rows, b->first_column + col, n);
+        return;
+    }
+    for (int i = 0; i < r->rows; i++) b->done(b->arg, r->at + i * b->row_step, 1, b->first_column + col, n);
+}
+
+/* As many panels as a tile of one of the groups takes at once. */
+static int64_t panels_at_once(const tap_block *b, const tap_rows *rows, int n) {
+    int most = 1;
+    for (int i = 0; i < n; i++)
+        if (b->set->panels[rows[i].rows] > most) most = b->set->panels[rows[i].rows];
+    return most;
+}
+
+void tap_block_run(const tap_block *b, const tap_rows *rows, int n, int64_t p0, int64_t p1, char *tmp) {
+    int64_t step = n == 1 ? tap_max64(1, p1 - p0) : panels_at_once(b, rows, n);
+    part parts[TAP_BLOCK_ROWS_MAX];
+    for (piece k = {0, 0}; k.end < b->k || b->k == 0;) {
+        bool has_part[TAP_BLOCK_ROWS_MAX];
+        k = piece_at(b, n, k.end);
+        for (int i = 0; i < n; i++) has_part[i] = part_of(b, &rows[i], k, &parts[i]);
+        for (int64_t p = p0; p < p1; p += step) {
+            int64_t last = tap_min64(p1, p + step);
+            for (int i = 0; i < n; i++) {
+                if (!has_part[i]) continue;
+                run_part(b, &rows[i], &parts[i], p, last, tmp);
+                if (b->done && b->last && parts[i].ends) tell(b, &rows[i], p, last);
+            }
+        }
+        if (b->k == 0) break;
+    }
+}
