@@ -6,11 +6,12 @@
 
 /* One call of a module (a layer, a model in a model). */
 typedef struct tap_module {
-    int32_t parent;    /* -1: the outermost */
-    const char *raw;   /* path in the file */
-    const char *piece; /* last piece of it */
-    const char *name;  /* the layer's, with those around it; NULL: the model itself, or not a layer */
-    const char *kind;  /* class; NULL: not told */
+    int32_t parent;     /* -1: the outermost */
+    const char *raw;    /* path in the file */
+    const char *piece;  /* last piece of it */
+    const char *around; /* in scopes: the name of what the piece is counted in */
+    const char *name;   /* the layer's, with those around it; NULL: the model itself, or not a layer */
+    const char *kind;   /* class; NULL: not told */
     int32_t call;
     int32_t first, last; /* positions of its first and last node, those of modules in it included; -1: none */
     int32_t n_inner;     /* modules in it */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "graph/layer_tree.h"
+#include "graph/layer_output.h"
 
 typedef struct builder {
     const tap_bound *b;
@@ -14,12 +14,9 @@ typedef struct builder {
     tap_layer_tree tree;
     tap_layer_index *x;
     size_t room;
-    int32_t *position; /* by value of g: the place of the node that makes it; -1: none */
-    int32_t *leaves;   /* by value of g: the innermost module that all its uses lie in; NOWHERE: unused */
-    tap_vid *vid;      /* of values of g, by global number */
+    tap_uses uses;
+    tap_vid *vid; /* of values of g, by global number */
 } builder;
-
-#define NOWHERE (-2)
 
 /* ---- Adding ---- */
 
@@ -39,73 +36,33 @@ static tap_layer *add_layer(builder *w, const char *name, int32_t call, int32_t 
     return l;
 }
 
-/* ---- What leaves a module ---- */
-
-/* The innermost module that has both; -1: none. */
-static int32_t common(const tap_layer_tree *t, int32_t a, int32_t b) {
-    while (a >= 0 && !tap_module_has(t, a, b)) a = t->modules[a].parent;
-    return a;
-}
-
-static void note_use(builder *w, tap_vid v, int32_t user) {
-    if (v == TAP_NO_VALUE || w->position[v] < 0) return;
-    int32_t maker = w->tree.of_node[w->position[v]];
-    int32_t *leaves = &w->leaves[v];
-    int32_t c = common(&w->tree, maker, user);
-    *leaves = *leaves == NOWHERE ? c : common(&w->tree, *leaves, c);
-}
-
-static bool look_at_uses(builder *w) {
-    const tap_graph *g = w->g;
-    w->position = tap_arena_array(w->arena, g->n_values, sizeof *w->position);
-    w->leaves = tap_arena_array(w->arena, g->n_values, sizeof *w->leaves);
-    w->vid = tap_arena_array(w->arena, (size_t)w->b->n_values, sizeof *w->vid);
-    if (!w->position || !w->leaves || !w->vid) return false;
-    for (size_t v = 0; v < g->n_values; v++) {
-        w->position[v] = -1;
-        w->leaves[v] = NOWHERE;
-        w->vid[g->values[v].global] = (tap_vid)v;
-    }
-    for (size_t i = 0; i < g->n_nodes; i++)
-        for (int32_t k = 0; k < g->nodes[i]->n_out; k++)
-            if (g->nodes[i]->out[k] != TAP_NO_VALUE) w->position[g->nodes[i]->out[k]] = (int32_t)i;
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const tap_node *n = g->nodes[i];
-        for (int32_t k = 0; k < n->n_in; k++) note_use(w, n->in[k], w->tree.of_node[i]);
-        for (int32_t k = 0; k < n->n_captures; k++) note_use(w, n->captures[k], w->tree.of_node[i]);
-    }
-    for (size_t i = 0; i < g->n_outputs; i++) note_use(w, g->outputs[i], -1);
-    return true;
-}
-
-/* The last value that leaves module m; TAP_NO_VALUE: none does. */
-static tap_vid leaving(const builder *w, int32_t m) {
-    const tap_module *x = &w->tree.modules[m];
-    for (int32_t i = x->last; i >= x->first && i >= 0; i--) {
-        if (!tap_module_has(&w->tree, m, w->tree.of_node[i])) continue;
-        const tap_node *n = w->g->nodes[i];
-        for (int32_t k = 0; k < n->n_out; k++) {
-            tap_vid v = n->out[k];
-            if (v == TAP_NO_VALUE || w->leaves[v] == NOWHERE) continue;
-            if (w->leaves[v] < 0 || !tap_module_has(&w->tree, m, w->leaves[v])) return v;
-        }
-    }
-    return TAP_NO_VALUE;
-}
-
 /* ---- Layers from modules ---- */
+
+/* A convolution of PyTorch's whose weights and bias have lost their names has a BatchNormalization in them,
+ * which comes after it. */
+static bool has_normalized_weights(const builder *w, int32_t m) {
+    const tap_module *x = &w->tree.modules[m];
+    if (w->tree.dialect != TAP_DIALECT_SCOPES || x->first < 0 || x->n_inner) return false;
+    const tap_node *n = w->g->nodes[x->last];
+    if (strncmp(n->src->op, "Conv", 4) != 0 || n->n_in < 3) return false;
+    return strncmp(n->src->inputs[1], "onnx::", 6) == 0 && strncmp(n->src->inputs[2], "onnx::", 6) == 0;
+}
 
 static bool add_module(builder *w, int32_t m) {
     const tap_module *x = &w->tree.modules[m];
+    tap_module_outputs out;
     if (!x->name) return true;
-    tap_layer *l = add_layer(w, x->name, x->call, 0);
-    if (!l) return false;
-    l->kind = x->kind;
-    tap_vid v = leaving(w, m);
-    if (x->merged_away && x->first < 0) l->status = TAP_LAYER_FOLDED;
-    if (v == TAP_NO_VALUE) return true;
-    l->status = TAP_LAYER_FOUND;
-    l->value = w->g->values[v].global;
+    bool folded = (x->merged_away && x->first < 0) || has_normalized_weights(w, m);
+    tap_module_outputs_find(&w->uses, m, &out);
+    for (int32_t i = 0; i < out.n && i < TAP_MODULE_OUTPUTS; i++) {
+        tap_layer *l = add_layer(w, x->name, x->call, i);
+        if (!l) return false;
+        l->kind = x->kind;
+        if (folded)
+            l->status = TAP_LAYER_FOLDED;
+        else if (out.value[i] != TAP_NO_VALUE)
+            l->status = TAP_LAYER_FOUND, l->value = w->g->values[out.value[i]].global;
+    }
     return true;
 }
 
@@ -207,7 +164,9 @@ static void note_values(builder *w) {
 
 static bool build(builder *w) {
     bool nodes = w->tree.dialect == TAP_DIALECT_NODES;
-    if (!look_at_uses(w)) return false;
+    w->vid = tap_arena_array(w->arena, (size_t)w->b->n_values, sizeof *w->vid);
+    if (!w->vid) return false;
+    for (size_t v = 0; v < w->g->n_values; v++) w->vid[w->g->values[v].global] = (tap_vid)v;
     if (w->tree.dialect == TAP_DIALECT_TF && !add_inputs(w)) return false;
     if (nodes ? !add_nodes(w) : !add_modules(w)) return false;
     if (!make_keys(w) || !make_dims(w)) return false;
@@ -227,6 +186,7 @@ tap_status tap_layers_build(const tap_bound *b, const tap_layer_list *list, tap_
     if (!w.x->of_value || !w.x->axes) return tap_error_no_memory(err, n * sizeof *w.x->axes);
     tap_status st = tap_layer_tree_build(b, arena, &w.tree, err);
     if (st == TAP_OK) st = tap_provenance(b, w.tree.dialect == TAP_DIALECT_TF, w.x->axes, err);
+    if (st == TAP_OK) st = tap_uses_build(w.g, &w.tree, arena, &w.uses, err);
     if (st == TAP_OK && !build(&w)) st = tap_error_no_memory(err, n);
     tap_layer_tree_free(&w.tree);
     if (st == TAP_OK) *out = w.x;

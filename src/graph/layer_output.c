@@ -1,0 +1,325 @@
+/* Which values leave a module, and which of them is its output. What is not certain is left unknown. */
+#include "graph/layer_output.h"
+
+#include <string.h>
+
+#define CANDIDATES 16
+
+/* ---- Uses ---- */
+
+static int32_t common(const tap_layer_tree *t, int32_t a, int32_t b) {
+    while (a >= 0 && !tap_module_has(t, a, b)) a = t->modules[a].parent;
+    return a;
+}
+
+static void note_use(tap_uses *u, tap_vid v, int32_t user) {
+    if (v == TAP_NO_VALUE || u->position[v] < 0) return;
+    int32_t c = common(u->t, u->t->of_node[u->position[v]], user);
+    u->around[v] = u->around[v] == TAP_NOWHERE ? c : common(u->t, u->around[v], c);
+}
+
+typedef void each_input(tap_uses *u, tap_vid v, int32_t place);
+
+static void for_inputs(tap_uses *u, each_input *fn) {
+    for (size_t i = 0; i < u->g->n_nodes; i++) {
+        const tap_node *n = u->g->nodes[i];
+        for (int32_t k = 0; k < n->n_in; k++)
+            if (n->in[k] != TAP_NO_VALUE) fn(u, n->in[k], (int32_t)i);
+        for (int32_t k = 0; k < n->n_captures; k++) fn(u, n->captures[k], (int32_t)i);
+    }
+}
+
+static void count_user(tap_uses *u, tap_vid v, int32_t place) {
+    (void)place;
+    u->first[v + 1]++;
+}
+
+static void add_user(tap_uses *u, tap_vid v, int32_t place) {
+    u->users[u->first[v]++] = place;
+    note_use(u, v, u->t->of_node[place]);
+}
+
+tap_status tap_uses_build(const tap_graph *g, const tap_layer_tree *t, tap_arena *a, tap_uses *u,
+                          tap_error *err) {
+    *u = (tap_uses){.g = g, .t = t};
+    u->position = tap_arena_array(a, g->n_values, sizeof *u->position);
+    u->around = tap_arena_array(a, g->n_values, sizeof *u->around);
+    u->first = tap_arena_array(a, g->n_values + 1, sizeof *u->first);
+    if (!u->position || !u->around || !u->first) return tap_error_no_memory(err, g->n_values);
+    for (size_t v = 0; v < g->n_values; v++) {
+        u->position[v] = -1;
+        u->around[v] = TAP_NOWHERE;
+    }
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int32_t k = 0; k < g->nodes[i]->n_out; k++)
+            if (g->nodes[i]->out[k] != TAP_NO_VALUE) u->position[g->nodes[i]->out[k]] = (int32_t)i;
+    for_inputs(u, count_user);
+    for (size_t v = 0; v < g->n_values; v++) u->first[v + 1] += u->first[v];
+    u->users = tap_arena_array(a, (size_t)u->first[g->n_values], sizeof *u->users);
+    if (!u->users) return tap_error_no_memory(err, g->n_values);
+    for_inputs(u, add_user); /* moves first[v] to where first[v + 1] was */
+    memmove(u->first + 1, u->first, g->n_values * sizeof *u->first);
+    u->first[0] = 0;
+    for (size_t i = 0; i < g->n_outputs; i++) note_use(u, g->outputs[i], -1);
+    return TAP_OK;
+}
+
+bool tap_leaves(const tap_uses *u, int32_t m, tap_vid v) {
+    return u->around[v] != TAP_NOWHERE && !tap_module_has(u->t, m, u->around[v]);
+}
+
+/* ---- Candidates ---- */
+
+static bool is_op(const tap_node *n, const char *op) {
+    return strcmp(n->src->op, op) == 0;
+}
+
+/* Numbers about shapes: they leave a module where another needs a size. */
+static bool is_about_shapes(const tap_gvalue *v) {
+    return v->type.kind == TAP_KIND_TENSOR && v->type.dtype == TAP_INT64 && v->type.rank >= 0 &&
+           v->type.rank <= 1;
+}
+
+/* Whether all that leaves is the shape of v. */
+static bool only_shape_leaves(const tap_uses *u, int32_t m, tap_vid v) {
+    bool any = false;
+    if (u->g->values[v].is_output) return false;
+    for (int32_t i = u->first[v]; i < u->first[v + 1]; i++) {
+        if (tap_module_has(u->t, m, u->t->of_node[u->users[i]])) continue;
+        const tap_node *n = u->g->nodes[u->users[i]];
+        if (!is_op(n, "Shape") && !is_op(n, "Size")) return false;
+        any = true;
+    }
+    return any;
+}
+
+/* All outside of m that v has is being an output of the graph. */
+static bool is_only_output(const tap_uses *u, int32_t m, tap_vid v) {
+    for (int32_t i = u->first[v]; i < u->first[v + 1]; i++)
+        if (!tap_module_has(u->t, m, u->t->of_node[u->users[i]])) return false;
+    return u->g->values[v].is_output;
+}
+
+/* "layers.0" and "layers.11": the same but for the numbers. */
+static bool same_but_numbers(const char *a, const char *b) {
+    while (*a && *b) {
+        bool digits = *a >= '0' && *a <= '9' && *b >= '0' && *b <= '9';
+        if (!digits && *a != *b) return false;
+        if (digits) {
+            while (a[1] >= '0' && a[1] <= '9') a++;
+            while (b[1] >= '0' && b[1] <= '9') b++;
+        }
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
+/* Whether `other` lies in a module like m as `inner` lies in m. */
+static bool are_alike(const tap_layer_tree *t, int32_t m, int32_t inner, int32_t other) {
+    return other >= 0 && m != inner
+               ? same_but_numbers(t->modules[inner].raw, t->modules[other].raw)
+               : other >= 0 && same_but_numbers(t->modules[m].raw, t->modules[other].raw);
+}
+
+static bool is_shared(const tap_uses *u, int32_t m, tap_vid v);
+
+/* In the order in which they are made. Those beyond `room` are counted. */
+static int32_t find_leaving(const tap_uses *u, int32_t m, tap_vid *out, int32_t room) {
+    const tap_module *x = &u->t->modules[m];
+    int32_t count = 0;
+    for (int32_t i = x->first; i >= 0 && i <= x->last; i++) {
+        if (!tap_module_has(u->t, m, u->t->of_node[i])) continue;
+        const tap_node *n = u->g->nodes[i];
+        for (int32_t k = 0; k < n->n_out; k++) {
+            tap_vid v = n->out[k];
+            if (v == TAP_NO_VALUE || !tap_leaves(u, m, v) || only_shape_leaves(u, m, v)) continue;
+            if (is_about_shapes(&u->g->values[v]) && !u->g->values[v].is_output) continue;
+            if (is_shared(u, m, v)) continue;
+            if (count < room) out[count] = v;
+            count++;
+        }
+    }
+    return count;
+}
+
+/* Whether the maker of `to` comes from value `from` by nodes of m. */
+static bool reaches(const tap_uses *u, int32_t m, tap_vid from, tap_vid to) {
+    enum { STACK = 256 };
+    tap_vid todo[STACK];
+    int32_t n = 0, steps = 0;
+    todo[n++] = to;
+    while (n > 0 && steps++ < 100000) {
+        tap_vid v = todo[--n];
+        if (v == from) return true;
+        if (u->position[v] <= u->position[from] || !tap_module_has(u->t, m, u->t->of_node[u->position[v]]))
+            continue;
+        const tap_node *made = u->g->nodes[u->position[v]];
+        for (int32_t k = 0; k < made->n_in; k++) {
+            if (made->in[k] == TAP_NO_VALUE || u->position[made->in[k]] < 0) continue;
+            if (n == STACK) return false;
+            todo[n++] = made->in[k];
+        }
+    }
+    return false;
+}
+
+/* Equal nodes of several calls are one after the exporter's optimiser: what the first call made is then used
+ * in the others, as it is in the first. Whether that is all that v leaves m for. */
+static bool is_shared(const tap_uses *u, int32_t m, tap_vid v) {
+    const tap_layer_tree *t = u->t;
+    if (u->g->values[v].is_output) return false;
+    for (int32_t i = u->first[v]; i < u->first[v + 1]; i++) {
+        int32_t user = u->users[i], inside = -1;
+        if (tap_module_has(t, m, t->of_node[user])) continue;
+        for (int32_t k = u->first[v]; k < u->first[v + 1] && inside < 0; k++)
+            if (tap_module_has(t, m, t->of_node[u->users[k]]) &&
+                is_op(u->g->nodes[user], u->g->nodes[u->users[k]]->src->op))
+                inside = u->users[k];
+        if (inside < 0 || !are_alike(t, m, t->of_node[inside], t->of_node[user])) return false;
+    }
+    return true;
+}
+
+/* ---- Rewritten exports ---- */
+
+/* Rules of PyTorch's optimiser after which what a node takes is still what its module was given. */
+static bool keeps_inputs(const char *rule) {
+    static const char *const safe[] = {"FuseBatchNorm", "RemoveOptionalBias", "Materialize", "RmsNorm",
+                                       "LayerNorm",     "SkipLayerNorm",      "Fuse"};
+    for (size_t i = 0; i < TAP_COUNT_OF(safe); i++)
+        if (strncmp(rule, safe[i], strlen(safe[i])) == 0) return true;
+    return false;
+}
+
+/* All that take v outside of m were put there by a rule that swallowed other nodes: v may be something from
+ * the middle. */
+static bool only_rewritten_take(const tap_uses *u, int32_t m, tap_vid v) {
+    bool any = false;
+    if (u->g->values[v].is_output) return false;
+    for (int32_t i = u->first[v]; i < u->first[v + 1]; i++) {
+        const tap_node *n = u->g->nodes[u->users[i]];
+        if (tap_module_has(u->t, m, u->t->of_node[u->users[i]])) continue;
+        const char *rule = tap_node_metadata(n, "pkg.onnxscript.rewriter.rule_name");
+        if (!rule || keeps_inputs(rule)) return false;
+        any = true;
+    }
+    return any;
+}
+
+/* ---- Recurrent layers ---- */
+
+static bool is_recurrent(const tap_node *n) {
+    return is_op(n, "LSTM") || is_op(n, "GRU") || is_op(n, "RNN");
+}
+
+/* Places of the first and the last recurrent node of m itself; false: it has none. */
+static bool recurrent_nodes(const tap_uses *u, int32_t m, int32_t *first, int32_t *last) {
+    const tap_module *x = &u->t->modules[m];
+    *first = *last = -1;
+    for (int32_t i = x->first; i >= 0 && i <= x->last; i++) {
+        if (u->t->of_node[i] != m || !is_recurrent(u->g->nodes[i])) continue;
+        if (*first < 0) *first = i;
+        *last = i;
+    }
+    return *first >= 0;
+}
+
+/* Which output of a recurrent node v comes from by nodes that only move elements; -1: of none. Of a Concat
+ * all have to be the same. */
+static int32_t recurrent_slot(const tap_uses *u, tap_vid v, int32_t depth) {
+    if (depth > 12 || u->position[v] < 0) return -1;
+    const tap_node *n = u->g->nodes[u->position[v]];
+    if (is_recurrent(n)) {
+        for (int32_t k = 0; k < n->n_out; k++)
+            if (n->out[k] == v) return k;
+        return -1;
+    }
+    bool concat = is_op(n, "Concat");
+    if (!concat && !is_op(n, "Squeeze") && !is_op(n, "Transpose") && !is_op(n, "Reshape") &&
+        !is_op(n, "Identity") && !is_op(n, "Unsqueeze") && !is_op(n, "Cast"))
+        return -1;
+    int32_t slot = n->n_in && n->in[0] != TAP_NO_VALUE ? recurrent_slot(u, n->in[0], depth + 1) : -1;
+    for (int32_t k = 1; concat && k < n->n_in; k++)
+        if (n->in[k] == TAP_NO_VALUE || recurrent_slot(u, n->in[k], depth + 1) != slot) return -1;
+    return slot;
+}
+
+/* PyTorch's recurrent layers give the sequence, then the states: h, of an LSTM c, too. A packed sequence has
+ * no tensor, and its batch sizes come before the states. */
+static bool recurrent_outputs(const tap_uses *u, int32_t m, const tap_vid *leaving, int32_t n,
+                              tap_module_outputs *out) {
+    int32_t first, last;
+    if (!recurrent_nodes(u, m, &first, &last)) return false;
+    const tap_node *node = u->g->nodes[last];
+    bool packed = node->n_in > 4 && node->in[4] != TAP_NO_VALUE;
+    int32_t shift = packed && u->t->dialect != TAP_DIALECT_TF ? 1 : 0;
+    out->n = node->n_out + shift;
+    for (int32_t i = 0; i < n; i++) {
+        int32_t slot = recurrent_slot(u, leaving[i], 0);
+        if (slot < 0 || (slot == 0 && shift)) continue;
+        tap_vid *to = &out->value[slot ? slot + shift : 0];
+        *to = *to == TAP_NO_VALUE ? leaving[i] : leaving[i] == *to ? *to : TAP_NO_VALUE;
+    }
+    /* States that nobody uses, where one node has them as the layer does. */
+    for (int32_t k = 1; first == last && k < node->n_out && k + shift < TAP_MODULE_OUTPUTS; k++)
+        if (out->value[k + shift] == TAP_NO_VALUE) out->value[k + shift] = node->out[k];
+    return true;
+}
+
+/* ---- The output ---- */
+
+/* Transformers give what goes into their pooler first, and what comes out of it second. */
+static bool pooled_outputs(const tap_uses *u, int32_t m, tap_module_outputs *out) {
+    const tap_layer_tree *t = u->t;
+    int32_t pooler = -1;
+    for (size_t i = 0; i < t->n; i++)
+        if (t->modules[i].parent == m && t->modules[i].name) {
+            size_t n = strlen(t->modules[i].name);
+            if (n > 7 && strcmp(t->modules[i].name + n - 7, ".pooler") == 0) pooler = (int32_t)i;
+        }
+    if (pooler < 0 || t->modules[pooler].last != t->modules[m].last) return false;
+    tap_vid given = TAP_NO_VALUE;
+    for (int32_t i = t->modules[pooler].first; i <= t->modules[pooler].last; i++) {
+        if (!tap_module_has(t, pooler, t->of_node[i])) continue;
+        const tap_node *n = u->g->nodes[i];
+        for (int32_t k = 0; k < n->n_in; k++) {
+            tap_vid v = n->in[k];
+            if (v == TAP_NO_VALUE || u->position[v] < 0 ||
+                tap_module_has(t, pooler, t->of_node[u->position[v]]))
+                continue;
+            if (is_op(u->g->nodes[u->position[v]], "Constant")) continue;
+            if (given != TAP_NO_VALUE && given != v) return true; /* not known */
+            given = v;
+        }
+    }
+    tap_vid last;
+    out->n = 2;
+    if (given != TAP_NO_VALUE) out->value[0] = given;
+    if (find_leaving(u, pooler, &last, 1) == 1) out->value[1] = last;
+    return true;
+}
+
+/* Of several the last: if it goes on to other nodes, and the rest, on the way to it, are only outputs of the
+ * graph. */
+static tap_vid last_of(const tap_uses *u, int32_t m, const tap_vid *leaving, int32_t n) {
+    tap_vid last = leaving[n - 1];
+    if (is_only_output(u, m, last)) return TAP_NO_VALUE;
+    for (int32_t i = 0; i < n - 1; i++)
+        if (!is_only_output(u, m, leaving[i]) || !reaches(u, m, leaving[i], last)) return TAP_NO_VALUE;
+    return last;
+}
+
+void tap_module_outputs_find(const tap_uses *u, int32_t m, tap_module_outputs *out) {
+    tap_vid leaving[CANDIDATES];
+    out->n = 1;
+    for (int32_t i = 0; i < TAP_MODULE_OUTPUTS; i++) out->value[i] = TAP_NO_VALUE;
+    int32_t n = find_leaving(u, m, leaving, CANDIDATES);
+    if (n > CANDIDATES) return;
+    if (recurrent_outputs(u, m, leaving, n, out)) return;
+    if (u->t->dialect != TAP_DIALECT_TF && pooled_outputs(u, m, out)) return;
+    if (n == 1) out->value[0] = leaving[0];
+    if (n > 1) out->value[0] = last_of(u, m, leaving, n);
+    if (out->value[0] != TAP_NO_VALUE && only_rewritten_take(u, m, out->value[0]))
+        out->value[0] = TAP_NO_VALUE;
+}
