@@ -89,12 +89,11 @@ static bool split(tap_arena *a, const char *s, size_t n, bool last, tap_path *ou
 /* Wrappers that saving a model puts around its parts, and not layers. */
 static bool is_wrapper(const char *piece) {
     return strncmp(piece, "StatefulPartitionedCall", 23) == 0 || strncmp(piece, "PartitionedCall", 15) == 0 ||
-           strcmp(piece, "ConstantFolding") == 0;
+           strcmp(piece, "ConstantFolding") == 0 || strcmp(piece, "Func") == 0;
 }
 
 /* Scopes that TensorFlow's own functions open inside of a layer. */
-static bool is_function_scope(const char *piece) {
-    static const char *const names[] = {"batchnorm",
+static const char *const functions[] = {"batchnorm",
                                         "moments",
                                         "convolution",
                                         "depthwise",
@@ -103,65 +102,149 @@ static bool is_function_scope(const char *piece) {
                                         "einsum",
                                         "while",
                                         "cond",
-                                        "stack",
-                                        "unstack",
                                         "one_hot",
-                                        "map",
-                                        "scan",
-                                        "normalize",
                                         "l2_normalize",
                                         "Gelu",
                                         "Repeat",
                                         "FusedBatchNormV3",
                                         "ReadVariableOp",
-                                        "concat",
-                                        "split",
-                                        "transpose",
-                                        "strided_slice",
-                                        "zeros",
-                                        "ones",
-                                        "zeros_like",
-                                        "ones_like",
-                                        "range",
-                                        "resize",
                                         "embedding_lookup",
-                                        "Cast",
-                                        "add",
-                                        "sub",
-                                        "mul",
-                                        "truediv",
-                                        "dropout",
-                                        "mean",
-                                        "sum",
                                         "Tensordot",
-                                        "time",
-                                        "ExpandDims"};
+                                        "TensorArrayUnstack",
+                                        "TensorArrayV2Stack"};
+/* Operations that have constants in a scope of their name. */
+static const char *const operations[] = {
+    "Reshape",    "Mean",       "Sum",           "Max",       "Min",         "Prod",    "Any",
+    "All",        "ArgMax",     "ArgMin",        "Tile",      "Pad",         "PadV2",   "GatherV2",
+    "ExpandDims", "Squeeze",    "strided_slice", "transpose", "range",       "Fill",    "zeros",
+    "ones",       "zeros_like", "ones_like",     "Cast",      "BroadcastTo", "BiasAdd", "MatMul",
+    "Conv2D",     "Less",       "Greater",       "Equal",     "Maximum",     "Minimum", "clip_by_value",
+    "resize",     "stack",      "unstack",       "TopKV2",    "SplitV"};
+/* The same under names that layers have, too: they hold constants and no nodes. */
+static const char *const arithmetic[] = {"add",    "sub",   "mul",       "truediv", "pow",
+                                         "concat", "split", "mean",      "sum",     "map",
+                                         "scan",   "time",  "normalize", "dropout", "Rsqrt"};
+
+static bool is_one_of(const char *piece, const char *const *names, size_t n_names) {
     size_t n = strlen(piece), stem;
     if (tap_name_number(piece, n, &stem) >= 0) n = stem;
-    for (size_t i = 0; i < TAP_COUNT_OF(names); i++)
+    for (size_t i = 0; i < n_names; i++)
         if (strlen(names[i]) == n && strncmp(names[i], piece, n) == 0) return true;
     return false;
 }
 
-bool tap_path_of_name(const char *name, tap_arena *a, tap_path *out) {
-    size_t n = strcspn(name, ";"), to = 0;
+/* Whether the piece at depth `at` is no layer but something inside of one. Directly in the model a number
+ * tells that it is a layer: Keras 3 puts one behind each. */
+static bool ends_layers(const char *piece, size_t at, bool constant) {
+    size_t stem;
+    bool numbered = tap_name_number(piece, strlen(piece), &stem) >= 0;
+    if (at == 0 || (at == 1 && numbered)) return false;
+    if (is_one_of(piece, functions, TAP_COUNT_OF(functions))) return true;
+    if (at > 1 && is_one_of(piece, operations, TAP_COUNT_OF(operations))) return true;
+    if (constant && at > 1 && isupper((unsigned char)*piece)) return true;
+    return constant && is_one_of(piece, arithmetic, TAP_COUNT_OF(arithmetic));
+}
+
+/* "outer_while_cond_frozen_16_outer/while": the name of a function that was written out, and then the place.
+ */
+static const char *behind_function(const char *piece) {
+    static const char *const marks[] = {"while_cond_", "while_body_", "cond_true_", "cond_false_"};
+    for (size_t i = 0; i < TAP_COUNT_OF(marks); i++) {
+        const char *p = strstr(piece, marks[i]);
+        if (!p) continue;
+        p += strlen(marks[i]);
+        for (int round = 0; round < 2; round++) {
+            if (strncmp(p, "frozen_", 7) == 0) p += 7;
+            const char *digits = p;
+            while (isdigit((unsigned char)*p)) p++;
+            if (p == digits || *p != '_' || !p[1]) break;
+            p++;
+        }
+        return p;
+    }
+    return piece;
+}
+
+/* ---- Names of several operations (TFLite) ---- */
+
+typedef enum step { STEP_PRODUCT = 1, STEP_BIAS, STEP_NORMAL, STEP_OTHER, STEP_ACTIVATION } step;
+
+/* What an operation of that name does, within a group that TFLite runs as one. */
+static step step_of(const char *s, size_t n) {
+    static const struct {
+        const char *part;
+        step step;
+    } known[] = {{"convolution", STEP_PRODUCT}, {"Conv2D", STEP_PRODUCT},        {"depthwise", STEP_PRODUCT},
+                 {"MatMul", STEP_PRODUCT},      {"Squeeze", STEP_PRODUCT},       {"BiasAdd", STEP_BIAS},
+                 {"batchnorm", STEP_NORMAL},    {"FusedBatchNorm", STEP_NORMAL}, {"Relu", STEP_ACTIVATION},
+                 {"Tanh", STEP_ACTIVATION},     {"Sigmoid", STEP_ACTIVATION},    {"Elu", STEP_ACTIVATION},
+                 {"Maximum", STEP_ACTIVATION},  {"Minimum", STEP_ACTIVATION}};
+    size_t i = n;
+    while (i > 0 && s[i - 1] != '/') i--;
+    if (i > 10 && strncmp(s + i - 10, "batchnorm/", 10) == 0) return STEP_NORMAL;
+    for (size_t k = 0; k < TAP_COUNT_OF(known); k++)
+        if (n - i >= strlen(known[k].part) && strncmp(s + i, known[k].part, strlen(known[k].part)) == 0)
+            return known[k].step;
+    return STEP_OTHER;
+}
+
+static bool is_of_same_scope(const char *a, size_t n, const char *b, size_t m) {
+    while (n > 0 && a[n - 1] != '/') n--;
+    while (m > 0 && b[m - 1] != '/') m--;
+    return n == m && strncmp(a, b, n) == 0;
+}
+
+const char *tap_name_of_step(const char *name, bool activation, size_t *n) {
+    const char *best = name, *product = NULL;
+    size_t best_n = strcspn(name, ";"), product_n = 0;
+    step most = 0;
+    *n = best_n;
+    if (!name[best_n]) return name;
+    for (const char *s = name; *s;) {
+        size_t m = strcspn(s, ";");
+        if (step_of(s, m) == STEP_PRODUCT) product = s, product_n = m;
+        s += m + (s[m] == ';');
+    }
+    for (const char *s = name; *s;) {
+        size_t m = strcspn(s, ";");
+        step x = step_of(s, m);
+        /* A layer's own activation is no layer of its own. */
+        bool own = x == STEP_ACTIVATION && product && is_of_same_scope(s, m, product, product_n);
+        if (x > most && (activation || own || x < STEP_ACTIVATION)) best = s, best_n = m, most = x;
+        s += m + (s[m] == ';');
+    }
+    *n = best_n;
+    return best;
+}
+
+static bool read_path(const char *name, bool constant, tap_arena *a, tap_path *out) {
+    size_t n, to = 0;
     *out = (tap_path){NULL, 0};
+    if (strncmp(name, "Func/", 5) == 0) return true; /* arguments of functions that were written out */
+    name = tap_name_of_step(name, false, &n);
     if (!split(a, name, n, false, out)) return false;
     for (size_t i = 0; i < out->n; i++) {
-        if (is_wrapper(out->pieces[i])) continue;
-        if (to > 0 && is_function_scope(out->pieces[i])) break;
-        out->pieces[to++] = out->pieces[i];
+        const char *piece = behind_function(out->pieces[i]);
+        if (is_wrapper(piece)) continue;
+        if (ends_layers(piece, to, constant)) break;
+        out->pieces[to++] = piece;
     }
     out->n = to;
     return true;
 }
 
+bool tap_path_of_name(const char *name, tap_arena *a, tap_path *out) {
+    return read_path(name, true, a, out);
+}
+
+/* A value keeps TensorFlow's name where the node got another: a convolution that has a normalisation in it
+ * makes a value of the normalisation's name. Outputs of the graph are renamed, there the node tells. */
 static bool tf_path(const tap_node *n, tap_arena *a, tap_path *out) {
-    if (!tap_path_of_name(n->src->name, a, out)) return false;
     for (int32_t k = 0; k < n->n_out && out->n == 0; k++)
-        if (n->out[k] != TAP_NO_VALUE && !tap_path_of_name(n->graph->values[n->out[k]].name, a, out))
+        if (n->out[k] != TAP_NO_VALUE && !n->graph->values[n->out[k]].is_output &&
+            !read_path(n->graph->values[n->out[k]].name, false, a, out))
             return false;
-    return true;
+    return out->n ? true : read_path(n->src->name, false, a, out);
 }
 
 /* ---- PyTorch ---- */

@@ -19,13 +19,17 @@ typedef struct tap_path {
     size_t n;
 } tap_path;
 
-/* The modules around a node, outermost first; n 0: it stands outside of all, or nothing tells. A list of
- * several layers in one name (TFLite) is read as its first. false: no memory. */
+/* The modules around a node, outermost first; n 0: it stands outside of all, or nothing tells. false: no
+ * memory. */
 bool tap_path_of_node(tap_dialect d, const tap_node *n, tap_arena *a, tap_path *out);
 /* The classes of the same modules; n 0: not told. */
 bool tap_kinds_of_node(tap_dialect d, const tap_node *n, tap_arena *a, tap_path *out);
 /* The modules in the name of a value or of an initializer, as TensorFlow's exporters write them. */
 bool tap_path_of_name(const char *name, tap_arena *a, tap_path *out);
+
+/* TFLite names what it runs as one "a/Relu;b/batchnorm/add;c/convolution". The one of those names whose layer
+ * has the result: before the group's activation, or behind it. n: its length. */
+const char *tap_name_of_step(const char *name, bool activation, size_t *n);
 
 /* "conv_12" -> 12, and the length of "conv"; -1: no such ending. */
 int32_t tap_name_number(const char *name, size_t n, size_t *stem);

@@ -123,19 +123,80 @@ static bool are_alike(const tap_layer_tree *t, int32_t m, int32_t inner, int32_t
 }
 
 static bool is_shared(const tap_uses *u, int32_t m, tap_vid v);
+static bool reaches(const tap_uses *u, int32_t m, tap_vid from, tap_vid to);
+
+/* Something that the exporter put in, and may have moved from another place: it changes no value. */
+static bool is_moved(const tap_node *n) {
+    bool moves = is_op(n, "Transpose") || is_op(n, "Reshape") || is_op(n, "Cast") || is_op(n, "Squeeze") ||
+                 is_op(n, "Unsqueeze");
+    return moves && tap_name_is_made_up(n->src->name) && n->n_in && n->in[0] != TAP_NO_VALUE;
+}
+
+/* What leaves a module and comes back into it was made inside under another's name, or the other way round: a
+ * call has all it takes before it gives anything. */
+static bool comes_back(const tap_uses *u, int32_t m, tap_vid v) {
+    enum { QUEUE = 128 };
+    tap_vid todo[QUEUE];
+    int32_t n = 0, steps = 0;
+    todo[n++] = v;
+    while (n > 0 && steps < 2000) {
+        tap_vid x = todo[--n];
+        for (int32_t i = u->first[x]; i < u->first[x + 1]; i++, steps++) {
+            int32_t user = u->users[i];
+            bool inside = tap_module_has(u->t, m, u->t->of_node[user]);
+            if (inside && x != v && !is_moved(u->g->nodes[user])) return true;
+            if (inside || user >= u->t->modules[m].last) continue;
+            const tap_node *made = u->g->nodes[user];
+            for (int32_t k = 0; k < made->n_out && n < QUEUE; k++)
+                if (made->out[k] != TAP_NO_VALUE) todo[n++] = made->out[k];
+        }
+    }
+    return false;
+}
+
+/* What an exporter put between an input and the module's first node: the input in another layout or type. */
+static bool is_prepared_input(const tap_uses *u, int32_t m, tap_vid v) {
+    while (u->position[v] >= 0 && tap_module_has(u->t, m, u->t->of_node[u->position[v]])) {
+        const tap_node *n = u->g->nodes[u->position[v]];
+        if (!is_moved(n)) return false;
+        v = n->in[0];
+    }
+    return true;
+}
+
+static bool is_recurrent(const tap_node *n) {
+    return is_op(n, "LSTM") || is_op(n, "GRU") || is_op(n, "RNN");
+}
+
+/* Place of the first node of m itself that repeats something over time; -1: it has none. */
+static int32_t first_over_time(const tap_uses *u, int32_t m) {
+    const tap_module *x = &u->t->modules[m];
+    for (int32_t i = x->first; i >= 0 && i <= x->last; i++)
+        if (u->t->of_node[i] == m && (is_recurrent(u->g->nodes[i]) || is_op(u->g->nodes[i], "Loop")))
+            return i;
+    return -1;
+}
+
+/* Only an operation without a name, which gives the graph's output, takes v: it may be the layer's own or
+ * another's. */
+static bool goes_to_nameless_end(const tap_uses *u, tap_vid v) {
+    if (!u->t->grouped || u->first[v + 1] - u->first[v] != 1) return false;
+    const tap_node *n = u->g->nodes[u->users[u->first[v]]];
+    return n->n_out == 1 && u->g->values[n->out[0]].is_output && !strchr(n->src->name, '/');
+}
 
 /* In the order in which they are made. Those beyond `room` are counted. */
 static int32_t find_leaving(const tap_uses *u, int32_t m, tap_vid *out, int32_t room) {
     const tap_module *x = &u->t->modules[m];
-    int32_t count = 0;
+    int32_t count = 0, over_time = u->t->dialect == TAP_DIALECT_TF ? first_over_time(u, m) : -1;
     for (int32_t i = x->first; i >= 0 && i <= x->last; i++) {
-        if (!tap_module_has(u->t, m, u->t->of_node[i])) continue;
+        if (!tap_module_has(u->t, m, u->t->of_node[i]) || i < over_time) continue;
         const tap_node *n = u->g->nodes[i];
         for (int32_t k = 0; k < n->n_out; k++) {
             tap_vid v = n->out[k];
             if (v == TAP_NO_VALUE || !tap_leaves(u, m, v) || only_shape_leaves(u, m, v)) continue;
             if (is_about_shapes(&u->g->values[v]) && !u->g->values[v].is_output) continue;
-            if (is_shared(u, m, v)) continue;
+            if (is_shared(u, m, v) || is_prepared_input(u, m, v) || comes_back(u, m, v)) continue;
             if (count < room) out[count] = v;
             count++;
         }
@@ -164,6 +225,15 @@ static bool reaches(const tap_uses *u, int32_t m, tap_vid from, tap_vid to) {
     return false;
 }
 
+/* Both nodes do the same with v. */
+static bool use_alike(const tap_uses *u, tap_vid v, int32_t a, int32_t b) {
+    const tap_node *x = u->g->nodes[a], *y = u->g->nodes[b];
+    if (!is_op(x, y->src->op) || x->n_in != y->n_in) return false;
+    for (int32_t k = 0; k < x->n_in; k++)
+        if ((x->in[k] == v) != (y->in[k] == v)) return false;
+    return true;
+}
+
 /* Equal nodes of several calls are one after the exporter's optimiser: what the first call made is then used
  * in the others, as it is in the first. Whether that is all that v leaves m for. */
 static bool is_shared(const tap_uses *u, int32_t m, tap_vid v) {
@@ -173,10 +243,11 @@ static bool is_shared(const tap_uses *u, int32_t m, tap_vid v) {
         int32_t user = u->users[i], inside = -1;
         if (tap_module_has(t, m, t->of_node[user])) continue;
         for (int32_t k = u->first[v]; k < u->first[v + 1] && inside < 0; k++)
-            if (tap_module_has(t, m, t->of_node[u->users[k]]) &&
-                is_op(u->g->nodes[user], u->g->nodes[u->users[k]]->src->op))
+            if (tap_module_has(t, m, t->of_node[u->users[k]]) && use_alike(u, v, user, u->users[k]))
                 inside = u->users[k];
-        if (inside < 0 || !are_alike(t, m, t->of_node[inside], t->of_node[user])) return false;
+        if (inside < 0) return false;
+        if (t->dialect != TAP_DIALECT_TF && !are_alike(t, m, t->of_node[inside], t->of_node[user]))
+            return false;
     }
     return true;
 }
@@ -208,10 +279,6 @@ static bool only_rewritten_take(const tap_uses *u, int32_t m, tap_vid v) {
 }
 
 /* ---- Recurrent layers ---- */
-
-static bool is_recurrent(const tap_node *n) {
-    return is_op(n, "LSTM") || is_op(n, "GRU") || is_op(n, "RNN");
-}
 
 /* Places of the first and the last recurrent node of m itself; false: it has none. */
 static bool recurrent_nodes(const tap_uses *u, int32_t m, int32_t *first, int32_t *last) {
@@ -259,12 +326,55 @@ static bool recurrent_outputs(const tap_uses *u, int32_t m, const tap_vid *leavi
         int32_t slot = recurrent_slot(u, leaving[i], 0);
         if (slot < 0 || (slot == 0 && shift)) continue;
         tap_vid *to = &out->value[slot ? slot + shift : 0];
-        *to = *to == TAP_NO_VALUE ? leaving[i] : leaving[i] == *to ? *to : TAP_NO_VALUE;
+        if (*to == TAP_NO_VALUE) *to = leaving[i];
     }
     /* States that nobody uses, where one node has them as the layer does. */
     for (int32_t k = 1; first == last && k < node->n_out && k + shift < TAP_MODULE_OUTPUTS; k++)
         if (out->value[k + shift] == TAP_NO_VALUE) out->value[k + shift] = node->out[k];
     return true;
+}
+
+/* Keras's recurrent layers give the sequence or the last of it, and where they are asked the states. */
+static bool keras_recurrent_outputs(const tap_uses *u, int32_t m, const tap_vid *leaving, int32_t n,
+                                    tap_module_outputs *out) {
+    int32_t first, last;
+    tap_vid of_slot[3] = {TAP_NO_VALUE, TAP_NO_VALUE, TAP_NO_VALUE};
+    if (!recurrent_nodes(u, m, &first, &last) || n < 2) return false;
+    for (int32_t i = 0; i < n; i++) {
+        int32_t slot = recurrent_slot(u, leaving[i], 0);
+        if (slot < 0 || slot > 2) return true; /* something else: not known which is which */
+        if (of_slot[slot] == TAP_NO_VALUE) of_slot[slot] = leaving[i];
+    }
+    bool sequence = of_slot[0] != TAP_NO_VALUE;
+    if (!sequence && of_slot[1] == TAP_NO_VALUE) return true;
+    out->value[0] = sequence ? of_slot[0] : of_slot[1];
+    out->value[1] = of_slot[1];
+    out->value[2] = of_slot[2];
+    out->n = of_slot[2] != TAP_NO_VALUE ? 3 : of_slot[1] != TAP_NO_VALUE ? 2 : 1;
+    if (!sequence && of_slot[2] == TAP_NO_VALUE) out->n = 1;
+    return true;
+}
+
+/* A recurrent layer that became a Loop: its states are the Loop's, what it puts out is made from them. */
+static bool loop_outputs(const tap_uses *u, int32_t m, const tap_vid *leaving, int32_t n,
+                         tap_module_outputs *out) {
+    int32_t made = 0, states = 0;
+    if (n < 2 || n > TAP_MODULE_OUTPUTS) return false;
+    for (int32_t i = 0; i < n; i++) {
+        const tap_node *maker = u->g->nodes[u->position[leaving[i]]];
+        bool state = is_op(maker, "Loop") && u->t->of_node[u->position[leaving[i]]] == m;
+        if (state)
+            out->value[1 + states++] = leaving[i];
+        else
+            out->value[made++] = leaving[i];
+        if (made > 1) break;
+    }
+    if (made == 1 && states == n - 1) {
+        out->n = n;
+        return true;
+    }
+    for (int32_t i = 0; i < TAP_MODULE_OUTPUTS; i++) out->value[i] = TAP_NO_VALUE;
+    return false;
 }
 
 /* ---- The output ---- */
@@ -301,12 +411,15 @@ static bool pooled_outputs(const tap_uses *u, int32_t m, tap_module_outputs *out
 }
 
 /* Of several the last: if it goes on to other nodes, and the rest, on the way to it, are only outputs of the
- * graph. */
+ * graph, or parts of what was one operation in TensorFlow, which another layer shares. */
 static tap_vid last_of(const tap_uses *u, int32_t m, const tap_vid *leaving, int32_t n) {
     tap_vid last = leaving[n - 1];
-    if (is_only_output(u, m, last)) return TAP_NO_VALUE;
-    for (int32_t i = 0; i < n - 1; i++)
-        if (!is_only_output(u, m, leaving[i]) || !reaches(u, m, leaving[i], last)) return TAP_NO_VALUE;
+    bool tf = u->t->dialect == TAP_DIALECT_TF;
+    for (int32_t i = 0; i < n - 1; i++) {
+        bool part = tf && tap_name_is_made_up(u->g->values[leaving[i]].name);
+        if (!reaches(u, m, leaving[i], last)) return TAP_NO_VALUE;
+        if (!part && (!is_only_output(u, m, leaving[i]) || is_only_output(u, m, last))) return TAP_NO_VALUE;
+    }
     return last;
 }
 
@@ -314,12 +427,19 @@ void tap_module_outputs_find(const tap_uses *u, int32_t m, tap_module_outputs *o
     tap_vid leaving[CANDIDATES];
     out->n = 1;
     for (int32_t i = 0; i < TAP_MODULE_OUTPUTS; i++) out->value[i] = TAP_NO_VALUE;
-    int32_t n = find_leaving(u, m, leaving, CANDIDATES);
+    int32_t around = u->t->modules[m].parent;
+    /* One direction of two that became one node has no output of its own. */
+    if (u->t->dialect == TAP_DIALECT_TF && around >= 0 && first_over_time(u, around) >= 0) return;
+    int32_t n = u->t->rounded ? 0 : find_leaving(u, m, leaving, CANDIDATES);
     if (n > CANDIDATES) return;
-    if (recurrent_outputs(u, m, leaving, n, out)) return;
-    if (u->t->dialect != TAP_DIALECT_TF && pooled_outputs(u, m, out)) return;
+    if (u->t->dialect == TAP_DIALECT_TF) {
+        if (keras_recurrent_outputs(u, m, leaving, n, out) || loop_outputs(u, m, leaving, n, out)) return;
+    } else if (recurrent_outputs(u, m, leaving, n, out) || pooled_outputs(u, m, out)) {
+        return;
+    }
     if (n == 1) out->value[0] = leaving[0];
     if (n > 1) out->value[0] = last_of(u, m, leaving, n);
+    if (n == 1 && goes_to_nameless_end(u, leaving[0])) out->value[0] = TAP_NO_VALUE;
     if (out->value[0] != TAP_NO_VALUE && only_rewritten_take(u, m, out->value[0]))
         out->value[0] = TAP_NO_VALUE;
 }

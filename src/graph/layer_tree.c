@@ -87,6 +87,25 @@ static bool place_nodes(const tap_bound *b, tap_arena *a, tap_layer_tree *t) {
     return true;
 }
 
+/* Modules that only names of groups remember: TFLite runs several as one. */
+static bool place_groups(const tap_bound *b, tap_arena *a, tap_layer_tree *t) {
+    for (size_t i = 0; i < b->main->n_nodes; i++) {
+        const char *s = b->main->nodes[i]->src->n_outputs ? b->main->nodes[i]->src->outputs[0] : "";
+        bool group = strchr(s, ';') != NULL;
+        t->grouped |= group;
+        t->rounded |= strstr(s, "_prequant") || strstr(s, "_dequant");
+        while (group && *s) {
+            size_t n = strcspn(s, ";");
+            const char *one = tap_arena_string(a, s, n);
+            tap_path p;
+            int32_t m;
+            if (!one || !tap_path_of_name(one, a, &p) || !enter(t, a, &p, true, &m)) return false;
+            s += n + (s[n] == ';');
+        }
+    }
+    return true;
+}
+
 /* Modules that only weights remember. */
 static bool place_weights(const tap_bound *b, tap_arena *a, tap_layer_tree *t) {
     if (t->dialect != TAP_DIALECT_TF) return true;
@@ -94,97 +113,9 @@ static bool place_weights(const tap_bound *b, tap_arena *a, tap_layer_tree *t) {
     for (size_t i = 0; i < src->n_inits; i++) {
         tap_path p;
         int32_t m;
-        if (tap_name_is_made_up(src->inits[i].name)) continue;
         if (!tap_path_of_name(src->inits[i].name, a, &p) || !enter(t, a, &p, true, &m)) return false;
     }
-    return true;
-}
-
-/* ---- Nodes that nothing places ---- */
-
-/* Neighbours of a group of nodes without a module: what feeds it and what it feeds. */
-typedef struct group {
-    int32_t around; /* the innermost module that all neighbours lie in */
-    bool seen;      /* a neighbour */
-} group;
-
-static int32_t common(const tap_layer_tree *t, int32_t a, int32_t b) {
-    while (a >= 0 && !tap_module_has(t, a, b)) a = t->modules[a].parent;
-    return a;
-}
-
-static int32_t leader(int32_t *of, int32_t i) {
-    while (of[i] != i) i = of[i] = of[of[i]];
-    return i;
-}
-
-static void meet(const tap_layer_tree *t, group *g, int32_t module) {
-    g->around = g->seen ? common(t, g->around, module) : module;
-    g->seen = true;
-}
-
-/* Calls fn for each pair of nodes of which the second uses what the first makes; the graph's outputs have the
- * second -1. */
-typedef void each_edge(void *user, int32_t from, int32_t to);
-
-static void for_edges(const tap_graph *g, const int32_t *position, each_edge *fn, void *user) {
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const tap_node *n = g->nodes[i];
-        for (int32_t k = 0; k < n->n_in; k++)
-            if (n->in[k] != TAP_NO_VALUE && position[n->in[k]] >= 0) fn(user, position[n->in[k]], (int32_t)i);
-        for (int32_t k = 0; k < n->n_captures; k++)
-            if (position[n->captures[k]] >= 0) fn(user, position[n->captures[k]], (int32_t)i);
-    }
-    for (size_t i = 0; i < g->n_outputs; i++)
-        if (g->outputs[i] != TAP_NO_VALUE && position[g->outputs[i]] >= 0)
-            fn(user, position[g->outputs[i]], -1);
-}
-
-typedef struct placing {
-    tap_layer_tree *t;
-    const tap_graph *g;
-    int32_t *of; /* by node: its group's leader */
-    group *groups;
-} placing;
-
-static bool is_source(const placing *p, int32_t node) {
-    return p->g->nodes[node]->n_in == 0;
-}
-
-static void join_edge(void *user, int32_t from, int32_t to) {
-    placing *p = user;
-    if (to < 0 || p->t->of_node[from] >= 0 || p->t->of_node[to] >= 0 || is_source(p, from)) return;
-    p->of[leader(p->of, from)] = leader(p->of, to);
-}
-
-static void meet_edge(void *user, int32_t from, int32_t to) {
-    placing *p = user;
-    bool from_placed = p->t->of_node[from] >= 0, to_placed = to < 0 || p->t->of_node[to] >= 0;
-    if (!from_placed && to_placed)
-        meet(p->t, &p->groups[leader(p->of, from)], to < 0 ? -1 : p->t->of_node[to]);
-    if (from_placed && !to_placed) meet(p->t, &p->groups[leader(p->of, to)], p->t->of_node[from]);
-}
-
-/* Nodes that exporters put in without saying where: those between nodes of a module are in it, too. */
-static bool place_rest(const tap_bound *b, tap_arena *a, tap_layer_tree *t) {
-    const tap_graph *g = b->main;
-    placing p = {.t = t, .g = g, .of = tap_arena_array(a, g->n_nodes, sizeof *p.of)};
-    int32_t *position = tap_arena_array(a, g->n_values, sizeof *position);
-    p.groups = tap_arena_array(a, g->n_nodes, sizeof *p.groups);
-    if (!p.of || !p.groups || !position) return false;
-    for (size_t v = 0; v < g->n_values; v++) position[v] = -1;
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        p.of[i] = (int32_t)i;
-        for (int32_t k = 0; k < g->nodes[i]->n_out; k++)
-            if (g->nodes[i]->out[k] != TAP_NO_VALUE) position[g->nodes[i]->out[k]] = (int32_t)i;
-    }
-    for_edges(g, position, join_edge, &p);
-    for_edges(g, position, meet_edge, &p);
-    for (size_t i = 0; i < g->n_nodes; i++)
-        if (t->of_node[i] < 0) p.of[i] = leader(p.of, (int32_t)i);
-    for (size_t i = 0; i < g->n_nodes; i++)
-        if (t->of_node[i] < 0 && p.groups[p.of[i]].seen) t->of_node[i] = p.groups[p.of[i]].around;
-    return true;
+    return place_groups(b, a, t);
 }
 
 static void measure(tap_layer_tree *t, size_t n_nodes) {
@@ -329,8 +260,8 @@ tap_status tap_layer_tree_build(const tap_bound *b, tap_arena *arena, tap_layer_
     tap_map_init(&t->by_raw, b->budget);
     t->of_node = tap_arena_array(arena, b->main->n_nodes, sizeof *t->of_node);
     for (size_t i = 0; t->of_node && i < b->main->n_nodes; i++) t->of_node[i] = -1;
-    if (!t->of_node || !place_nodes(b, arena, t) || !place_weights(b, arena, t) || !place_rest(b, arena, t) ||
-        !name_all(b, t, arena) || !count_calls(t, arena))
+    if (!t->of_node || !place_nodes(b, arena, t) || !place_weights(b, arena, t) ||
+        !tap_place_unnamed(b, arena, t) || !name_all(b, t, arena) || !count_calls(t, arena))
         return tap_error_no_memory(err, b->main->n_nodes * sizeof *t->of_node);
     measure(t, b->main->n_nodes);
     return TAP_OK;

@@ -22,6 +22,8 @@ typedef struct tap_layer_tree {
     tap_dialect dialect;
     tap_module *modules;
     size_t n, room;
+    bool grouped;     /* TFLite: a name may be that of several operations which run as one */
+    bool rounded;     /* TFLite with integers: no value is what the framework computed */
     int32_t *of_node; /* by position in the main graph: the innermost module; -1: none */
     tap_map by_raw;
 } tap_layer_tree;
@@ -30,6 +32,9 @@ typedef struct tap_layer_tree {
  * back. Errors: TAP_MEMORY. */
 tap_status tap_layer_tree_build(const tap_bound *b, tap_arena *arena, tap_layer_tree *t, tap_error *err);
 void tap_layer_tree_free(tap_layer_tree *t);
+
+/* Places the nodes whose names do not tell where they belong. Part of building. false: no memory. */
+bool tap_place_unnamed(const tap_bound *b, tap_arena *arena, tap_layer_tree *t);
 
 /* Whether `inner` is module m or lies in it. */
 bool tap_module_has(const tap_layer_tree *t, int32_t m, int32_t inner);
