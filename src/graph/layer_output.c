@@ -7,6 +7,14 @@
 
 /* ---- Uses ---- */
 
+static bool is_op(const tap_node *n, const char *op) {
+    return strcmp(n->src->op, op) == 0;
+}
+
+static bool is_recurrent(const tap_node *n) {
+    return is_op(n, "LSTM") || is_op(n, "GRU") || is_op(n, "RNN");
+}
+
 static int32_t common(const tap_layer_tree *t, int32_t a, int32_t b) {
     while (a >= 0 && !tap_module_has(t, a, b)) a = t->modules[a].parent;
     return a;
@@ -39,6 +47,54 @@ static void add_user(tap_uses *u, tap_vid v, int32_t place) {
     note_use(u, v, u->t->of_node[place]);
 }
 
+/* Notes v with each module that it leaves. */
+static void leave(tap_uses *u, tap_vid v, int32_t *n) {
+    int32_t m = u->around[v] == TAP_NOWHERE ? -1 : u->t->of_node[u->position[v]];
+    for (; m >= 0 && !tap_module_has(u->t, m, u->around[v]); m = u->t->modules[m].parent) {
+        tap_module_uses *of = &u->of[m];
+        if (u->leavers) {
+            u->leavers[*n] = (tap_leaver){v, -1};
+            if (of->first_leaver < 0)
+                of->first_leaver = *n;
+            else
+                u->leavers[of->last_leaver].next = *n;
+            of->last_leaver = *n;
+        }
+        ++*n;
+    }
+}
+
+static int32_t leave_all(tap_uses *u) {
+    int32_t n = 0;
+    for (size_t i = 0; i < u->g->n_nodes; i++)
+        for (int32_t k = 0; k < u->g->nodes[i]->n_out; k++)
+            if (u->g->nodes[i]->out[k] != TAP_NO_VALUE) leave(u, u->g->nodes[i]->out[k], &n);
+    return n;
+}
+
+static void find_repeated(tap_uses *u) {
+    for (size_t i = 0; i < u->g->n_nodes; i++) {
+        int32_t m = u->t->of_node[i];
+        bool rnn = is_recurrent(u->g->nodes[i]);
+        if (m < 0 || (!rnn && !is_op(u->g->nodes[i], "Loop"))) continue;
+        if (u->of[m].over_time < 0) u->of[m].over_time = (int32_t)i;
+        if (rnn && u->of[m].first_rnn < 0) u->of[m].first_rnn = (int32_t)i;
+        if (rnn) u->of[m].last_rnn = (int32_t)i;
+    }
+}
+
+static tap_status look_at_modules(tap_uses *u, tap_arena *a, tap_error *err) {
+    u->of = tap_arena_array(a, u->t->n, sizeof *u->of);
+    if (!u->of) return tap_error_no_memory(err, u->t->n * sizeof *u->of);
+    for (size_t i = 0; i < u->t->n; i++) u->of[i] = (tap_module_uses){-1, -1, -1, -1, -1};
+    int32_t n = leave_all(u);
+    u->leavers = tap_arena_array(a, (size_t)n, sizeof *u->leavers);
+    if (!u->leavers) return tap_error_no_memory(err, (size_t)n * sizeof *u->leavers);
+    leave_all(u);
+    find_repeated(u);
+    return TAP_OK;
+}
+
 tap_status tap_uses_build(const tap_graph *g, const tap_layer_tree *t, tap_arena *a, tap_uses *u,
                           tap_error *err) {
     *u = (tap_uses){.g = g, .t = t};
@@ -61,18 +117,10 @@ tap_status tap_uses_build(const tap_graph *g, const tap_layer_tree *t, tap_arena
     memmove(u->first + 1, u->first, g->n_values * sizeof *u->first);
     u->first[0] = 0;
     for (size_t i = 0; i < g->n_outputs; i++) note_use(u, g->outputs[i], -1);
-    return TAP_OK;
-}
-
-bool tap_leaves(const tap_uses *u, int32_t m, tap_vid v) {
-    return u->around[v] != TAP_NOWHERE && !tap_module_has(u->t, m, u->around[v]);
+    return look_at_modules(u, a, err);
 }
 
 /* ---- Candidates ---- */
-
-static bool is_op(const tap_node *n, const char *op) {
-    return strcmp(n->src->op, op) == 0;
-}
 
 /* Numbers about shapes: they leave a module where another needs a size. */
 static bool is_about_shapes(const tap_gvalue *v) {
@@ -164,19 +212,6 @@ static bool is_prepared_input(const tap_uses *u, int32_t m, tap_vid v) {
     return true;
 }
 
-static bool is_recurrent(const tap_node *n) {
-    return is_op(n, "LSTM") || is_op(n, "GRU") || is_op(n, "RNN");
-}
-
-/* Place of the first node of m itself that repeats something over time; -1: it has none. */
-static int32_t first_over_time(const tap_uses *u, int32_t m) {
-    const tap_module *x = &u->t->modules[m];
-    for (int32_t i = x->first; i >= 0 && i <= x->last; i++)
-        if (u->t->of_node[i] == m && (is_recurrent(u->g->nodes[i]) || is_op(u->g->nodes[i], "Loop")))
-            return i;
-    return -1;
-}
-
 /* Only an operation without a name, which gives the graph's output, takes v: it may be the layer's own or
  * another's. */
 static bool goes_to_nameless_end(const tap_uses *u, tap_vid v) {
@@ -187,19 +222,14 @@ static bool goes_to_nameless_end(const tap_uses *u, tap_vid v) {
 
 /* In the order in which they are made. Those beyond `room` are counted. */
 static int32_t find_leaving(const tap_uses *u, int32_t m, tap_vid *out, int32_t room) {
-    const tap_module *x = &u->t->modules[m];
-    int32_t count = 0, over_time = u->t->dialect == TAP_DIALECT_TF ? first_over_time(u, m) : -1;
-    for (int32_t i = x->first; i >= 0 && i <= x->last; i++) {
-        if (!tap_module_has(u->t, m, u->t->of_node[i]) || i < over_time) continue;
-        const tap_node *n = u->g->nodes[i];
-        for (int32_t k = 0; k < n->n_out; k++) {
-            tap_vid v = n->out[k];
-            if (v == TAP_NO_VALUE || !tap_leaves(u, m, v) || only_shape_leaves(u, m, v)) continue;
-            if (is_about_shapes(&u->g->values[v]) && !u->g->values[v].is_output) continue;
-            if (is_shared(u, m, v) || is_prepared_input(u, m, v) || comes_back(u, m, v)) continue;
-            if (count < room) out[count] = v;
-            count++;
-        }
+    int32_t count = 0, over_time = u->t->dialect == TAP_DIALECT_TF ? u->of[m].over_time : -1;
+    for (int32_t i = u->of[m].first_leaver; i >= 0; i = u->leavers[i].next) {
+        tap_vid v = u->leavers[i].v;
+        if (u->position[v] < over_time || only_shape_leaves(u, m, v)) continue;
+        if (is_about_shapes(&u->g->values[v]) && !u->g->values[v].is_output) continue;
+        if (is_shared(u, m, v) || is_prepared_input(u, m, v) || comes_back(u, m, v)) continue;
+        if (count < room) out[count] = v;
+        if (++count > room) break;
     }
     return count;
 }
@@ -210,7 +240,7 @@ static bool reaches(const tap_uses *u, int32_t m, tap_vid from, tap_vid to) {
     tap_vid todo[STACK];
     int32_t n = 0, steps = 0;
     todo[n++] = to;
-    while (n > 0 && steps++ < 100000) {
+    while (n > 0 && steps++ < 20000) {
         tap_vid v = todo[--n];
         if (v == from) return true;
         if (u->position[v] <= u->position[from] || !tap_module_has(u->t, m, u->t->of_node[u->position[v]]))
@@ -280,15 +310,9 @@ static bool only_rewritten_take(const tap_uses *u, int32_t m, tap_vid v) {
 
 /* ---- Recurrent layers ---- */
 
-/* Places of the first and the last recurrent node of m itself; false: it has none. */
 static bool recurrent_nodes(const tap_uses *u, int32_t m, int32_t *first, int32_t *last) {
-    const tap_module *x = &u->t->modules[m];
-    *first = *last = -1;
-    for (int32_t i = x->first; i >= 0 && i <= x->last; i++) {
-        if (u->t->of_node[i] != m || !is_recurrent(u->g->nodes[i])) continue;
-        if (*first < 0) *first = i;
-        *last = i;
-    }
+    *first = u->of[m].first_rnn;
+    *last = u->of[m].last_rnn;
     return *first >= 0;
 }
 
@@ -382,12 +406,7 @@ static bool loop_outputs(const tap_uses *u, int32_t m, const tap_vid *leaving, i
 /* Transformers give what goes into their pooler first, and what comes out of it second. */
 static bool pooled_outputs(const tap_uses *u, int32_t m, tap_module_outputs *out) {
     const tap_layer_tree *t = u->t;
-    int32_t pooler = -1;
-    for (size_t i = 0; i < t->n; i++)
-        if (t->modules[i].parent == m && t->modules[i].name) {
-            size_t n = strlen(t->modules[i].name);
-            if (n > 7 && strcmp(t->modules[i].name + n - 7, ".pooler") == 0) pooler = (int32_t)i;
-        }
+    int32_t pooler = t->modules[m].pooler;
     if (pooler < 0 || t->modules[pooler].last != t->modules[m].last) return false;
     tap_vid given = TAP_NO_VALUE;
     for (int32_t i = t->modules[pooler].first; i <= t->modules[pooler].last; i++) {
@@ -429,7 +448,7 @@ void tap_module_outputs_find(const tap_uses *u, int32_t m, tap_module_outputs *o
     for (int32_t i = 0; i < TAP_MODULE_OUTPUTS; i++) out->value[i] = TAP_NO_VALUE;
     int32_t around = u->t->modules[m].parent;
     /* One direction of two that became one node has no output of its own. */
-    if (u->t->dialect == TAP_DIALECT_TF && around >= 0 && first_over_time(u, around) >= 0) return;
+    if (u->t->dialect == TAP_DIALECT_TF && around >= 0 && u->of[around].over_time >= 0) return;
     int32_t n = u->t->rounded ? 0 : find_leaving(u, m, leaving, CANDIDATES);
     if (n > CANDIDATES) return;
     if (u->t->dialect == TAP_DIALECT_TF) {

@@ -17,10 +17,13 @@ static int32_t new_module(tap_layer_tree *t, tap_arena *a, int32_t parent, const
     }
     const char *around = parent < 0 ? "" : t->modules[parent].raw;
     tap_module *m = &t->modules[t->n];
-    *m = (tap_module){.parent = parent, .piece = piece, .first = -1, .last = -1};
+    *m = (tap_module){.parent = parent, .piece = piece, .first = -1, .last = -1, .pooler = -1};
     m->raw = tap_arena_printf(a, "%s%s%s", around, *around ? "/" : "", piece);
     if (!m->raw) return -1;
     if (parent >= 0) t->modules[parent].n_inner++;
+    const char *dot = strrchr(piece, '.');
+    if (parent >= 0 && strcmp(dot ? dot + 1 : piece, "pooler") == 0)
+        t->modules[parent].pooler = (int32_t)t->n;
     return (int32_t)t->n++;
 }
 
@@ -175,17 +178,20 @@ static bool name_tf(tap_layer_tree *t, tap_arena *a) {
     return true;
 }
 
-static bool has_weights_called(const tap_bound *b, const char *module) {
-    size_t n = strlen(module);
+/* The modules that have weights, by name: what is before each dot in an initializer's. */
+static bool find_owners(const tap_bound *b, tap_arena *a, tap_map *owners) {
     const tap_src_graph *src = b->main->src;
     for (size_t i = 0; i < src->n_inits; i++)
-        if (strncmp(src->inits[i].name, module, n) == 0 && src->inits[i].name[n] == '.') return true;
-    return false;
+        for (const char *dot = strchr(src->inits[i].name, '.'); dot; dot = strchr(dot + 1, '.')) {
+            const char *name = tap_arena_string(a, src->inits[i].name, (size_t)(dot - src->inits[i].name));
+            if (!name || !tap_map_put(owners, name, 1)) return false;
+        }
+    return true;
 }
 
 /* "/layer1/layer1.0/conv1_1": what the framework calls it. A child of a Sequential repeats its parent's name;
  * the second call has _1 behind it. */
-static const char *scope_name(const tap_bound *b, const tap_layer_tree *t, tap_arena *a, tap_module *m) {
+static const char *scope_name(const tap_map *owners, const tap_layer_tree *t, tap_arena *a, tap_module *m) {
     const tap_module *up = m->parent < 0 ? NULL : &t->modules[m->parent];
     const char *around = up ? up->name : "";
     size_t n = strlen(m->piece), stem, up_n = up ? strlen(up->piece) : 0;
@@ -199,17 +205,26 @@ static const char *scope_name(const tap_bound *b, const tap_layer_tree *t, tap_a
     const char *first = up ? tap_arena_printf(a, "%s/%.*s", up->raw, (int)stem, m->piece)
                            : tap_arena_string(a, m->piece, stem);
     if (!first) return NULL;
-    if (tap_map_get(&t->by_raw, first, -1) < 0 || has_weights_called(b, literal)) return literal;
+    if (tap_map_get(&t->by_raw, first, -1) < 0 || tap_map_get(owners, literal, 0)) return literal;
     return tap_arena_string(a, literal, strlen(literal) - (n - stem));
+}
+
+static bool name_scopes(const tap_bound *b, tap_layer_tree *t, tap_arena *a) {
+    tap_map owners;
+    tap_map_init(&owners, b->budget);
+    bool ok = find_owners(b, a, &owners);
+    for (size_t i = 0; ok && i < t->n; i++) {
+        t->modules[i].name = scope_name(&owners, t, a, &t->modules[i]);
+        ok = t->modules[i].name != NULL;
+    }
+    tap_map_free(&owners);
+    return ok;
 }
 
 static bool name_all(const tap_bound *b, tap_layer_tree *t, tap_arena *a) {
     if (t->dialect == TAP_DIALECT_TF) return name_tf(t, a);
-    for (size_t i = 0; i < t->n; i++) {
-        tap_module *m = &t->modules[i];
-        m->name = t->dialect == TAP_DIALECT_FX ? m->piece : scope_name(b, t, a, m);
-        if (!m->name) return false;
-    }
+    if (t->dialect != TAP_DIALECT_FX) return name_scopes(b, t, a);
+    for (size_t i = 0; i < t->n; i++) t->modules[i].name = t->modules[i].piece;
     return true;
 }
 

@@ -15,6 +15,7 @@ typedef struct tap_module {
     int32_t call;
     int32_t first, last; /* positions of its first and last node, those of modules in it included; -1: none */
     int32_t n_inner;     /* modules in it */
+    int32_t pooler;      /* the module in it of that name; -1: none */
     bool merged_away;    /* its work went into weights of another */
 } tap_module;
 
