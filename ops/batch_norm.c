@@ -88,7 +88,9 @@ static tap_status batch_norm_infer(tap_ctx *ctx) {
         const tap_type *t = tap_in_type(ctx, i);
         int64_t count = t->rank < 0 ? -1 : tap_product(t->dims, t->rank);
         if ((status = tap_need_dtype(ctx, i, TAP_TYPES_FLOAT, names[i])) != TAP_OK) break;
-        if (tap_opset(ctx) < 14 && (status = tap_need_same_dtype(ctx, 0, i, names[i])) != TAP_OK) break;
+        /* X and the others until 13; from 15 on scale and B, mean and var; in between the former are X's. */
+        int like = tap_opset(ctx) < 14 ? 0 : i > 2 ? 3 : tap_opset(ctx) < 15 ? 0 : 1;
+        if ((status = tap_need_same_dtype(ctx, like, i, names[i])) != TAP_OK) break;
         if (n >= 0 && count >= 0 && count != n)
             status = tap_fail(ctx, tap_misfit(ctx), "%s has %lld elements, X has %lld channels", names[i],
                               (long long)count, (long long)n);

@@ -140,7 +140,7 @@ static tap_status fill_run(tap_ctx *ctx) {
 static tap_status range_prepare(tap_ctx *ctx, void **state) {
     (void)state;
     if (tap_opset(ctx) >= 27)
-        tap_attr_ignore(ctx, "stash_type"); /* computed in float64 and rounded once anyway */
+        tap_attr_int(ctx, "stash_type", TAP_FLOAT); /* computed in float64 and rounded once anyway */
     return TAP_OK;
 }
 

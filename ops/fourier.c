@@ -204,6 +204,7 @@ static tap_status stft_length(tap_ctx *ctx, const tap_type *x, stft_sizes *z) {
     tap_status s = whole_in(ctx, 3, "frame_length", 1, &z->length);
     if (s == TAP_OK) s = tap_need_rank(ctx, 2, 1, 1, "the window");
     if (s == TAP_OK) s = tap_need_same_dtype(ctx, 0, 2, "the window");
+    if (s == TAP_OK) s = tap_need_same_dtype(ctx, 1, 3, "frame_length");
     if (s != TAP_OK) return s;
     int64_t n = window && window->rank == 1 ? window->dims[0] : -1;
     if (n >= 0 && z->length >= 0 && n != z->length)

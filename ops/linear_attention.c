@@ -55,7 +55,7 @@ static tap_status linear_prepare(tap_ctx *ctx, void **state) {
     s->q_heads = tap_attr_int(ctx, "q_num_heads", 0);
     s->kv_heads = tap_attr_int(ctx, "kv_num_heads", 0);
     s->scale = tap_attr_float(ctx, "scale", 0);
-    tap_attr_ignore(ctx, "chunk_size"); /* a hint for other ways to compute the same */
+    tap_attr_int(ctx, "chunk_size", 0); /* a hint for other ways to compute the same */
     if (s->kv_heads <= 0 || s->q_heads <= 0 || s->q_heads % s->kv_heads)
         return tap_fail(ctx, TAP_MODEL, "q_num_heads must be a positive multiple of kv_num_heads");
     if (tap_has_in(ctx, IN_DECAY) != s->gated || tap_has_in(ctx, IN_BETA) != s->delta)

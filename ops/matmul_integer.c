@@ -71,12 +71,10 @@ static tap_status check_parameters(tap_ctx *ctx, const places *p) {
         return s;
     if (p->a_scale < 0) return TAP_OK;
     uint32_t floats = TAP_BIT(TAP_FLOAT) | TAP_BIT(TAP_FLOAT16) | TAP_BIT(TAP_BFLOAT16);
+    const int scales[3] = {p->a_scale, p->b_scale, p->y_scale};
     for (int i = 0; i < 3; i++)
-        if ((s = tap_need_dtype(ctx,
-                                i == 0   ? p->a_scale
-                                : i == 1 ? p->b_scale
-                                         : p->y_scale,
-                                floats, "a scale")))
+        if ((s = tap_need_dtype(ctx, scales[i], floats, "a scale")) ||
+            (s = tap_need_same_dtype(ctx, scales[0], scales[i], "a scale")))
             return s;
     if ((s = check_lines(ctx, p->a_scale, "a_scale", a, true)) ||
         (s = check_lines(ctx, p->b_scale, "b_scale", b, false)) ||

@@ -314,6 +314,7 @@ static tap_status vectorizer_infer(tap_ctx *ctx) {
     for (int i = 0; i < ctx->n_in && status == TAP_OK; i++) {
         const tap_type *x = tap_in_type(ctx, i);
         status = tap_need_dtype(ctx, i, TAP_ML_TYPES, "an input");
+        if (status == TAP_OK) status = tap_need_same_dtype(ctx, 0, i, "an input");
         if (status == TAP_OK) status = tap_need_rank(ctx, i, 1, TAP_RANK_MAX, "an input");
         if (status != TAP_OK || !x || x->rank < 0) continue;
         int64_t rows = x->rank == 1 ? 1 : x->dims[0];

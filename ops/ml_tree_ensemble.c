@@ -118,7 +118,7 @@ static tap_status read_numbers(tap_ctx *ctx, tap_trees *t) {
     int64_t sum = tap_attr_int(ctx, "aggregate_function", TAP_TREE_SUM);
     int64_t post = tap_attr_int(ctx, "post_transform", TAP_POST_NONE);
     t->n_targets = tap_attr_int(ctx, "n_targets", 0);
-    tap_attr_ignore(ctx, "nodes_hitrates");
+    tap_attr_tensor(ctx, "nodes_hitrates");
     if (sum < TAP_TREE_AVERAGE || sum > TAP_TREE_MAX)
         return tap_fail(ctx, TAP_MODEL, "attribute aggregate_function is %lld", (long long)sum);
     if (post < TAP_POST_NONE || post > TAP_POST_PROBIT)

@@ -62,8 +62,8 @@ static tap_status read_nodes(tap_ctx *ctx, lists *l) {
     if (s == TAP_OK) s = check_length(ctx, "nodes_modes", n, l->n_nodes);
     l->split = reals(ctx, "nodes_values", "nodes_values_as_tensor", &n, &s);
     if (s == TAP_OK) s = check_length(ctx, "nodes_values", n, l->n_nodes);
-    tap_attr_ignore(ctx, "nodes_hitrates");
-    if (tap_opset(ctx) >= 3) tap_attr_ignore(ctx, "nodes_hitrates_as_tensor");
+    tap_attr_floats(ctx, "nodes_hitrates", &n);
+    if (tap_opset(ctx) >= 3) tap_attr_tensor(ctx, "nodes_hitrates_as_tensor");
     return s;
 }
 

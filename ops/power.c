@@ -1,8 +1,8 @@
 /* Pow and Mod.
  *
- * Pow: the exponent has a dtype of its own. It becomes float32 where the base is at most that wide and so is
- * the exponent, float64 for other floats and mixtures, int64 between integers; the result is rounded or cut
- * to the base's dtype. */
+ * Pow: the exponent has a dtype of its own. It becomes float32 where the base is at most that wide and
+ * float32 holds every such exponent, float64 for other floats and mixtures, int64 between integers; the
+ * result is rounded or cut to the base's dtype. */
 #include <math.h>
 
 #include "common/axis_broadcast.h"
@@ -62,7 +62,8 @@ static const tap_widening pow_1_widening = {pow_FLOAT, TAP_FLOAT16, 2,
 TAP_LOOP(pow_1_FLOAT16) {
     TAP_ISA_NAME(tap_widened)(n, p, step, state, &pow_1_widening);
 }
-TAP_LOOP2_MIXED(pow_FLOAT_DOUBLE, float, double, float, power_double((double)a, b))
+TAP_LOOP2_MIXED(pow_wide_FLOAT, float, double, float, power_double((double)a, b))
+TAP_HALVES_(pow_wide, 2, 5) /* the exponent is float64 */
 TAP_LOOP2_MIXED(pow_INT32_INT64, int32_t, int64_t, int32_t, power_int64(a, b))
 TAP_LOOP2(pow_INT64_INT64, int64_t, int64_t, power_int64(a, b))
 TAP_LOOP2_MIXED(pow_INT32_DOUBLE, int32_t, double, int32_t, tap_int32_of_double(pow((double)a, b)))
@@ -72,10 +73,10 @@ TAP_LOOP2_MIXED(pow_INT64_DOUBLE, int64_t, double, int64_t, tap_int64_of_double(
 typedef struct power {
     tap_loop *by_float, *by_double, *by_int;
 } power;
-static const power powers[TAP_DTYPE_COUNT] = {[TAP_FLOAT] = {pow_FLOAT, pow_FLOAT_DOUBLE, NULL},
+static const power powers[TAP_DTYPE_COUNT] = {[TAP_FLOAT] = {pow_FLOAT, pow_wide_FLOAT, NULL},
                                               [TAP_DOUBLE] = {NULL, pow_DOUBLE, NULL},
-                                              [TAP_FLOAT16] = {pow_FLOAT16, NULL, NULL},
-                                              [TAP_BFLOAT16] = {pow_BFLOAT16, NULL, NULL},
+                                              [TAP_FLOAT16] = {pow_FLOAT16, pow_wide_FLOAT16, NULL},
+                                              [TAP_BFLOAT16] = {pow_BFLOAT16, pow_wide_BFLOAT16, NULL},
                                               [TAP_INT32] = {NULL, pow_INT32_DOUBLE, pow_INT32_INT64},
                                               [TAP_INT64] = {NULL, pow_INT64_DOUBLE, pow_INT64_INT64}};
 

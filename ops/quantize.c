@@ -210,7 +210,7 @@ static tap_status run_blocked(tap_ctx *ctx, tap_loop *loop, const recipe *r, int
 static tap_status run_linear(tap_ctx *ctx, tap_loop *loop, const recipe *r) {
     const tap_tensor *x = ctx->in[0], *scale = ctx->in[1], *zero = ctx->n_in > 2 ? ctx->in[2] : NULL;
     int axis;
-    if (scale->rank > 1 && scale->count != 1) {
+    if (((const linear *)ctx->state)->block_size > 0 && scale->rank > 0 && scale->count != 1) {
         axis_of(ctx->state, x->rank, &axis);
         return run_blocked(ctx, loop, r, axis);
     }

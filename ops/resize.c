@@ -277,9 +277,21 @@ static bool unchanged(const tap_resample_axis *a) {
     return a->in == a->out && (a->scale == 0 || a->scale == 1) && a->start == 0 && a->end == 1;
 }
 
+/* Numbers that are to become integers are rounded and kept in range first. */
+static void range_of(tap_dtype t, double *lo, double *hi) {
+    const int bits = (int)(8 * tap_dtype_bytes(t));
+    const bool sign = (TAP_BIT(t) & TAP_TYPES_INT) != 0;
+    const double end = ldexp(1, sign ? bits - 1 : bits);
+    *lo = sign ? -end : 0;
+    *hi = bits == 64 ? nextafter(end, 0) : end - 1;
+}
+
 /* The constant around the image, as it is in the output. */
 static double extrapolated(tap_dtype t, float v) {
-    return (TAP_BIT(t) & (TAP_TYPES_INT | TAP_TYPES_UINT)) ? nearbyint((double)v) : (double)v;
+    double lo, hi;
+    if (!(TAP_BIT(t) & (TAP_TYPES_INT | TAP_TYPES_UINT))) return (double)v;
+    range_of(t, &lo, &hi);
+    return fmin(fmax(nearbyint((double)v), lo), hi);
 }
 
 /* ---- Nearest: rows of blocks, as in Pad ---- */
@@ -418,7 +430,6 @@ static void convert_all(tap_ctx *ctx, tap_dtype from, tap_dtype to, int64_t n, c
     tap_parallel(ctx, n, 16384, convert_task, &c);
 }
 
-/* Numbers that are to become integers are rounded and kept in range first. */
 typedef struct saturate {
     double *v, lo, hi;
 } saturate;
@@ -430,10 +441,8 @@ static void saturate_task(void *arg, int64_t begin, int64_t end, int worker) {
 }
 
 static void saturate_all(tap_ctx *ctx, tap_dtype t, int64_t n, double *v) {
-    int bits = (int)(8 * tap_dtype_bytes(t));
-    bool sign = (TAP_BIT(t) & TAP_TYPES_INT) != 0;
-    double end = ldexp(1, sign ? bits - 1 : bits);
-    saturate s = {v, sign ? -end : 0, bits == 64 ? nextafter(end, 0) : end - 1};
+    saturate s = {v, 0, 0};
+    range_of(t, &s.lo, &s.hi);
     tap_parallel(ctx, n, 16384, saturate_task, &s);
 }
 

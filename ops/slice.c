@@ -122,9 +122,12 @@ static tap_status slice_infer(tap_ctx *ctx) {
     const tap_type *x = tap_in_type(ctx, 0);
     cut cuts[TAP_RANK_MAX];
     int64_t dims[TAP_RANK_MAX];
-    if (x->rank < 0) return tap_out_type(ctx, 0, x->dtype, -1, NULL);
-    tap_status status = find_cuts(ctx, x, cuts);
+    tap_status status = TAP_OK;
+    for (int i = 2; i < ctx->n_in && !status; i++)
+        status = tap_need_same_dtype(ctx, 1, i, "what says where to cut");
     if (status) return status;
+    if (x->rank < 0) return tap_out_type(ctx, 0, x->dtype, -1, NULL);
+    if ((status = find_cuts(ctx, x, cuts))) return status;
     for (int i = 0; i < x->rank; i++) dims[i] = cuts[i].count;
     return tap_out_type(ctx, 0, x->dtype, x->rank, dims);
 }

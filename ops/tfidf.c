@@ -175,6 +175,8 @@ static tap_status tfidf_prepare(tap_ctx *ctx, void **state) {
     s->min_length = tap_attr_int(ctx, "min_gram_length", 0);
     s->max_length = tap_attr_int(ctx, "max_gram_length", 0);
     s->max_skip = tap_attr_int(ctx, "max_skip_count", 0);
+    if (!tap_attr_has(ctx, "max_skip_count"))
+        return tap_fail(ctx, TAP_MODEL, "attribute max_skip_count is missing");
     if (s->min_length < 1 || s->max_length < s->min_length || s->max_skip < 0)
         return tap_fail(ctx, TAP_MODEL, "n-grams of %lld to %lld tokens, gaps up to %lld",
                         (long long)s->min_length, (long long)s->max_length, (long long)s->max_skip);

@@ -20,7 +20,7 @@ static tap_status topk_prepare(tap_ctx *ctx, void **state) {
     }
     if (tap_opset(ctx) < 11) return TAP_OK;
     s->smallest = tap_attr_int(ctx, "largest", 1) == 0;
-    tap_attr_ignore(ctx, "sorted"); /* sorted is one of the orders that sorted = 0 allows */
+    tap_attr_int(ctx, "sorted", 1); /* sorted is one of the orders that sorted = 0 allows */
     return TAP_OK;
 }
 

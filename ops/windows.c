@@ -88,6 +88,7 @@ static tap_status mel_infer(tap_ctx *ctx) {
     for (int i = 0; i < 5 && status == TAP_OK; i++) {
         const tap_tensor *t = tap_in_known(ctx, i);
         status = tap_need_dtype(ctx, i, i < 3 ? TAP_TYPES_INDEX : TAP_TYPES_FLOAT, "an input");
+        if (status == TAP_OK) status = tap_need_same_dtype(ctx, i < 3 ? 0 : 3, i, "an input");
         if (status != TAP_OK || !t) continue;
         if (t->count != 1) return tap_fail(ctx, tap_misfit(ctx), "input %d has to be one number", i);
         if (i < 3 && tap_int_at(t, 0) < (i == 2))

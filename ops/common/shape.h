@@ -74,7 +74,7 @@ static inline tap_status tap_read_ints(tap_ctx *ctx, int i, int max, const char 
         return tap_fail(ctx, tap_misfit(ctx), "%s has %lld elements; at most %d are possible", what,
                         (long long)n, max);
     out->n = (int)n;
-    out->known = t != NULL;
+    out->known = t != NULL || n == 0; /* where there are none, nothing is open */
     for (int k = 0; t && k < out->n; k++) out->v[k] = tap_int_at(t, k);
     return TAP_OK;
 }

@@ -42,8 +42,18 @@ void tap_frame_free(tap_frame *f) {
 
 /* ---- finding a plan ---- */
 
+/* Of a map's values: one object a dtype, so that types of maps are the same where the pointers are. */
+static const tap_type map_values[TAP_DTYPE_COUNT] = {
+#define TAP_X(name, number, text, bytes) \
+    [TAP_##name] = {.kind = TAP_KIND_TENSOR, .dtype = TAP_##name, .rank = -1},
+    TAP_DTYPE_LIST(TAP_X)
+#undef TAP_X
+};
+
 static bool same_type(const tap_type *key, const tap_type *now, bool generic) {
-    if (key->kind != now->kind || key->dtype != now->dtype || key->rank != now->rank) return false;
+    if (key->kind != now->kind || key->dtype != now->dtype || key->rank != now->rank ||
+        key->elem != now->elem)
+        return false;
     if (key->kind != TAP_KIND_TENSOR || generic || key->rank <= 0) return true;
     return memcmp(key->dims, now->dims, (size_t)key->rank * sizeof *key->dims) == 0;
 }
@@ -51,7 +61,12 @@ static bool same_type(const tap_type *key, const tap_type *now, bool generic) {
 static tap_type type_of_value(const tap_value *v) {
     if (!v) return (tap_type){.kind = TAP_KIND_NONE, .rank = -1};
     if (v->kind == TAP_KIND_TENSOR) return tap_type_of_tensor(&v->tensor);
-    return (tap_type){.kind = v->kind, .dtype = v->elem_dtype, .rank = -1};
+    if (v->kind != TAP_KIND_MAP) return (tap_type){.kind = v->kind, .dtype = v->elem_dtype, .rank = -1};
+    const tap_tensor *keys = tap_value_tensor(v->items[0]), *values = tap_value_tensor(v->items[1]);
+    return (tap_type){.kind = TAP_KIND_MAP,
+                      .dtype = keys ? keys->dtype : TAP_UNDEFINED,
+                      .rank = -1,
+                      .elem = values ? &map_values[values->dtype] : NULL};
 }
 
 static tap_type type_of_slot(const tap_slot *s) {
@@ -129,6 +144,30 @@ static tap_slot *root_slot(tap_plan *p, tap_slot *s) {
     return s;
 }
 
+static tap_status no_memory_for(tap_step *s, int32_t i) {
+    char text[200] = "";
+    tap_text t = {text, sizeof text, 0};
+    tap_text_type(&t, &s->out[i]->type);
+    return tap_fail(&s->work.pub, TAP_MEMORY,
+                    "no memory for output %d, %s: the limit (--memory-limit) or the machine has no more", i,
+                    text);
+}
+
+/* The arena's largest value is named. */
+static tap_status no_memory_for_arena(tap_frame *f, tap_error *err) {
+    tap_plan *p = f->plan;
+    tap_step *step = NULL;
+    int32_t output = 0;
+    uint64_t most = 0;
+    for (size_t k = 0; k < p->n_steps; k++)
+        for (int32_t i = 0; p->steps[k]->work.node && i < p->steps[k]->work.pub.n_out; i++) {
+            const tap_slot *y = p->steps[k]->out[i];
+            uint64_t n = y && y->place == TAP_AT_ARENA ? tap_tensor_bytes(&y->tensor) : 0;
+            if (n > most) most = n, step = p->steps[k], output = i;
+        }
+    return step ? no_memory_for(step, output) : tap_error_no_memory(err, p->arena_bytes);
+}
+
 static tap_status bind_arena(tap_frame *f, tap_error *err) {
     tap_plan *p = f->plan;
     if (p->arena_bytes > f->arena_bytes) {
@@ -136,7 +175,7 @@ static tap_status bind_arena(tap_frame *f, tap_error *err) {
         tap_mem_free(b, f->arena);
         f->arena_bytes = 0;
         f->arena = tap_mem_alloc(b, p->arena_bytes);
-        if (!f->arena) return tap_error_no_memory(err, p->arena_bytes);
+        if (!f->arena) return no_memory_for_arena(f, err);
         f->arena_bytes = p->arena_bytes;
     }
     if (p->bound_to == f->arena && f->arena) return TAP_OK;
@@ -209,15 +248,6 @@ static tap_status bind_given(tap_frame *f, tap_error *err) {
 }
 
 /* ---- steps ---- */
-
-static tap_status no_memory_for(tap_step *s, int32_t i) {
-    char text[200] = "";
-    tap_text t = {text, sizeof text, 0};
-    tap_text_type(&t, &s->out[i]->type);
-    return tap_fail(&s->work.pub, TAP_MEMORY,
-                    "no memory for output %d, %s: the limit (--memory-limit) or the machine has no more", i,
-                    text);
-}
 
 /* Types of what is there now, then outputs of the sizes that follow. */
 static tap_status infer_now(tap_frame *f, tap_step *s) {

@@ -376,7 +376,7 @@ static tap_status finish_steps(tap_frame *f, tap_plan *p, tap_error *err) {
     for (size_t i = 0; i < f->graph->n_outputs && st == TAP_OK; i++) {
         tap_vid v = f->graph->outputs[i];
         tap_slot *s = v == TAP_NO_VALUE ? NULL : tap_plan_slot(p, v);
-        if (s && s->place == TAP_AT_CONST && !s->tensor.data && !s->value && !tap_slot_load(f, v, s))
+        if (s && s->place == TAP_AT_CONST && !s->tensor.data && !s->value && !load_constant(f, s))
             st = no_memory(err);
     }
     return st;

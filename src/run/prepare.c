@@ -38,9 +38,11 @@ static tap_status check_arity(tap_work *w) {
     if (given < op->in_min || (op->in_max >= 0 && given > op->in_max))
         return tap_fail(&w->pub, TAP_MODEL, "it has %d input%s, this operator takes %s", given,
                         given == 1 ? "" : "s", span(text, sizeof text, op->in_min, op->in_max));
-    for (int i = 0; i < op->in_min && i < n->n_in; i++)
-        if (n->in[i] == TAP_NO_VALUE && op->in_max >= 0)
-            return tap_fail(&w->pub, TAP_MODEL, "input %d is missing", i);
+    /* Of a list of inputs none is optional. Operators with bodies look themselves: some have options before
+     * their list. */
+    int needed = op->in_max >= 0 ? op->in_min : op->flags & TAP_HAS_BODY ? 0 : given;
+    for (int i = 0; i < needed && i < n->n_in; i++)
+        if (n->in[i] == TAP_NO_VALUE) return tap_fail(&w->pub, TAP_MODEL, "input %d is missing", i);
     if (n->n_out < op->out_min || (op->out_max >= 0 && n->n_out > op->out_max))
         return tap_fail(&w->pub, TAP_MODEL, "it has %d output%s, this operator gives %s", n->n_out,
                         n->n_out == 1 ? "" : "s", span(text, sizeof text, op->out_min, op->out_max));
