@@ -481,11 +481,41 @@ ml("imputer_nan", "Imputer", f32([[np.nan, 1], [2, np.nan]]), [f32([[8, 1], [2, 
    replaced_value_float=float("nan"))
 ml("one_hot_of_floats", "OneHotEncoder", f32([[2, 1.5], [0, 2]]),
    [f32([[[0, 1], [0, 0]], [[1, 0], [0, 1]]])], cats_int64s=[0, 2])
-case("feature_vectorizer", one_node("FeatureVectorizer", {"a": (F, [2, 3]), "b": (I, [2, 1])}, {"y": (F, [2, 4])}, domain=ML,
+case("feature_vectorizer", one_node("FeatureVectorizer", {"a": (I, [2, 3]), "b": (I, [2, 1])}, {"y": (F, [2, 4])}, domain=ML,
                                     ml=1, inputdimensions=[2, 2]),
-     ([f32([[1, 2, 3], [4, 5, 6]]), i64([[7], [8]])], [f32([[1, 2, 7, 0], [4, 5, 8, 0]])]))
+     ([i64([[1, 2, 3], [4, 5, 6]]), i64([[7], [8]])], [f32([[1, 2, 7, 0], [4, 5, 8, 0]])]))
 case("array_feature_extractor", one_node("ArrayFeatureExtractor", {"x": (S, [3]), "k": (I, [2])}, {"y": (S, [1, 2])}, domain=ML,
                                          ml=1), ([strings("a", "b", "c"), i64(2, 0)], [strings("c", "a", shape=(1, 2))]))
+
+MAP = helper.make_map_type_proto(I, helper.make_tensor_type_proto(F, ()))
+DOUBLES = helper.make_map_type_proto(I, helper.make_tensor_type_proto(D, ()))
+case("cast_map_sparse", one_node("CastMap", {"x": MAP}, {"y": (I, [1, 4])}, domain=ML, ml=1, cast_to="TO_INT64", map_form="SPARSE",
+                                 max_map=4), ([{3: np.float32(2), 1: np.float32(-1.5)}], [i64([[0, -1, 0, 2]])]))
+case("dict_vectorizer", one_node("DictVectorizer", {"x": DOUBLES}, {"y": (D, [1, 3])}, domain=ML, ml=1,
+                                 int64_vocabulary=[7, 4, 9]),
+     ([{4: np.float64(1.5), 7: np.float64(-2)}], [np.array([[-2, 1.5, 0]], np.float64)]))
+
+# ---- Corners of other operators ------------------------------------------------------------------------------
+
+# An odd exponent that float32 does not hold.
+case("pow_half_to_great_integer", one_node("Pow", {"x": (TensorProto.FLOAT16, [2]), "y": (TensorProto.UINT32, [2])},
+                                           {"z": (TensorProto.FLOAT16, [2])}, opset=15),
+     ([np.array([-2, -1], np.float16), np.array([4294967295, 4294967295], np.uint32)], [np.array([-np.inf, -1], np.float16)]))
+case("dequantize_blocks_of_a_vector", one_node("DequantizeLinear", {"x": (TensorProto.INT8, [3]), "s": (F, [2])}, {"y": (F, [3])},
+                                               opset=21, axis=0, block_size=2),
+     ([np.array([1, 2, 3], np.int8), f32(2, 10)], [f32(2, 4, 30)]))
+case("reshape_to_scalar_at_run_time", one_node("Reshape", {"x": (F, [1]), "s": (I, [0])}, {"y": (F, [])}, opset=14),
+     ([f32(7), i64([])], [scalar(7, np.float32)]))
+
+
+def constant_reshaped(model):
+    """The same of an initializer, which the output is a view of."""
+    model.graph.initializer.append(numpy_helper.from_array(f32(7), "x"))
+    del model.graph.input[0]
+
+
+case("reshape_constant_to_scalar", one_node("Reshape", {"x": (F, [1]), "s": (I, [0])}, {"y": (F, [])}, opset=14),
+     ([i64([])], [scalar(7, np.float32)]), edit=constant_reshaped)
 
 
 # ---- Writing -------------------------------------------------------------------------------------------------
@@ -500,6 +530,8 @@ def to_bytes(value, type_proto):
             proto = onnx.OptionalProto(elem_type=onnx.OptionalProto.TENSOR if elem.HasField("tensor_type") else 0)
             return proto.SerializeToString()
         return numpy_helper.from_optional(value, "").SerializeToString()
+    if kind == "map_type":
+        return numpy_helper.from_dict(value, "").SerializeToString()
     return numpy_helper.from_array(value, "").SerializeToString()
 
 
