@@ -177,16 +177,19 @@ static bool load_attribute(tap_loader *l, const proto *p, tap_src_attr *a) {
     return (a->ref = tap_load_string(l, p->ref_attr_name)) != NULL;
 }
 
-bool tap_load_attributes(tap_loader *l, TapOnnx__AttributeProto *const *p, size_t n,
+bool tap_load_attributes(tap_loader *l, TapOnnx__AttributeProto *const *p, size_t *n,
                          const tap_src_attr **attrs) {
-    tap_src_attr *a = tap_load_make(l, n, sizeof *a);
+    size_t n_all = *n;
+    tap_src_attr *a = tap_load_make(l, n_all, sizeof *a);
     *attrs = a;
-    for (size_t i = 0; a && i < n; i++) {
+    *n = 0;
+    for (size_t i = 0; a && i < n_all; i++) {
         tap_where here = {l->where, "attribute", p[i]->name, NULL, i};
         l->where = &here;
-        bool fine = load_attribute(l, p[i], &a[i]);
+        bool fine = load_attribute(l, p[i], &a[*n]);
         l->where = here.up;
-        if (!fine) return false;
+        if (!fine && !tap_load_goes_on(l, "attribute")) return false;
+        *n += fine;
     }
     return a != NULL;
 }

@@ -56,7 +56,7 @@ static bool fill_node(tap_loader *l, const TapOnnx__NodeProto *p, tap_src_node *
            (x->inputs = tap_load_strings(l, p->input, p->n_input)) &&
            (x->outputs = tap_load_strings(l, p->output, p->n_output)) &&
            (x->metadata = tap_load_pairs(l, p->metadata_props, p->n_metadata_props)) &&
-           tap_load_attributes(l, p->attribute, p->n_attribute, &x->attrs);
+           tap_load_attributes(l, p->attribute, &x->n_attrs, &x->attrs);
 }
 
 static bool load_nodes(tap_loader *l, TapOnnx__NodeProto *const *p, size_t n, const tap_src_node **nodes) {
@@ -66,6 +66,7 @@ static bool load_nodes(tap_loader *l, TapOnnx__NodeProto *const *p, size_t n, co
         tap_where here = {l->where, "node", p[i]->name, p[i]->op_type ? p[i]->op_type : "", i};
         l->where = &here;
         bool fine = fill_node(l, p[i], &x[i]);
+        x[i].faulty = x[i].n_attrs < p[i]->n_attribute;
         l->where = here.up;
         if (!fine) return false;
     }
@@ -81,7 +82,10 @@ static bool load_initializer(tap_loader *l, const TapOnnx__TensorProto *p,
     bool fine = p && p->name && p->name[0] ? true : tap_load_fail(l, TAP_MODEL, "it has no name");
     fine = fine && (sparse ? tap_load_sparse(l, sparse, t) : tap_load_tensor(l, p, t));
     l->where = here.up;
-    return fine;
+    bool external = p && p->data_location == TAP_ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+    if (fine || !t->name || !tap_load_goes_on(l, external ? "external-data" : "initializer")) return fine;
+    t->missing = true;
+    return true;
 }
 
 static bool load_initializers(tap_loader *l, const TapOnnx__GraphProto *p, tap_src_graph *g) {
@@ -175,7 +179,7 @@ static bool fill_function(tap_loader *l, const TapOnnx__FunctionProto *p, tap_sr
            (f->outputs = tap_load_strings(l, p->output, p->n_output)) &&
            (f->attr_names = tap_load_strings(l, p->attribute, p->n_attribute)) &&
            load_opsets(l, p->opset_import, p->n_opset_import, &f->opsets) &&
-           tap_load_attributes(l, p->attribute_proto, p->n_attribute_proto, &f->attr_defaults) &&
+           tap_load_attributes(l, p->attribute_proto, &f->n_attr_defaults, &f->attr_defaults) &&
            load_values(l, p->value_info, p->n_value_info, "value", &f->infos) &&
            load_nodes(l, p->node, p->n_node, &f->nodes);
 }
@@ -246,13 +250,15 @@ static tap_status explain(tap_status st, const void *bytes, size_t n_bytes, tap_
 }
 
 tap_status tap_onnx_load(const void *bytes, size_t n_bytes, const tap_onnx_folder *folder, tap_arena *arena,
-                         tap_mapping **mappings, tap_src_model *out, tap_error *err) {
+                         tap_mapping **mappings, tap_faults *faults, tap_src_model *out, tap_error *err) {
     tap_wire_message m;
     tap_status st =
         tap_wire_unpack(&tap_onnx__model_proto__descriptor, bytes, n_bytes, arena->budget, &m, err);
     if (st) return explain(st, bytes, n_bytes, err);
     const TapOnnx__ModelProto *p = (const TapOnnx__ModelProto *)m.root;
-    tap_loader l = {.bytes = bytes, .folder = folder, .arena = arena, .mappings = mappings, .err = err};
+    tap_loader l = {.bytes = bytes, .folder = folder, .arena = arena, .mappings = mappings};
+    l.faults = faults;
+    l.err = err;
     if (!load_model(&l, p, out)) st = l.status;
     bool foreign = st == TAP_MODEL && !p->has_ir_version && !p->graph;
     tap_wire_free(&m);

@@ -3,6 +3,7 @@
 #ifndef TAP_ONNX_LOAD_H
 #define TAP_ONNX_LOAD_H
 
+#include "core/faults.h"
 #include "graph/source.h"
 
 /* Files mapped for a model: the model itself, and its external data. Kept as long as the model. */
@@ -23,10 +24,11 @@ typedef struct tap_onnx_folder {
 
 /* Reads the model in bytes (already mapped, kept by the caller) into *out. Weights stay where they lie.
  * External data is looked for in folder (NULL: refused), mapped, and chained to *mappings, which the caller
- * unmaps with tap_unmap_all also after an error. Allocations come from arena. Errors: TAP_MODEL;
- * TAP_UNSUPPORTED (a type that this library does not have, a newer IR); TAP_IO; TAP_MEMORY. */
+ * unmaps with tap_unmap_all also after an error. Allocations come from arena. faults: NULL, or where
+ * initializers and attributes that cannot be read are noted, which then does not end the loading. Errors:
+ * TAP_MODEL; TAP_UNSUPPORTED (a type that this library does not have, a newer IR); TAP_IO; TAP_MEMORY. */
 tap_status tap_onnx_load(const void *bytes, size_t n_bytes, const tap_onnx_folder *folder, tap_arena *arena,
-                         tap_mapping **mappings, tap_src_model *out, tap_error *err);
+                         tap_mapping **mappings, tap_faults *faults, tap_src_model *out, tap_error *err);
 
 /* Maps a whole regular file read-only, in front of *mappings. Errors: TAP_IO. */
 tap_status tap_map_file(const char *path, tap_arena *arena, tap_mapping **mappings, tap_error *err);

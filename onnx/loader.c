@@ -57,6 +57,11 @@ bool tap_load_fail(tap_loader *l, tap_status code, const char *fmt, ...) {
     return false;
 }
 
+bool tap_load_goes_on(tap_loader *l, const char *code) {
+    l->status = tap_fault_note(l->faults, code, l->status, l->err);
+    return l->status == TAP_OK;
+}
+
 /* ---- memory ---- */
 
 void *tap_load_make(tap_loader *l, size_t n, size_t each) {

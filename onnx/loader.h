@@ -24,12 +24,15 @@ typedef struct tap_loader {
     const tap_mapping *last_file;
     const tap_where *where; /* innermost */
     bool in_function;
+    tap_faults *faults; /* NULL: the first fault ends the loading */
     tap_status status;
     tap_error *err;
 } tap_loader;
 
 /* Records a failure: where, and what. Always returns false. */
 bool tap_load_fail(tap_loader *l, tap_status code, const char *fmt, ...) TAP_PRINTF(3, 4);
+/* Whether loading goes on after a failure: it is noted as a fault. */
+bool tap_load_goes_on(tap_loader *l, const char *code);
 
 /* All below return NULL where memory is exhausted, which is recorded then. */
 
@@ -60,7 +63,8 @@ void tap_src_store(const tap_src_tensor *t, void *out);
 bool tap_load_external(tap_loader *l, const TapOnnx__TensorProto *p, size_t n_bytes, tap_src_tensor *t);
 
 /* onnx/attribute.c, onnx/load.c */
-bool tap_load_attributes(tap_loader *l, TapOnnx__AttributeProto *const *p, size_t n,
+/* *n of them; less afterwards where faults are collected and some could not be read. */
+bool tap_load_attributes(tap_loader *l, TapOnnx__AttributeProto *const *p, size_t *n,
                          const tap_src_attr **attrs);
 bool tap_load_graph(tap_loader *l, const TapOnnx__GraphProto *p, tap_src_graph *g);
 

@@ -195,6 +195,12 @@ static tap_status stft_prepare(tap_ctx *ctx, void **state) {
     return TAP_OK;
 }
 
+/* Numbers of a point. PyTorch exports real signals of two axes, which the standard does not have and every
+ * runtime takes: the last one is left out. */
+static int64_t parts_of(int rank, const int64_t *dims) {
+    return rank == 2 ? 1 : dims[2];
+}
+
 typedef struct stft_sizes {
     int64_t step, length, frames, bins; /* -1 = unknown */
 } stft_sizes;
@@ -219,7 +225,7 @@ static tap_status stft_measure(tap_ctx *ctx, const fourier_state *s, const tap_t
     tap_status status = stft_length(ctx, x, z);
     if (status == TAP_OK) status = whole_in(ctx, 1, "frame_step", 1, &z->step);
     if (status != TAP_OK) return status;
-    int64_t n = x->dims[1], parts = x->dims[2];
+    int64_t n = x->dims[1], parts = parts_of(x->rank, x->dims);
     if (parts >= 0 && parts != 1 && parts != 2)
         return tap_fail(ctx, tap_misfit(ctx),
                         "the last dimension is %lld; it has to be 1, real, or 2, complex", (long long)parts);
@@ -238,7 +244,7 @@ static tap_status stft_measure(tap_ctx *ctx, const fourier_state *s, const tap_t
 static tap_status stft_infer(tap_ctx *ctx) {
     const tap_type *x = tap_in_type(ctx, 0);
     stft_sizes z;
-    tap_status status = tap_need_rank(ctx, 0, 3, 3, "the signal");
+    tap_status status = tap_need_rank(ctx, 0, 2, 3, "the signal");
     if (status != TAP_OK) return status;
     if (!x || x->rank < 0) return tap_out_type(ctx, 0, x ? x->dtype : TAP_UNDEFINED, -1, NULL);
     status = stft_measure(ctx, ctx->state, x, &z);
@@ -261,7 +267,7 @@ static void stft_frames(void *arg, int64_t begin, int64_t end, int worker) {
     int64_t n = r->z.length;
     for (int64_t i = begin; i < end; i++) {
         int64_t first = i / r->z.frames * r->x->dims[1] + i % r->z.frames * r->z.step;
-        read_points(r->x, first, 1, n, (int)r->x->dims[2], z);
+        read_points(r->x, first, 1, n, (int)parts_of(r->x->rank, r->x->dims), z);
         for (int64_t k = 0; r->window && k < n; k++) {
             double w = tap_real_at(r->window, k);
             z[k] = (tap_complex){z[k].re * w, z[k].im * w};

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api_layers.h"
+#include "api.h"
 #include "onnx/load.h"
 #include "ops/registry.h"
 #include "run/inputs.h"
@@ -112,7 +113,10 @@ static tap_status model_build(tap_model *m, const tap_model_options *o, tap_erro
     for (size_t i = 0; i < n_first; i++) first[i] = &o->ops->families[i];
     if (!tap_lookup_init(&m->lookup, &m->budget, first, n_first, own, n))
         return tap_error_no_memory(err, sizeof m->lookup);
-    m->bound = (tap_bound){.src = &m->src, .budget = &m->budget, .arena = &m->arena, .lookup = &m->lookup};
+    m->bound.src = &m->src;
+    m->bound.budget = &m->budget;
+    m->bound.arena = &m->arena;
+    m->bound.lookup = &m->lookup;
     tap_status st = tap_graph_bind(&m->bound, err);
     if (st == TAP_OK) st = tap_model_prepare(m, err);
     if (st == TAP_OK && !o->allow_unsupported) st = tap_graph_check_supported(&m->bound, err);
@@ -122,7 +126,7 @@ static tap_status model_build(tap_model *m, const tap_model_options *o, tap_erro
 
 static tap_status model_load(tap_model *m, const void *bytes, size_t n_bytes, const tap_onnx_folder *folder,
                              const tap_model_options *o, tap_error *err) {
-    tap_status st = tap_onnx_load(bytes, n_bytes, folder, &m->arena, &m->mappings, &m->src, err);
+    tap_status st = tap_onnx_load(bytes, n_bytes, folder, &m->arena, &m->mappings, m->bound.faults, &m->src, err);
     return st == TAP_OK ? model_build(m, o, err) : st;
 }
 
@@ -148,12 +152,14 @@ static const char *folder_of(tap_arena *a, const char *path) {
     return slash == path ? "/" : tap_arena_string(a, path, (size_t)(slash - path));
 }
 
-tap_status tap_model_open(const char *path, const tap_model_options *options, tap_model **out,
-                          tap_error *err) {
+static tap_status open_file(const char *path, const tap_model_options *options, bool collect, tap_model **out,
+                            tap_error *err) {
     tap_model_options o = options_or_default(options);
     tap_model *m = model_new(&o);
     *out = NULL;
     if (!m) return tap_error_no_memory(err, sizeof *m);
+    m->faults.arena = &m->arena;
+    if (collect) m->bound.faults = &m->faults;
     tap_status st = tap_map_file(path, &m->arena, &m->mappings, err);
     if (st == TAP_OK) {
         char *real = realpath(path, NULL);
@@ -167,6 +173,18 @@ tap_status tap_model_open(const char *path, const tap_model_options *options, ta
     else
         model_release(m);
     return st;
+}
+
+tap_status tap_model_open(const char *path, const tap_model_options *options, tap_model **out,
+                          tap_error *err) {
+    return open_file(path, options, false, out, err);
+}
+
+tap_status tap_model_look_at(const char *path, const tap_model_options *options, tap_model **out,
+                             tap_error *err) {
+    tap_model_options o = options_or_default(options);
+    o.allow_unsupported = true;
+    return open_file(path, &o, true, out, err);
 }
 
 size_t tap_model_input_count(const tap_model *m) {

@@ -83,6 +83,11 @@ static tap_status made_twice(tap_binder *bd, const tap_scope *s, const char *nam
     return TAP_MODEL;
 }
 
+/* Whether binding goes on after a failure: it is noted as a fault. */
+static bool goes_on(tap_binder *bd, const char *code, tap_status st) {
+    return tap_fault_note(bd->b->faults, code, st, bd->err) == TAP_OK;
+}
+
 static bool defined_here(const tap_scope *s, const char *name) {
     return tap_map_get(&s->names, name, -2) != -2;
 }
@@ -108,7 +113,9 @@ static tap_status define_outputs(tap_binder *bd, tap_scope *s, const tap_src_nod
             continue;
         }
         if (defined_here(s, name)) {
-            return made_twice(bd, s, name, NULL, n, index);
+            tap_status st = made_twice(bd, s, name, NULL, n, index);
+            if (!goes_on(bd, "made-twice", st)) return st;
+            continue;
         }
         if (tap_scope_define(bd, s, name) == TAP_NO_VALUE) return bd->err ? bd->err->code : TAP_MEMORY;
     }
@@ -173,7 +180,8 @@ static tap_status bind_attrs(tap_binder *bd, tap_scope *s, tap_node *n, bool wit
                 tap_error_set(bd->err, TAP_MODEL, "node '%s' (%s): attribute '%s' is given twice", n->address,
                               src->op, a->name);
                 tap_error_where(bd->err, n->address, src->op, NULL);
-                return TAP_MODEL;
+                if (!goes_on(bd, "attribute", TAP_MODEL)) return TAP_MODEL;
+                n->faulty = true;
             }
         tap_attr *out = &n->attrs[n->n_attrs++];
         out->src = a;
@@ -196,7 +204,10 @@ static tap_status bind_inputs(tap_binder *bd, tap_scope *s, tap_node *n) {
                       " is '%s', which no input, initializer or node of the model makes",
                       n->address, n->src->op, i, name);
         tap_error_where(bd->err, n->address, n->src->op, name);
-        return TAP_MODEL;
+        if (!goes_on(bd, "undefined-name", TAP_MODEL)) return TAP_MODEL;
+        n->in[i] = tap_scope_define(bd, s, name); /* of unknown type; told of once */
+        n->faulty = true;
+        if (n->in[i] == TAP_NO_VALUE) return TAP_MEMORY;
     }
     for (int32_t i = 0; i < n->n_out; i++)
         n->out[i] =
@@ -248,7 +259,12 @@ static tap_status bind_node(tap_binder *bd, tap_scope *s, const tap_src_node *sr
     tap_status st = bind_attrs(bd, s, n, !f);
     if (st == TAP_OK) st = bind_inputs(bd, s, n);
     if (st != TAP_OK) return st;
-    if (f) return tap_bind_call(bd, s, n, f);
+    n->faulty |= src->faulty;
+    if (f) {
+        st = tap_bind_call(bd, s, n, f);
+        if (st == TAP_OK || !goes_on(bd, "function", st)) return st;
+        n->faulty = true;
+    }
     find_operator(bd, s, n);
     return tap_graph_add_node(bd, s->graph, n) ? TAP_OK : TAP_MEMORY;
 }
@@ -305,7 +321,10 @@ static tap_status bind_borders(tap_binder *bd, tap_graph *g, tap_scope *s) {
         const char *name = src->inputs[i].name;
         if (!*name)
             return tap_error_set(bd->err, TAP_MODEL, "graph '%s': input %zu has no name", src->name, i);
-        if (defined_here(s, name)) return made_twice(bd, s, name, "the graph's inputs", NULL, 0);
+        if (defined_here(s, name)) {
+            tap_status st = made_twice(bd, s, name, "the graph's inputs", NULL, 0);
+            if (!goes_on(bd, "made-twice", st)) return st;
+        }
         g->inputs[i] = tap_scope_define(bd, s, name);
         if (g->inputs[i] == TAP_NO_VALUE) return TAP_MEMORY;
         g->values[g->inputs[i]].is_input = true;
@@ -315,11 +334,19 @@ static tap_status bind_borders(tap_binder *bd, tap_graph *g, tap_scope *s) {
         if (!*name)
             return tap_error_set(bd->err, TAP_MODEL, "graph '%s': initializer %zu has no name", src->name, i);
         tap_vid v = tap_map_get(&s->names, name, TAP_NO_VALUE);
-        if (v != TAP_NO_VALUE && g->values[v].init)
-            return made_twice(bd, s, name, "the initializers", NULL, 0);
+        if (v != TAP_NO_VALUE && g->values[v].init) {
+            tap_status st = made_twice(bd, s, name, "the initializers", NULL, 0);
+            if (!goes_on(bd, "made-twice", st)) return st;
+        }
         if (v == TAP_NO_VALUE) v = tap_scope_define(bd, s, name);
         if (v == TAP_NO_VALUE) return TAP_MEMORY;
-        g->values[v].init = &src->inits[i];
+        const tap_src_tensor *t = &src->inits[i];
+        if (!t->missing) {
+            g->values[v].init = t;
+            continue;
+        }
+        g->values[v].type = (tap_type){.kind = TAP_KIND_TENSOR, .dtype = t->dtype, .rank = t->rank};
+        memcpy(g->values[v].type.dims, t->dims, sizeof t->dims);
     }
     return TAP_OK;
 }
@@ -334,7 +361,8 @@ static tap_status bind_outputs(tap_binder *bd, tap_graph *g, tap_scope *s) {
                           "output %zu of graph '%s' is '%s', which nothing in the model makes", i,
                           g->src->name, name);
             tap_error_where(bd->err, NULL, NULL, name);
-            return TAP_MODEL;
+            if (!goes_on(bd, "undefined-name", TAP_MODEL)) return TAP_MODEL;
+            if ((g->outputs[i] = tap_scope_define(bd, s, name)) == TAP_NO_VALUE) return TAP_MEMORY;
         }
         if (g->outputs[i] != TAP_NO_VALUE) g->values[g->outputs[i]].is_output = true;
     }
@@ -349,8 +377,9 @@ static tap_status bind_graph(tap_binder *bd, tap_graph *g, tap_scope *s) {
     if (st == TAP_OK) st = tap_bind_infos(bd, s, src->inputs, src->n_inputs);
     if (st == TAP_OK) st = tap_bind_infos(bd, s, src->outputs, src->n_outputs);
     if (st == TAP_OK) st = tap_bind_infos(bd, s, src->infos, src->n_infos);
-    if (st == TAP_OK) st = tap_graph_order(bd->b, g, bd->err);
-    return st;
+    if (st != TAP_OK) return st;
+    st = tap_graph_order(bd->b, g, bd->err);
+    return goes_on(bd, "cycle", st) ? TAP_OK : st;
 }
 
 static tap_status index_functions(tap_binder *bd) {

@@ -4,6 +4,7 @@
 #define TAP_GRAPH_GRAPH_H
 
 #include "core/error.h"
+#include "core/faults.h"
 #include "core/map.h"
 #include "core/tensor.h"
 #include "graph/lookup.h"
@@ -38,6 +39,7 @@ struct tap_node {
     tap_vid *captures;       /* values of `graph` that its bodies use */
     int32_t n_captures;
     bool has_bodies;
+    bool faulty;        /* only where faults are collected: nothing more is said of it */
     atomic_bool packed; /* once, under the model's lock */
     uint8_t mark;       /* of a pass over the graph */
 };
@@ -103,6 +105,7 @@ typedef struct tap_bound {
     tap_node **calls; /* of functions, which were written out: only for selectors to find */
     size_t n_calls, room_calls;
     int32_t n_values; /* of all graphs, captured ones once */
+    tap_faults *faults; /* NULL: the first fault ends the binding */
 } tap_bound;
 
 /* Binds names to values, writes functions out, orders nodes, finds operators. An operator that is not there

@@ -30,6 +30,7 @@ typedef struct tap_src_tensor {
     tap_encoding encoding;
     bool external;
     const char *location; /* external: the file it lies in */
+    bool missing; /* only where faults are collected: its values could not be read, n_bytes is what there would be */
 } tap_src_tensor;
 
 typedef struct tap_src_value {
@@ -86,6 +87,7 @@ typedef struct tap_src_node {
     size_t n_attrs;
     const tap_src_pair *metadata;
     size_t n_metadata;
+    bool faulty; /* only where faults are collected: an attribute could not be read, and is left out */
 } tap_src_node;
 
 /* A tensor's quantisation parameters by role (SCALE_TENSOR, ZERO_POINT_TENSOR). */

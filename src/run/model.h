@@ -21,6 +21,7 @@ struct tap_model {
     tap_lookup lookup;
     tap_isa isa;
     tap_bound bound;
+    tap_faults faults; /* of a model that is only looked at (api.h); bound points to it then */
     tap_port *inputs, *outputs;
     size_t n_inputs, n_outputs;
     struct tap_vref *values; /* all values of the model by global number */

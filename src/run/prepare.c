@@ -100,6 +100,13 @@ static void check_dtype(tap_model *m, tap_node *n) {
     if (!n->unsupported) n->unsupported = "dtype";
 }
 
+/* st; TAP_OK where it is noted as a fault of the node, of which nothing more is said then. */
+static tap_status note_fault(tap_model *m, tap_node *n, const char *code, tap_status st, tap_error *err) {
+    tap_status noted = tap_fault_note(m->bound.faults, code, st, err);
+    n->faulty |= noted != st;
+    return noted;
+}
+
 static tap_status infer_graph(tap_model *m, tap_graph *g, tap_error *err);
 
 static tap_status infer_node(tap_model *m, tap_node *n, tap_type *out_types, tap_error *err) {
@@ -107,8 +114,9 @@ static tap_status infer_node(tap_model *m, tap_node *n, tap_type *out_types, tap
     tap_work_init(&w, TAP_INFER, m, n, err);
     w.out_types = out_types;
     w.arena = &m->arena;
-    tap_status st = n->op && !n->unsupported ? tap_work_infer(&w) : TAP_OK;
-    if (!n->op || n->unsupported)
+    bool runs = n->op && !n->unsupported && !n->faulty;
+    tap_status st = runs ? note_fault(m, n, "types", tap_work_infer(&w), err) : TAP_OK;
+    if (!runs || n->faulty)
         for (int i = 0; i < n->n_out; i++) out_types[i] = (tap_type){.kind = TAP_KIND_NONE, .rank = -1};
     for (int i = 0; i < n->n_out && st == TAP_OK; i++) {
         if (n->out[i] == TAP_NO_VALUE) continue;
@@ -116,7 +124,7 @@ static tap_status infer_node(tap_model *m, tap_node *n, tap_type *out_types, tap
         complete_type(&out_types[i], v->declared);
         v->type = out_types[i];
     }
-    if (st == TAP_OK && n->op) check_dtype(m, n);
+    if (st == TAP_OK && n->op && !n->faulty) check_dtype(m, n);
     return st;
 }
 
@@ -186,7 +194,8 @@ tap_status tap_model_prepare(tap_model *m, tap_error *err) {
     for (size_t i = 0; i < m->bound.n_graphs && st == TAP_OK; i++) {
         tap_graph *g = m->bound.graphs[i];
         for (size_t k = 0; k < g->n_nodes && st == TAP_OK; k++)
-            if (g->nodes[k]->op) st = prepare_node(m, g->nodes[k], err);
+            if (g->nodes[k]->op && !g->nodes[k]->faulty)
+                st = note_fault(m, g->nodes[k], "attribute", prepare_node(m, g->nodes[k], err), err);
     }
     if (st == TAP_OK) st = infer_graph(m, m->bound.main, err);
     /* Bodies whose operator did not ask (an unsupported one, say). */

@@ -110,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     tap_error err = TAP_ERROR_INIT;
     tap_budget_init(&budget, BUDGET);
     tap_arena_init(&arena, &budget);
-    tap_status st = tap_onnx_load(bytes, n, NULL, &arena, &mappings, &model, &err);
+    tap_status st = tap_onnx_load(bytes, n, NULL, &arena, &mappings, NULL, &model, &err);
     PROMISE(!mappings);
     PROMISE((st == TAP_OK) == (err.text[0] == '\0'));
     if (st == TAP_OK) read_model(&model);

@@ -21,7 +21,7 @@ static inline void load_in(loaded *x, pb *p, const tap_onnx_folder *folder) {
     *x = (loaded){.bytes = p, .err = TAP_ERROR_INIT};
     tap_budget_init(&x->budget, UINT64_MAX);
     tap_arena_init(&x->arena, &x->budget);
-    x->st = tap_onnx_load(p->b, p->n, folder, &x->arena, &x->mappings, &x->model, &x->err);
+    x->st = tap_onnx_load(p->b, p->n, folder, &x->arena, &x->mappings, NULL, &x->model, &x->err);
 }
 
 static inline void unload(loaded *x) {

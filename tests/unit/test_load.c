@@ -426,7 +426,7 @@ static void loads_or_refuses(const pb *p, uint64_t limit, long fail_after) {
     tap_budget_init(&x.budget, limit);
     tap_arena_init(&x.arena, &x.budget);
     atomic_store(&x.budget.fail_after, fail_after);
-    x.st = tap_onnx_load(p->b, p->n, NULL, &x.arena, &x.mappings, &x.model, &x.err);
+    x.st = tap_onnx_load(p->b, p->n, NULL, &x.arena, &x.mappings, NULL, &x.model, &x.err);
     CHECK((x.st == TAP_OK) == (x.err.text[0] == '\0'));
     CHECK(x.st != TAP_MEMORY || limit != UINT64_MAX || fail_after >= 0);
     CHECK(atomic_load(&x.budget.peak) <= limit);

@@ -306,7 +306,7 @@ static void sparse_tensors_are_within_the_limit(void) {
     loaded x = {.bytes = p, .err = TAP_ERROR_INIT};
     tap_budget_init(&x.budget, 1 << 20);
     tap_arena_init(&x.arena, &x.budget);
-    CHECK_EQ(tap_onnx_load(p->b, p->n, NULL, &x.arena, &x.mappings, &x.model, &x.err), TAP_MEMORY);
+    CHECK_EQ(tap_onnx_load(p->b, p->n, NULL, &x.arena, &x.mappings, NULL, &x.model, &x.err), TAP_MEMORY);
     unload(&x);
 }
 

@@ -1,0 +1,44 @@
+#!/bin/sh
+# check: a model for each finding, which has that finding and no other.
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
+
+# finding SEVERITY STATUS CODE...
+finding() {
+    severity=$1 expected=$2
+    shift 2
+    for code in "$@"; do
+        status "$expected" check "$data/check/$code.onnx"
+        says "$severity: $code: "
+        checks=$((checks + 1))
+        n=$(printf '%s\n' "$out" | grep -Ec '^(error|warning|note): ')
+        [ "$n" = 1 ] || fail "$code: $n findings, wanted 1"
+    done
+}
+
+finding error 1 external-data initializer attribute undefined-name made-twice cycle types unsupported-operator unsupported-type \
+    input-without-value quantization-scale nonfinite-weight invalid-file
+finding warning 0 declared-type
+finding note 0 denormal-weights pad-before-maxpool cast-truncates integer-division dead-node unused-initializer duplicate-weights \
+    fixed-batch
+
+status 0 check "$data/check/sound.onnx"
+says "0 errors, 0 warnings, 0 notes"
+
+# All of it at once: what each of these has is told, where opening the model ends at the first.
+status 1 check "$data/check/unsupported-operator.onnx" --json
+says '"code": "unsupported-operator"'
+says '1 - Erf(x)'
+
+# Every code is explained, and every explained code has its model.
+for model in "$data"/check/*.onnx; do
+    code=$(basename "$model" .onnx)
+    checks=$((checks + 1))
+    [ "$code" = sound ] || grep -q "^| \`$code\` " "$data/../../docs/CHECK.md" || fail "docs/CHECK.md has no $code"
+done
+
+status 2 check
+says "which model?"
+status 3 check no_such_file.onnx
+
+finish
