@@ -561,9 +561,8 @@ static const tap_op ops[] = {
      .in_max = 1,
      RESIZE,
      .prepare = upsample_prepare},
-    {.name = "Upsample",
+    {.name = "Upsample", /* deprecated since 10, and still the same */
      .since = 9,
-     .until = 9,
      .in_min = 2,
      .in_max = 2,
      RESIZE,

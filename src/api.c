@@ -328,6 +328,8 @@ bool tap_op_at(size_t i, tap_op_info *info) {
     x.since = op->since;
     x.until = op->until;
     x.dtypes = tap_op_dtypes(op) & ~op->beyond;
+    x.operand = op->typed_by;
+    x.notes = op->notes;
     memcpy(info, &x, info->size < sizeof x ? info->size : sizeof x);
     return true;
 }

@@ -413,7 +413,9 @@ typedef struct tap_op_info {
     size_t size;
     const char *domain, *name; /* domain "ai.onnx" written out */
     int since, until;          /* opsets in which this meaning holds; until 0 = still does */
-    uint32_t dtypes;           /* bit 1 << dtype for each type of its first typed operand */
+    uint32_t dtypes;           /* bit 1 << dtype for each type of its operand `operand` */
+    int operand;               /* an input's position, from 0; -1: output 0 */
+    const char *notes;         /* what the standard leaves to the implementation; NULL: nothing */
 } tap_op_info;
 
 TAP_API size_t tap_op_count(void);

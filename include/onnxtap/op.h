@@ -140,7 +140,8 @@ typedef struct tap_op {
     /* Output 0 is numpy.transpose(input 0, perm): lets the plan do without it, and layouts be traced. perm:
      * rank entries. */
     bool (*permutation)(const tap_ctx *ctx, int rank, int *perm);
-    const void *data; /* of a shared driver */
+    const void *data;  /* of a shared driver */
+    const char *notes; /* what the standard leaves open and how it is here, in sentences; NULL: nothing */
 } tap_op;
 
 #define TAP_BIT(dtype) (UINT32_C(1) << (dtype))

@@ -7,6 +7,7 @@
 #include "run/plan.h"
 
 #define PLANS_KEPT     6
+/* Inputs that may be images are among the first ones. */
 #define TAP_IMAGES_MAX 8
 #define GENERIC_AFTER  12 /* plans made before one for any size is tried */
 
@@ -394,8 +395,7 @@ static tap_status run_in_channels_last(tap_frame *f, tap_step *s, tap_run_fn *ru
 static bool is_late_image(const tap_step *s) {
     const tap_work *w = &s->work;
     const tap_op *op = w->node->op;
-    if (!(op->flags & TAP_WANTS_CHANNELS_LAST) || w->pub.channels_last || w->pub.n_in > TAP_IMAGES_MAX)
-        return false;
+    if (!(op->flags & TAP_WANTS_CHANNELS_LAST) || w->pub.channels_last) return false;
     return s->in_tensors[0] && s->in_tensors[0]->rank >= 3 && s->out_tensors[0];
 }
 

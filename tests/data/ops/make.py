@@ -518,6 +518,48 @@ case("reshape_constant_to_scalar", one_node("Reshape", {"x": (F, [1]), "s": (I, 
      ([i64([])], [scalar(7, np.float32)]), edit=constant_reshaped)
 
 
+# ---- Nodes that are computed ahead of the run ----------------------------------------------------------------
+
+case("qlinear_conv_of_constants", """
+<ir_version: 9, opset_import: ["" : 20]>
+g () => (uint8[] y) <float one = {1}, uint8 zero = {0}, uint8[1,2,2,2] w = {1, 2, 3, 4, 1, 1, 1, 1}, int32[1] b = {5},
+    uint8[1,2,3,3] x = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17}> {
+    y = QLinearConv (x, one, zero, w, one, zero, one, zero, b)
+}""", ([], [np.array([[[[27 + 44 + 5, 37 + 48 + 5], [57 + 56 + 5, 67 + 60 + 5]]]], np.uint8)]))
+
+# ---- Maps ----------------------------------------------------------------------------------------------------
+
+a_map = onnx.TypeProto()
+a_map.map_type.key_type = I
+a_map.map_type.value_type.CopyFrom(helper.make_tensor_type_proto(F, None))
+case("cast_map", one_node("CastMap", {"x": a_map}, {"y": (F, None)}, domain=ML, ml=1, cast_to="TO_FLOAT", map_form="SPARSE",
+                          max_map=4), ([{1: np.float32(2.5), 3: np.float32(4)}], [f32([[0, 2.5, 0, 4]])]))
+
+# ---- FlexAttention, and what was experimental once -----------------------------------------------------------
+
+case("flex_attention_shared_keys", """
+<ir_version: 13, opset_import: ["" : 26, "ai.onnx.preview" : 1]>
+g (float[1,2,1,2] q, float[1,1,3,2] k, float[1,1,3,1] v) => (float[] y) {
+    y = ai.onnx.preview.FlexAttention <scale = 1.0,
+        score_mod = s (float[1,2,1,3] scores) => (float[1,2,1,3] out) {
+            mask = Constant <value = float[3] {0, 0, -inf}> ()
+            out = Add (scores, mask)
+        },
+        prob_mod = p (float[1,2,1,3] probs) => (float[1,2,1,3] out) {
+            two = Constant <value = float {2}> ()
+            out = Mul (probs, two)
+        }
+    > (q, k, v)
+}""".replace("-inf", "-1e38"), ([f32([[[[1, 0]], [[0, 0]]]]), f32([[[[0, 5], [np.log(3), 0], [9, 9]]]]), f32([[[[1], [2], [100]]]])],
+                             [f32([[[[3.5]], [[3]]]])]))
+case("dynamic_slice", one_node("DynamicSlice", {"x": (F, [3, 4]), "starts": (I, [2]), "ends": (I, [2]), "axes": (I, [2])},
+                               {"y": (F, None)}, opset=8, ir=3),
+     ([np.arange(12, dtype=np.float32).reshape(3, 4), i64(1, 0), i64(-1, 2), i64(1, 0)], [f32([[1, 2], [5, 6]])]))
+case("mean_only", one_node("MeanVarianceNormalization", {"x": (F, [1, 2, 1, 2])}, {"y": (F, None)}, opset=8, ir=3,
+                           across_channels=1, normalize_variance=0),
+     ([f32([[[[1, 2]], [[3, 6]]]])], [f32([[[[-2, -1]], [[0, 3]]]])]))
+
+
 # ---- Writing -------------------------------------------------------------------------------------------------
 
 def to_bytes(value, type_proto):
