@@ -48,7 +48,7 @@ says '"taps": ['
 says '"nodes": ['
 status 2 info "$digits" --tap nonsense
 status 0 ops
-says "ai.onnx              Relu"
+says "ai.onnx                  Relu"
 status 0 ops --json --domain ai.onnx
 status 2 ops --domain no.such.domain
 status 0 bench "$names" --seconds 0.05
