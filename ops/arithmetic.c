@@ -65,15 +65,17 @@ static tap_loop *const to_floor[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(floor)};
 static tap_loop *const to_ceil[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(ceil)};
 static tap_loop *const to_even[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(round)};
 
+#define DIV_NOTES .notes = "An integer divided by 0 is 0."
+
 static const tap_op ops[] = {
     {TAP_ROW_AXIS_BROADCAST("Add", 6, add)},
     {TAP_ROW_AXIS_BROADCAST("Sub", 6, sub)},
     {TAP_ROW_AXIS_BROADCAST("Mul", 6, mul)},
-    {TAP_ROW_AXIS_BROADCAST("Div", 6, divide)},
+    {TAP_ROW_AXIS_BROADCAST("Div", 6, divide), DIV_NOTES},
     {TAP_ROW_ELEMENTWISE("Add", 7, 0, 2, add), .stage_kind = TAP_STAGE_ADD},
     {TAP_ROW_ELEMENTWISE("Sub", 7, 0, 2, sub)},
     {TAP_ROW_ELEMENTWISE("Mul", 7, 0, 2, mul)},
-    {TAP_ROW_ELEMENTWISE("Div", 7, 0, 2, divide)},
+    {TAP_ROW_ELEMENTWISE("Div", 7, 0, 2, divide), DIV_NOTES},
     {TAP_ROW_ELEMENTWISE("Neg", 1, 0, 1, negate), .prepare = tap_prepare_consumed},
     {TAP_ROW_ELEMENTWISE("Abs", 1, 0, 1, absolute), .prepare = tap_prepare_consumed},
     {TAP_ROW_ELEMENTWISE("Reciprocal", 1, 0, 1, reciprocal), .prepare = tap_prepare_consumed},

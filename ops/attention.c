@@ -458,6 +458,8 @@ static tap_status run(tap_ctx *ctx) {
     return status;
 }
 
+#define NOTES .notes = "A query that may see no key gives 0."
+
 static const tap_op ops[] = {
     {.name = "Attention",
      .since = 23,
@@ -469,7 +471,8 @@ static const tap_op ops[] = {
      .dtypes = TAP_TYPES_FLOAT,
      .prepare = prepare,
      .infer = infer,
-     .run = run},
+     .run = run,
+     NOTES},
     {.name = "Attention",
      .since = 24,
      .in_min = 3,
@@ -479,7 +482,8 @@ static const tap_op ops[] = {
      .dtypes = TAP_TYPES_FLOAT,
      .prepare = prepare,
      .infer = infer,
-     .run = run},
+     .run = run,
+     NOTES},
     {0},
 };
 

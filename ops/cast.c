@@ -182,6 +182,12 @@ static tap_status bit_cast_run(tap_ctx *ctx) {
     return TAP_OK;
 }
 
+#define NOTES                                                                                               \
+    .notes =                                                                                                \
+        "A number that an integer type has no room for, and NaN, become what x86's conversions give: the "  \
+        "least int32 or int64, of which narrower types take the low bits. Text is written as NumPy writes " \
+        "numbers. The sign of what becomes float8e8m0 is ignored; NaN as a float of 4 or 6 bits is -0."
+
 static const tap_op ops[] = {
     {.name = "Cast",
      .since = 1,
@@ -193,7 +199,8 @@ static const tap_op ops[] = {
      .dtypes = CASTABLE,
      .prepare = cast_prepare,
      .infer = cast_infer,
-     .run = cast_run},
+     .run = cast_run,
+     NOTES},
     {.name = "CastLike",
      .since = 15,
      .in_min = 2,
@@ -204,7 +211,8 @@ static const tap_op ops[] = {
      .dtypes = CASTABLE,
      .prepare = cast_like_prepare,
      .infer = cast_like_infer,
-     .run = cast_run},
+     .run = cast_run,
+     NOTES},
     {.name = "BitCast",
      .since = 26,
      .in_min = 1,

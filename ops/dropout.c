@@ -136,6 +136,7 @@ static const tap_op ops[] = {
      .in_max = 1,
      DROPOUT,
      .flags = TAP_IN_PLACE | TAP_RANDOM,
+     TAP_RANDOM_NOTES,
      .dtypes = TAP_TYPES_FLOAT},
     {.name = "Dropout",
      .since = 7,
@@ -151,6 +152,7 @@ static const tap_op ops[] = {
      .in_max = 3,
      DROPOUT,
      .flags = TAP_IN_PLACE | TAP_RANDOM,
+     TAP_RANDOM_NOTES,
      .dtypes = TAP_TYPES_FLOAT | TAP_TYPES_FLOAT8},
     {0},
 };

@@ -312,7 +312,8 @@ static const tap_op ops[] = {
      .dtypes = TAP_TYPES_FLOAT,
      .prepare = flex_prepare,
      .infer = flex_infer,
-     .run = flex_run},
+     .run = flex_run,
+     .notes = "A query all of whose scores are -inf gives NaN, as Softmax does."},
     {0},
 };
 

@@ -294,11 +294,14 @@ static tap_status stft_run_all(tap_ctx *ctx) {
 /* clang-format off */
 static const tap_op ops[] = {
     {.name = "DFT", .since = 17, .until = 19, .in_min = 1, .in_max = 2, .out_min = 1, .out_max = 1,
-     .dtypes = TAP_TYPES_FLOAT, .prepare = dft_prepare, .infer = dft_infer, .run = dft_run_all},
+     .dtypes = TAP_TYPES_FLOAT, .prepare = dft_prepare, .infer = dft_infer, .run = dft_run_all,
+     .notes = "Computed in float64 and rounded once."},
     {.name = "DFT", .since = 20, .in_min = 1, .in_max = 3, .out_min = 1, .out_max = 1,
-     .dtypes = TAP_TYPES_FLOAT, .prepare = dft_prepare, .infer = dft_infer, .run = dft_run_all},
+     .dtypes = TAP_TYPES_FLOAT, .prepare = dft_prepare, .infer = dft_infer, .run = dft_run_all,
+     .notes = "Computed in float64 and rounded once."},
     {.name = "STFT", .since = 17, .in_min = 2, .in_max = 4, .out_min = 1, .out_max = 1,
-     .dtypes = TAP_TYPES_FLOAT, .prepare = stft_prepare, .infer = stft_infer, .run = stft_run_all},
+     .dtypes = TAP_TYPES_FLOAT, .prepare = stft_prepare, .infer = stft_infer, .run = stft_run_all,
+     .notes = "Computed in float64 and rounded once."},
     {0},
 };
 /* clang-format on */

@@ -211,9 +211,13 @@ static tap_status gemm_run(tap_ctx *ctx) {
     .packed_inputs = 1 << 1, .dtypes = TYPES, .prepare = gemm_prepare, .infer = gemm_infer,     \
     .pack = gemm_pack, .run = gemm_run
 
+#define NOTES                                                                                          \
+    .notes = "Integers times an alpha or beta that is no whole number go through float64 and are cut " \
+             "towards 0."
+
 static const tap_op ops[] = {
-    {GEMM, .since = 1, .until = 10, .in_min = 3},
-    {GEMM, .since = 11, .in_min = 2},
+    {GEMM, .since = 1, .until = 10, .in_min = 3, NOTES},
+    {GEMM, .since = 11, .in_min = 2, NOTES},
     {0},
 };
 

@@ -131,7 +131,11 @@ static const tap_op ops[] = {
      .dtypes = TAP_BIT(TAP_UINT8),
      .prepare = decoder_prepare,
      .infer = decoder_infer,
-     .run = decoder_run},
+     .run = decoder_run,
+     .notes =
+         "BMP, PBM, PGM, PPM and PAM; PNG by libpng, JPEG by libjpeg, TIFF by libtiff, WebP by libwebp, "
+         "JPEG 2000 by openjpeg, where they were built in. Alpha is left out, 16 bits become 8. What cannot "
+         "be decoded gives an empty picture; a format whose library is missing is an error."},
     {0},
 };
 

@@ -204,6 +204,7 @@ static const tap_op ops[] = {
      .out_max = 1,
      .dtypes = TAP_TYPES_FLOAT,
      .prepare = mvn_1_prepare,
+     .notes = "Experimental: attributes across_channels and normalize_variance, or axes.",
      .infer = mvn_infer,
      .run = mvn_run},
     {.name = "MeanVarianceNormalization",

@@ -63,7 +63,9 @@ static const tap_op ops[] = {
     {TAP_ROW_ELEMENTWISE("Or", 7, 0, 2, or)},
     {TAP_ROW_ELEMENTWISE("Xor", 7, 0, 2, xor)},
     {TAP_ROW_ELEMENTWISE("Not", 1, 0, 1, not )},
-    {TAP_ROW_ELEMENTWISE("BitShift", 11, 0, 2, shift), .prepare = shift_prepare},
+    {TAP_ROW_ELEMENTWISE("BitShift", 11, 0, 2, shift), .prepare = shift_prepare,
+     .notes = "Any amount is allowed: bits that come from outside are 0, or the sign of a signed number that "
+              "goes right."},
     {TAP_ROW_ELEMENTWISE("BitwiseAnd", 18, 0, 2, bits_and)},
     {TAP_ROW_ELEMENTWISE("BitwiseOr", 18, 0, 2, bits_or)},
     {TAP_ROW_ELEMENTWISE("BitwiseXor", 18, 0, 2, bits_xor)},

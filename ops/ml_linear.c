@@ -155,7 +155,8 @@ static tap_status linear_run(tap_ctx *ctx) {
 /* clang-format off */
 static const tap_op ops[] = {
     {.name = "LinearClassifier", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 2,
-     .dtypes = TAP_ML_TYPES, .prepare = classifier_prepare, .infer = classifier_infer, .run = linear_run},
+     .dtypes = TAP_ML_TYPES, .prepare = classifier_prepare, .infer = classifier_infer, .run = linear_run,
+     .notes = "One score for two classes becomes two as in ONNX Runtime."},
     {.name = "LinearRegressor", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,
      .dtypes = TAP_ML_TYPES, .prepare = regressor_prepare, .infer = regressor_infer, .run = linear_run},
     {0},

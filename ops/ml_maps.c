@@ -274,9 +274,11 @@ static tap_status zip_run(tap_ctx *ctx) {
 /* clang-format off */
 static const tap_op ops[] = {
     {.name = "DictVectorizer", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,
-     .flags = TAP_ANY_KIND, .dtypes = TAP_TYPES_ALL, .prepare = dict_prepare, .infer = dict_infer, .run = dict_run},
+     .flags = TAP_ANY_KIND, .dtypes = DICT_VALUES, .prepare = dict_prepare, .infer = dict_infer, .run = dict_run,
+     .notes = "The types are those of the values."},
     {.name = "CastMap", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,
-     .flags = TAP_ANY_KIND, .dtypes = TAP_TYPES_ALL, .prepare = cast_prepare, .infer = cast_infer, .run = cast_run},
+     .flags = TAP_ANY_KIND, .dtypes = TAP_BIT(TAP_FLOAT) | TAP_BIT(TAP_STRING), .prepare = cast_prepare, .infer = cast_infer,
+     .run = cast_run, .notes = "The types are those of the values. In the sparse form a missing text is empty."},
     {.name = "ZipMap", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,
      .flags = TAP_ANY_KIND, .dtypes = TAP_BIT(TAP_FLOAT), .prepare = zip_prepare, .infer = zip_infer, .run = zip_run},
     {0},

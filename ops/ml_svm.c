@@ -367,7 +367,8 @@ static tap_status svm_run_all(tap_ctx *ctx) {
 /* clang-format off */
 static const tap_op ops[] = {
     {.name = "SVMClassifier", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 2,
-     .dtypes = TAP_ML_TYPES, .prepare = classifier_prepare, .infer = svm_infer, .run = svm_run_all},
+     .dtypes = TAP_ML_TYPES, .prepare = classifier_prepare, .infer = svm_infer, .run = svm_run_all,
+     .notes = "Votes, probabilities and the scores of two classes are as ONNX Runtime has them."},
     {.name = "SVMRegressor", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,
      .dtypes = TAP_ML_TYPES, .prepare = regressor_prepare, .infer = svm_infer, .run = svm_run_all},
     {0},

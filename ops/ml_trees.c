@@ -268,7 +268,8 @@ static tap_status regressor_prepare(tap_ctx *ctx, void **state) {
 /* clang-format off */
 static const tap_op ops[] = {
     {.name = "TreeEnsembleClassifier", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 2,
-     .dtypes = TAP_ML_TYPES, .prepare = classifier_prepare, .infer = tap_trees_infer, .run = tap_trees_run},
+     .dtypes = TAP_ML_TYPES, .prepare = classifier_prepare, .infer = tap_trees_infer, .run = tap_trees_run,
+     .notes = "One score for two classes becomes two as in ONNX Runtime."},
     {.name = "TreeEnsembleRegressor", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,
      .dtypes = TAP_ML_TYPES, .prepare = regressor_prepare, .infer = tap_trees_infer, .run = tap_trees_run},
     {0},

@@ -199,8 +199,10 @@ static const tap_op ops[] = {
      .flags = TAP_IN_PLACE,
      .dtypes = TAP_TYPES_FLOAT | TAP_BIT(TAP_INT32) | TAP_BIT(TAP_INT64),
      .infer = pow_infer,
-     .run = pow_run},
-    {TAP_ROW_ELEMENTWISE("Mod", 10, 0, 2, mod), .prepare = mod_prepare, .infer = mod_infer},
+     .run = pow_run,
+     .notes = "Integers wrap. Of a negative power the real quotient is cut towards 0; that of 0 is 0."},
+    {TAP_ROW_ELEMENTWISE("Mod", 10, 0, 2, mod), .prepare = mod_prepare, .infer = mod_infer,
+     .notes = "An integer modulo 0 is 0."},
     {0},
 };
 

@@ -308,17 +308,17 @@ static tap_status multinomial_run(tap_ctx *ctx) {
 /* clang-format off */
 static const tap_op ops[] = {
     {.name = "RandomNormal", .since = 1, .out_min = 1, .out_max = 1, .flags = TAP_RANDOM,
-     .typed_by = -1, .dtypes = TAP_TYPES_FLOAT, .prepare = normal_prepare, .infer = shaped_infer, .run = normal_run},
+     .typed_by = -1, .dtypes = TAP_TYPES_FLOAT, .prepare = normal_prepare, .infer = shaped_infer, .run = normal_run, TAP_RANDOM_NOTES},
     {.name = "RandomUniform", .since = 1, .out_min = 1, .out_max = 1, .flags = TAP_RANDOM,
-     .typed_by = -1, .dtypes = TAP_TYPES_FLOAT, .prepare = uniform_prepare, .infer = shaped_infer, .run = uniform_run},
+     .typed_by = -1, .dtypes = TAP_TYPES_FLOAT, .prepare = uniform_prepare, .infer = shaped_infer, .run = uniform_run, TAP_RANDOM_NOTES},
     {.name = "RandomNormalLike", .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1, .flags = TAP_RANDOM,
-     .dtypes = LIKE_TYPES, .prepare = normal_prepare, .infer = shaped_infer, .run = normal_run},
+     .dtypes = LIKE_TYPES, .prepare = normal_prepare, .infer = shaped_infer, .run = normal_run, TAP_RANDOM_NOTES},
     {.name = "RandomUniformLike", .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1, .flags = TAP_RANDOM,
-     .dtypes = LIKE_TYPES, .prepare = uniform_prepare, .infer = shaped_infer, .run = uniform_run},
+     .dtypes = LIKE_TYPES, .prepare = uniform_prepare, .infer = shaped_infer, .run = uniform_run, TAP_RANDOM_NOTES},
     {.name = "Bernoulli", .since = 15, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1, .flags = TAP_RANDOM,
-     .dtypes = TAP_TYPES_FLOAT, .prepare = bernoulli_prepare, .infer = bernoulli_infer, .run = bernoulli_run},
+     .dtypes = TAP_TYPES_FLOAT, .prepare = bernoulli_prepare, .infer = bernoulli_infer, .run = bernoulli_run, TAP_RANDOM_NOTES},
     {.name = "Multinomial", .since = 7, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1, .flags = TAP_RANDOM,
-     .dtypes = TAP_TYPES_FLOAT, .prepare = multinomial_prepare, .infer = multinomial_infer, .run = multinomial_run},
+     .dtypes = TAP_TYPES_FLOAT, .prepare = multinomial_prepare, .infer = multinomial_infer, .run = multinomial_run, TAP_RANDOM_NOTES},
     {0},
 };
 /* clang-format on */

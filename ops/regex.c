@@ -40,17 +40,31 @@ static tap_status regex_run(tap_ctx *ctx) {
     return TAP_OK;
 }
 
+#define REGEX .prepare = regex_prepare, .infer = regex_infer, .run = regex_run, .release = regex_release
+
+#else
+
+static tap_status refuse(tap_ctx *ctx, void **state) {
+    *state = NULL;
+    return tap_fail(ctx, TAP_UNSUPPORTED,
+                    "this onnxtap was built without libre2, which it needs for regular expressions");
+}
+
+#define REGEX .prepare = refuse
+
 #endif
 
-/* clang-format off */
 static const tap_op ops[] = {
-#ifdef TAP_HAVE_RE2
-    {.name = "RegexFullMatch", .since = 20, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,
-     .dtypes = TAP_BIT(TAP_STRING), .prepare = regex_prepare, .infer = regex_infer, .run = regex_run,
-     .release = regex_release},
-#endif
+    {.name = "RegexFullMatch",
+     .since = 20,
+     .in_min = 1,
+     .in_max = 1,
+     .out_min = 1,
+     .out_max = 1,
+     .dtypes = TAP_BIT(TAP_STRING),
+     REGEX,
+     .notes = "By libre2; a build without it refuses the operator."},
     {0},
 };
-/* clang-format on */
 
 TAP_DEFINE_FAMILY(regex, ops);

@@ -561,7 +561,8 @@ static const tap_op ops[] = {
      .in_max = 1,
      RESIZE,
      .prepare = upsample_prepare},
-    {.name = "Upsample", /* deprecated since 10, and still the same */
+    {.name = "Upsample",
+     .notes = "Deprecated since opset 10, and the same there.",
      .since = 9,
      .in_min = 2,
      .in_max = 2,

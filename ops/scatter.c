@@ -367,7 +367,7 @@ static tap_status cache_run(tap_ctx *ctx) {
 #define CACHE    .prepare = cache_prepare, .infer = cache_infer, .run = cache_run
 
 static const tap_op ops[] = {
-    {.name = "Scatter", .since = 9, ELEMENTS}, /* deprecated since 11, and still the same */
+    {.name = "Scatter", .since = 9, ELEMENTS, .notes = "Deprecated since opset 11, and the same there."},
     {.name = "ScatterElements", .since = 11, ELEMENTS},
     {.name = "ScatterND", .since = 11, THREE, .infer = nd_infer, .run = nd_run, .data = "nd"},
     {.name = "TensorScatter",

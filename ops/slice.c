@@ -288,7 +288,12 @@ static tap_status split_run(tap_ctx *ctx) {
 static const tap_op ops[] = {
     {.name = "Slice", .since = 1, .until = 9, PARTS(1, 1), SLICE},
     {.name = "Slice", .since = 10, PARTS(3, 5), SLICE},
-    {.name = "DynamicSlice", .since = 1, .until = 9, PARTS(3, 4), SLICE}, /* experimental, before Slice-10 */
+    {.name = "DynamicSlice",
+     .since = 1,
+     .until = 9,
+     PARTS(3, 4),
+     SLICE,
+     .notes = "Experimental, in ONNX up to opset 9."},
     {.name = "Split", .since = 1, .until = 1, PARTS(1, 2), SPLIT},
     {.name = "Split", .since = 2, .until = 12, PARTS(1, 1), SPLIT},
     {.name = "Split", .since = 13, .until = 17, PARTS(1, 2), SPLIT},

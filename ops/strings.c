@@ -353,7 +353,9 @@ static const tap_op ops[] = {
     {.name = "StringSplit", .since = 20, .in_min = 1, .in_max = 1, .out_min = 2, .out_max = 2,
      .dtypes = TAP_BIT(TAP_STRING), .prepare = split_prepare, .infer = split_infer, .run = split_run},
     {.name = "StringNormalizer", .since = 10, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,
-     .dtypes = TAP_BIT(TAP_STRING), .prepare = normalizer_prepare, .infer = normalizer_infer, .run = normalizer_run},
+     .dtypes = TAP_BIT(TAP_STRING), .prepare = normalizer_prepare, .infer = normalizer_infer, .run = normalizer_run,
+     .notes = "Letters change case as Unicode has it, one for one, in any locale; the locales tr and az have i with and without "
+              "a dot. No locale need be installed."},
     {0},
 };
 /* clang-format on */

@@ -149,9 +149,13 @@ static tap_status topk_run(tap_ctx *ctx) {
     .out_min = 2, .out_max = 2, .dtypes = TAP_TYPES_NUMERIC, .prepare = topk_prepare, .infer = topk_infer, \
     .run = topk_run
 
+#define NOTES                                                                                              \
+    .notes = "Of equal elements the one with the lower index comes first. NaN is larger than any number. " \
+             "With sorted = 0 the result is sorted, too."
+
 static const tap_op ops[] = {
-    {.name = "TopK", .since = 1, .until = 9, .in_min = 1, .in_max = 1, TOPK},
-    {.name = "TopK", .since = 10, .in_min = 2, .in_max = 2, TOPK},
+    {.name = "TopK", .since = 1, .until = 9, .in_min = 1, .in_max = 1, TOPK, NOTES},
+    {.name = "TopK", .since = 10, .in_min = 2, .in_max = 2, TOPK, NOTES},
     {0},
 };
 

@@ -482,6 +482,7 @@ tap_status tap_session_run(tap_session *s, const tap_input *inputs, size_t n_inp
     tap_arena_clear(&s->strings);
     s->has_run = false;
     s->n_iterations = 0;
+    s->runs++;
     tap_status st = tap_inputs_collect(s->model->inputs, s->model->n_inputs, inputs, n_inputs, values, err);
     tap_frame *f = st == TAP_OK ? tap_frame_get(s, s->model->bound.main, NULL) : NULL;
     if (st == TAP_OK && !f) st = tap_error_no_memory(err, sizeof *f);

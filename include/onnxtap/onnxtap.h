@@ -342,7 +342,8 @@ typedef struct tap_session_options {
     size_t size;
     int threads;    /* 0: the machine's cores */
     bool no_fusion; /* for tests: the results are the same */
-    uint64_t seed;  /* of the random operators */
+    uint64_t seed;  /* of the random operators: with one seed, run n of a session always gives the same, and
+                       other  numbers than run n + 1 */
 } tap_session_options;
 
 TAP_API tap_status tap_session_new(tap_model *m, const tap_session_options *options, tap_session **out,

@@ -275,7 +275,8 @@ TAP_API void tap_epilogue_from(const tap_ctx *ctx, int n, int64_t row, int64_t n
 TAP_API tap_status tap_body_run(tap_ctx *ctx, tap_body *body, int64_t iteration, const tap_value *const *in,
                                 size_t n_in, tap_value **out, size_t n_out);
 
-/* A 64-bit seed for this node, from the session's seed, the node and how often it ran. For TAP_RANDOM
+/* A 64-bit seed for this node, from the session's seed, the node, the number of the session's run and the
+ * iterations of the bodies around it: whatever else has run, the same seed gives the same. For TAP_RANDOM
  * operators. */
 TAP_API uint64_t tap_random_seed(tap_ctx *ctx);
 

@@ -87,6 +87,12 @@ static inline void tap_random_normal(uint64_t seed, int64_t begin, int64_t n, do
     }
 }
 
+/* What `ops` tells of the operators that draw from it. */
+#define TAP_RANDOM_NOTES                                                                                  \
+    .notes = "Philox4x32-10, the same on every machine: element i takes number i of a seed made of the "  \
+             "session's seed (--seed), the attribute seed, the node, how many runs the session has had, " \
+             "and the iterations of the loops around the node."
+
 /* The seed of this run of a node; `attribute`: its seed attribute, NULL: it has none. */
 static inline uint64_t tap_seed_of(tap_ctx *ctx, const float *attribute) {
     uint64_t seed = tap_random_seed(ctx);

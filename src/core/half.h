@@ -66,6 +66,7 @@ static inline float tap_f64_to_f32_odd(double x) {
     double back = (double)near;
     uint32_t u = tap_f32_bits(near);
     uint32_t cut = (fabs(back) > fabs(x) ? u - 1 : u) | 1;
+    cut = fabs(x) >= 0x1p128 ? u : cut; /* infinity: no format here has room for that */
     return tap_f32_from_bits(back == x || x != x ? u : cut);
 }
 

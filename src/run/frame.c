@@ -6,7 +6,7 @@
 #include "run/elementwise.h"
 #include "run/plan.h"
 
-#define PLANS_KEPT     6
+#define PLANS_KEPT 6
 /* Inputs that may be images are among the first ones. */
 #define TAP_IMAGES_MAX 8
 #define GENERIC_AFTER  12 /* plans made before one for any size is tried */
@@ -434,7 +434,6 @@ static tap_status run_step(tap_frame *f, tap_step *s) {
         st = make_outputs(f, s);
     if (st != TAP_OK) return st;
     if (s->kind == TAP_STEP_VIEW) return make_view(s);
-    s->work.runs++;
     st = run_kernel(s);
     if (s->work.failed != TAP_OK) return s->work.failed;
     if (st != TAP_OK) return tap_fail(&s->work.pub, st, "it failed");

@@ -181,7 +181,9 @@ uint64_t tap_random_seed(tap_ctx *ctx) {
     const tap_work *w = tap_work_of(ctx);
     const tap_session *s = session_of(ctx);
     uint64_t node = (uint64_t)w->node->graph->number << 32 | (uint32_t)w->node->index;
-    return mix(mix(s->options.seed ^ mix(node)) + w->runs);
+    uint64_t seed = mix(mix(s->options.seed ^ mix(node)) + s->runs);
+    for (size_t i = 0; i < s->n_iterations; i++) seed = mix(seed + (uint64_t)s->iterations[i]);
+    return seed;
 }
 
 /* ---- bodies ---- */

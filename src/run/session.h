@@ -36,6 +36,7 @@ struct tap_session {
     tap_value **copies;        /* of outputs that are the caller's own memory */
     const tap_value **outputs; /* either of them; NULL: absent */
     bool has_run;
+    uint64_t runs; /* begun so far: random numbers go on from run to run */
 };
 
 #endif

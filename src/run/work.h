@@ -25,7 +25,6 @@ typedef struct tap_work {
     struct tap_slot **in_slots, **out_slots;
     const tap_stage *stages;
     int32_t n_stages;
-    uint64_t runs; /* how often it ran, for seeds */
 } tap_work;
 
 static inline tap_work *tap_work_of(const tap_ctx *ctx) {

@@ -255,8 +255,63 @@ static void two_sessions(void) {
     tear_down(&x);
 }
 
+/* ---- Random operators ---- */
+
+enum { TRIPS = 3, MOST = 8 };
+
+/* What a run of `random` gave: n numbers of the graph, then n for each iteration of its loop. */
+typedef struct drawn {
+    int n;
+    float once[MOST], each[TRIPS * MOST];
+} drawn;
+
+static drawn draw(tap_session *s, int n) {
+    drawn d = {.n = n};
+    const int64_t trips = TRIPS, dims[1] = {n};
+    const float zeros[MOST] = {0};
+    tap_value *x = floats(1, dims, zeros), *t = NULL;
+    CHECK_EQ(tap_value_wrap(TAP_INT64, 0, NULL, &trips, &t, NULL), TAP_OK);
+    const tap_input inputs[2] = {{"x", x}, {"trips", t}};
+    CHECK_EQ(tap_session_run(s, inputs, 2, NULL), TAP_OK);
+    for (int i = 0; i < n; i++) d.once[i] = at(tap_session_output(s, 0), i);
+    for (int i = 0; i < TRIPS * n; i++) d.each[i] = at(tap_session_output(s, 1), i);
+    tap_value_release(x);
+    tap_value_release(t);
+    return d;
+}
+
+static bool same_numbers(const float *a, const float *b, int n) {
+    return memcmp(a, b, (size_t)n * sizeof *a) == 0;
+}
+
+/* Run n of a seed gives the same numbers, whatever shapes the runs before it had, and other runs, nodes and
+ * iterations give others. */
+static void random_numbers(void) {
+    tap_model *m = fixture_open("random");
+    const tap_session_options seeds[3] = {{.size = sizeof *seeds, .threads = 1, .seed = 7},
+                                          {.size = sizeof *seeds, .threads = 2, .seed = 7},
+                                          {.size = sizeof *seeds, .threads = 1, .seed = 8}};
+    tap_session *a = fixture_session(m, &seeds[0]), *b = fixture_session(m, &seeds[1]),
+                *c = fixture_session(m, &seeds[2]);
+    if (a && b && c) {
+        const drawn a1 = draw(a, 4), a2 = draw(a, 4), a3 = draw(a, 6), b1 = draw(b, 6), b2 = draw(b, 4),
+                    b3 = draw(b, 6);
+        const drawn c1 = draw(c, 4);
+        CHECK(same_numbers(a2.once, b2.once, 4) && same_numbers(a2.each, b2.each, TRIPS * 4));
+        CHECK(same_numbers(a3.once, b3.once, 6) && same_numbers(a3.each, b3.each, TRIPS * 6));
+        CHECK(same_numbers(a1.once, b1.once, 4)); /* element i has number i, in any shape */
+        CHECK(!same_numbers(a1.once, a2.once, 4) && !same_numbers(a1.once, c1.once, 4));
+        CHECK(!same_numbers(a1.once, a1.each, 4) && !same_numbers(a1.each, a1.each + 4, 4));
+    }
+    tap_session_free(a);
+    tap_session_free(b);
+    tap_session_free(c);
+    tap_model_free(m);
+}
+
 static const test_case tests[] = {
     TEST(fixtures),
+    TEST(random_numbers),
     TEST(a_default_and_its_replacement),
     TEST(many_shapes),
     TEST(wrong_inputs),

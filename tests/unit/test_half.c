@@ -143,6 +143,8 @@ static void infinities_and_nans(void) {
     CHECK_EQ(tap_f32_to_f16(tap_f32_from_bits(0x7F802000)), 0x7E01); /* signalling: quiet, payload kept */
     CHECK_EQ(tap_f32_bits(tap_f16_to_f32(0xFC01)), 0xFFC02000);
     CHECK_EQ(tap_f32_to_bf16(tap_f32_from_bits(0x7F800001)), 0x7FC0);
+    CHECK(isinf(tap_f64_to_f32_odd(-0x1p128)) &&
+          tap_f64_to_f32_odd(0x1.FFFFFFFFFFFFFp127) == 0x1.FFFFFEp127f);
     CHECK(isinf(tap_f64_to_f32_odd(INFINITY)) && isnan(tap_f64_to_f32_odd(NAN)));
 }
 

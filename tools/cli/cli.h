@@ -24,6 +24,7 @@ typedef struct cli_args {
     size_t words_max; /* of a subcommand that opens a model                          */
     text_list inputs, taps, dims, shapes, ranges;
     const char *output, *format, *iteration, *skip, *domain, *keys, *layout, *layer_list;
+    bool markdown;
     bool json, help, layers, verbose, nodes, verify, raw_types, compress, cast, no_fusion;
     int64_t threads, seed, jobs, timeout_s;
     double seconds;

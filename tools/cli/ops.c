@@ -37,6 +37,59 @@ static void print_op(const tap_op_info *op) {
     printf("\n");
 }
 
+/* ---- Markdown: what docs/OPERATORS.md is made of ---- */
+
+#define BIT(t) (UINT32_C(1) << TAP_##t)
+
+/* Sets of types that have a name in the page; larger ones first. */
+static const struct {
+    const char *name;
+    uint32_t dtypes;
+} type_sets[] = {
+    {"all", ((UINT32_C(1) << TAP_DTYPE_COUNT) - 1) & ~UINT32_C(1)},
+    {"float", BIT(FLOAT16) | BIT(BFLOAT16) | BIT(FLOAT) | BIT(DOUBLE)},
+    {"int", BIT(INT8) | BIT(INT16) | BIT(INT32) | BIT(INT64)},
+    {"uint", BIT(UINT8) | BIT(UINT16) | BIT(UINT32) | BIT(UINT64)},
+    {"complex", BIT(COMPLEX64) | BIT(COMPLEX128)},
+    {"small float", BIT(FLOAT8E4M3FN) | BIT(FLOAT8E4M3FNUZ) | BIT(FLOAT8E5M2) | BIT(FLOAT8E5M2FNUZ) |
+                        BIT(FLOAT8E8M0) | BIT(FLOAT6E2M3) | BIT(FLOAT6E3M2) | BIT(FLOAT4E2M1)},
+    {"float8", BIT(FLOAT8E4M3FN) | BIT(FLOAT8E4M3FNUZ) | BIT(FLOAT8E5M2) | BIT(FLOAT8E5M2FNUZ)},
+    {"float6", BIT(FLOAT6E2M3) | BIT(FLOAT6E3M2)},
+    {"small int", BIT(INT4) | BIT(UINT4) | BIT(INT2) | BIT(UINT2)},
+};
+
+static void print_types(uint32_t dtypes) {
+    const char *between = "";
+    for (size_t i = 0; i < sizeof type_sets / sizeof *type_sets; i++) {
+        if ((dtypes & type_sets[i].dtypes) != type_sets[i].dtypes) continue;
+        printf("%s%s", between, type_sets[i].name);
+        between = ", ";
+        dtypes &= ~type_sets[i].dtypes;
+    }
+    for (int t = 1; t < TAP_DTYPE_COUNT; t++) {
+        if (!(dtypes >> t & 1)) continue;
+        printf("%s%s", between, tap_dtype_name((tap_dtype)t));
+        between = ", ";
+    }
+}
+
+static void print_pages(const tap_op_info *ops, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const bool first = i == 0 || strcmp(ops[i].domain, ops[i - 1].domain) != 0;
+        if (first)
+            printf("%s## %s\n\n| operator | opsets | types | notes |\n| --- | --- | --- | --- |\n",
+                   i ? "\n" : "", ops[i].domain);
+        printf("| %s | %d", ops[i].name, ops[i].since);
+        if (ops[i].until != ops[i].since) {
+            putchar('-');
+            if (ops[i].until) printf("%d", ops[i].until);
+        }
+        printf(" | ");
+        print_types(ops[i].dtypes);
+        printf(" | %s |\n", ops[i].notes ? ops[i].notes : "");
+    }
+}
+
 static void json_op(tap_json *j, const tap_op_info *op) {
     tap_json_flat_object(j, NULL);
     tap_json_string(j, "domain", op->domain);
@@ -72,23 +125,28 @@ static int ops(cli_args *args) {
     if (args->words.n > 0) cli_wrong(args, "%s: ops takes no file", args->words.items[0]);
     if (args->domain && n == 0)
         cli_wrong(args, "--domain %s: no operator of that domain is known", args->domain);
-    if (args->usage.code == TAP_OK && args->json)
+    const bool fine = args->usage.code == TAP_OK;
+    if (fine && args->json)
         json_ops(list, n);
-    else if (args->usage.code == TAP_OK)
+    else if (fine && args->markdown)
+        print_pages(list, n);
+    else if (fine)
         for (size_t i = 0; i < n; i++) print_op(&list[i]);
     free(list);
-    return args->usage.code == TAP_OK ? 0 : cli_fail(args, &args->usage);
+    return fine ? 0 : cli_fail(args, &args->usage);
 }
 
 static const cli_option which[] = {{"domain", 0, CLI_TEXT, "DOMAIN", offsetof(cli_args, domain),
                                     "only those of this domain (ai.onnx, ai.onnx.ml, ...)"},
+                                   {"markdown", 0, CLI_FLAG, NULL, offsetof(cli_args, markdown),
+                                    "as tables with notes, which docs/OPERATORS.md is made of"},
                                    {0}};
 static const cli_group which_group = {"Which", which};
 static const cli_group *const groups[] = {&which_group, &cli_common, NULL};
 
 const cli_command cli_ops = {
     .name = "ops",
-    .synopsis = "[--domain DOMAIN]",
+    .synopsis = "[--domain DOMAIN] [--markdown]",
     .about = "the operators that can run: domain, name, opsets, types of the operand that chooses the kernel",
     .example = "onnxtap ops --domain ai.onnx",
     .groups = groups,

@@ -19,6 +19,7 @@ Lines that begin with # are directions:
     # rename NAME = NEW            a name that the text form cannot write, everywhere in the model
     # order = 2 0 1                the nodes of the graph lie in the file in this order; all need names then
     # broken                       invalid on purpose: it gets no .ref
+    # random                       other values in every run: it gets no .ref
 """
 import pathlib
 import re
@@ -243,7 +244,7 @@ def make(path):
         del saved.graph.node[:]
         saved.graph.node.extend(model.graph.node[int(i)] for i in order[1].split())
     onnx.save(saved, path.with_suffix(".onnx"))
-    if re.search(r"^# broken", text, re.M):
+    if re.search(r"^# (broken|random)", text, re.M):
         return
     onnx.checker.check_model(model)
     inputs = inputs_of(model, text, np.random.default_rng(7))

@@ -560,6 +560,26 @@ case("mean_only", one_node("MeanVarianceNormalization", {"x": (F, [1, 2, 1, 2])}
      ([f32([[[[1, 2]], [[3, 6]]]])], [f32([[[[-2, -1]], [[0, 3]]]])]))
 
 
+def old(name, op, x, y, **attributes):
+    given = {} if x is None else {"x": (helper.np_dtype_to_tensor_dtype(x.dtype), None)}
+    model = one_node(op, given, {"y": (helper.np_dtype_to_tensor_dtype(y.dtype), None)}, opset=6, ir=3, **attributes)
+    case(name, model, ([] if x is None else [x], [y]))
+
+
+IMAGE = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
+old("affine", "Affine", f32(-1, 0, 2), f32(-1.5, 0.5, 4.5), alpha=2.0, beta=0.5)
+old("scale", "Scale", np.array([1, -4], np.float16), np.array([0.5, -2], np.float16), scale=0.5)
+old("scaled_tanh", "ScaledTanh", np.array([0.0, 0.25]), np.array([0, 3 * np.tanh(0.5)]), alpha=3.0, beta=2.0)
+old("parametric_softplus", "ParametricSoftplus", f32(-60, 0, 60), f32(2 * np.exp(-30), 2 * np.log(2), 60), alpha=2.0, beta=0.5)
+old("image_scaler", "ImageScaler", IMAGE, IMAGE * 2 + f32(1, -1).reshape(1, 2, 1, 1), scale=2.0, bias=[1.0, -1.0])
+old("crop_border", "Crop", IMAGE, np.ascontiguousarray(IMAGE[:, :, 1:3, 2:3]), border=[2, 1, 1, 0])
+old("crop_scale", "Crop", IMAGE, np.ascontiguousarray(IMAGE[:, :, 1:2, 1:4]), border=[1, 1, 0, 0], scale=[1, 3])
+old("constant_fill_by_value", "ConstantFill", i64(2, 1), np.full((2, 1, 3), 7, np.int64), input_as_shape=1, extra_shape=[3],
+    value=7.0, dtype=int(I))
+old("constant_fill_like", "ConstantFill", IMAGE, np.full(IMAGE.shape, 0.5, np.float32), value=0.5)
+old("given_tensor_fill", "GivenTensorFill", None, f32([[1, 2], [3, 4]]), shape=[2, 2], values=[1.0, 2.0, 3.0, 4.0])
+
+
 # ---- Writing -------------------------------------------------------------------------------------------------
 
 def to_bytes(value, type_proto):
