@@ -240,6 +240,7 @@ static void run_jobs(tap_ctx *ctx, jobs *j) {
     j->row_jobs = (g->m + s->rows - 1) / s->rows;
     double panel = multiply_adds((double)s->rows, (double)s->columns, (double)g->k);
     j->panels = tap_max64(worth_a_job(panel, s->panels), s->panels * j->row_jobs / JOBS);
+    if (s->copy_a) j->panels = tap_max64(j->panels, tap_min64(12, s->panels / 2));
     j->panels = tap_min64(s->panels, (j->panels + 3) / 4 * 4);
     int64_t n = j->row_jobs * ((s->panels + j->panels - 1) / j->panels);
     tap_parallel(ctx, n, worth_a_job(panel * (double)j->panels, n), block_task, j);

@@ -53,9 +53,23 @@ static bool part_of(const tap_block *b, const tap_rows *r, piece p, part *t) {
     return t->last > t->first || (r->n_seg == 0 && t->begins);
 }
 
+/* What of B comes next. Each group's tile brings its share of it closer: one at a time with the
+ * multiply-adds, for many at once would hold up everything else that is not in the first cache. */
+typedef struct ahead {
+    const char *p;
+    int64_t n_bytes; /* for one group */
+} ahead;
+
+static ahead next_of(const tap_block *b, int n, piece k, int64_t last, int64_t p0, int64_t p1) {
+    piece next = last < p1 || k.end == b->k ? k : piece_at(b, n, k.end);
+    int64_t p = last < p1 ? last : p0;
+    if (n == 1 || b->b_step != b->set->columns * b->set->elem) return (ahead){b->b, 0};
+    return (ahead){b->b + p * b->b_panel + next.begin * b->b_step, (next.end - next.begin) * b->b_step / n};
+}
+
 /* A group's part x panels p .. last. */
 static void run_part(const tap_block *b, const tap_rows *r, const part *t, int64_t p, int64_t last,
-                     char *tmp) {
+                     ahead next, char *tmp) {
     int64_t col = p * b->set->columns, wide = b->set->columns * b->set->elem;
     tap_tile one = {.a = r->a + t->in * b->set->elem,
                     .a_row = r->a_row,
@@ -68,7 +82,9 @@ static void run_part(const tap_block *b, const tap_rows *r, const part *t, int64
                     .c_row = b->c_row,
                     .from_c = !t->begins || b->from_c,
                     .finish = t->ends && b->last ? b->finish : NULL,
-                    .column = b->column + p * wide};
+                    .column = b->column + p * wide,
+                    .next = next.p,
+                    .next_step = next.n_bytes / tap_max64(1, t->k * (t->last - t->first))};
     if (r->b_seg) {
         one.a_seg = r->a_seg + t->first;
         one.b_seg = r->b_seg + t->first;
@@ -96,15 +112,17 @@ static int64_t panels_at_once(const tap_block *b, const tap_rows *rows, int n) {
 void tap_block_run(const tap_block *b, const tap_rows *rows, int n, int64_t p0, int64_t p1, char *tmp) {
     int64_t step = n == 1 ? tap_max64(1, p1 - p0) : panels_at_once(b, rows, n);
     part parts[TAP_BLOCK_ROWS_MAX];
+    if (n == 0) return;
     for (piece k = {0, 0}; k.end < b->k || b->k == 0;) {
         bool has_part[TAP_BLOCK_ROWS_MAX];
         k = piece_at(b, n, k.end);
         for (int i = 0; i < n; i++) has_part[i] = part_of(b, &rows[i], k, &parts[i]);
         for (int64_t p = p0; p < p1; p += step) {
             int64_t last = tap_min64(p1, p + step);
-            for (int i = 0; i < n; i++) {
+            ahead next = next_of(b, n, k, last, p0, p1);
+            for (int i = 0; i < n; i++, next.p += next.n_bytes) {
                 if (!has_part[i]) continue;
-                run_part(b, &rows[i], &parts[i], p, last, tmp);
+                run_part(b, &rows[i], &parts[i], p, last, next, tmp);
                 if (b->done && b->last && parts[i].ends) tell(b, &rows[i], p, last);
             }
         }

@@ -64,6 +64,8 @@ typedef struct tap_tile {
     bool from_c;              /* s starts from C instead of zero                                            */
     const tap_finish *finish; /* NULL: the sums are not final                                               */
     int64_t column;           /* from the start of a row of all of C to c                                   */
+    const char *next;         /* memory that is wanted soon, and so many bytes of it for each k             */
+    int64_t next_step;
 } tap_tile;
 
 typedef void tap_tile_fn(const tap_tile *t);
