@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "graph/layer_output.h"
+#include "graph/layer_match.h"
 
 typedef struct builder {
     const tap_bound *b;
@@ -15,7 +15,8 @@ typedef struct builder {
     tap_layer_index *x;
     size_t room;
     tap_uses uses;
-    tap_vid *vid; /* of values of g, by global number */
+    tap_vid *vid;    /* of values of g, by global number */
+    int32_t *module; /* by layer; -1: none */
 } builder;
 
 /* ---- Adding ---- */
@@ -25,11 +26,17 @@ static tap_layer *add_layer(builder *w, const char *name, int32_t call, int32_t 
     if (x->n == w->room) {
         size_t room = w->room ? 2 * w->room : 64;
         tap_layer *wider = tap_arena_array(w->arena, room, sizeof *wider);
-        if (!wider) return NULL;
-        if (x->n) memcpy(wider, x->layers, x->n * sizeof *wider);
+        int32_t *modules = tap_arena_array(w->arena, room, sizeof *modules);
+        if (!wider || !modules) return NULL;
+        if (x->n) {
+            memcpy(wider, x->layers, x->n * sizeof *wider);
+            memcpy(modules, w->module, x->n * sizeof *modules);
+        }
         x->layers = wider;
+        w->module = modules;
         w->room = room;
     }
+    w->module[x->n] = -1;
     tap_layer *l = &x->layers[x->n++];
     *l = (tap_layer){.name = name, .call = call, .output = output, .value = -1, .rank = -1};
     l->status = TAP_LAYER_UNKNOWN;
@@ -58,6 +65,7 @@ static bool add_module(builder *w, int32_t m) {
         tap_layer *l = add_layer(w, x->name, x->call, i);
         if (!l) return false;
         l->kind = x->kind;
+        w->module[w->x->n - 1] = m;
         if (folded)
             l->status = TAP_LAYER_FOLDED;
         else if (out.value[i] != TAP_NO_VALUE)
@@ -162,21 +170,34 @@ static void note_values(builder *w) {
     }
 }
 
-static bool build(builder *w) {
+static tap_status match(builder *w, const tap_layer_list *list, tap_error *err) {
+    tap_layer_facts facts = {w->b, &w->tree, &w->uses, w->vid, w->x->axes, w->x->layers, w->module, w->x->n};
+    return tap_layers_match(&facts, list, w->arena, &w->x->layers, &w->x->n, err);
+}
+
+static bool find_layers(builder *w) {
     bool nodes = w->tree.dialect == TAP_DIALECT_NODES;
     w->vid = tap_arena_array(w->arena, (size_t)w->b->n_values, sizeof *w->vid);
     if (!w->vid) return false;
     for (size_t v = 0; v < w->g->n_values; v++) w->vid[w->g->values[v].global] = (tap_vid)v;
     if (w->tree.dialect == TAP_DIALECT_TF && !add_inputs(w)) return false;
-    if (nodes ? !add_nodes(w) : !add_modules(w)) return false;
-    if (!make_keys(w) || !make_dims(w)) return false;
-    note_values(w);
-    return true;
+    return nodes ? add_nodes(w) : add_modules(w);
+}
+
+static tap_status build(builder *w, const tap_layer_list *list, tap_error *err) {
+    size_t n = (size_t)w->b->n_values;
+    tap_status st = tap_layer_tree_build(w->b, w->arena, &w->tree, err);
+    if (st == TAP_OK) st = tap_provenance(w->b, w->tree.dialect == TAP_DIALECT_TF, w->x->axes, err);
+    if (st == TAP_OK) st = tap_uses_build(w->g, &w->tree, w->arena, &w->uses, err);
+    if (st == TAP_OK && !find_layers(w)) st = tap_error_no_memory(err, n);
+    if (st == TAP_OK && list) st = match(w, list, err);
+    if (st == TAP_OK && (!make_keys(w) || !make_dims(w))) st = tap_error_no_memory(err, n);
+    if (st == TAP_OK) note_values(w);
+    return st;
 }
 
 tap_status tap_layers_build(const tap_bound *b, const tap_layer_list *list, tap_arena *arena,
                             tap_layer_index **out, tap_error *err) {
-    (void)list;
     builder w = {.b = b, .g = b->main, .arena = arena, .x = tap_arena_zero(arena, sizeof *w.x)};
     *out = NULL;
     if (!w.x) return tap_error_no_memory(err, sizeof *w.x);
@@ -184,10 +205,7 @@ tap_status tap_layers_build(const tap_bound *b, const tap_layer_list *list, tap_
     w.x->of_value = tap_arena_array(arena, n, sizeof *w.x->of_value);
     w.x->axes = tap_arena_array(arena, n, sizeof *w.x->axes);
     if (!w.x->of_value || !w.x->axes) return tap_error_no_memory(err, n * sizeof *w.x->axes);
-    tap_status st = tap_layer_tree_build(b, arena, &w.tree, err);
-    if (st == TAP_OK) st = tap_provenance(b, w.tree.dialect == TAP_DIALECT_TF, w.x->axes, err);
-    if (st == TAP_OK) st = tap_uses_build(w.g, &w.tree, arena, &w.uses, err);
-    if (st == TAP_OK && !build(&w)) st = tap_error_no_memory(err, n);
+    tap_status st = build(&w, list, err);
     tap_layer_tree_free(&w.tree);
     if (st == TAP_OK) *out = w.x;
     return st;
