@@ -3,6 +3,7 @@
 #include "graph/layer_match.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define ENTRIES_MAX  ((size_t)1 << 22)
 #define EXTERNAL_MAX 8
@@ -100,7 +101,7 @@ static void choose_by_shape(matcher *w, entry *e) {
     const tap_uses *u = w->f->uses;
     int32_t only = -1;
     if (e->l->value >= 0 || e->module < 0 || e->l->status == TAP_LAYER_FOLDED || w->f->tree->rounded) return;
-    if (!e->of->n_outputs || e->of->outputs[e->output].rank < 1) return;
+    if (w->f->tree->grouped || !e->of->n_outputs || e->of->outputs[e->output].rank < 1) return;
     for (int32_t i = u->of[e->module].first_leaver; i >= 0; i = u->leavers[i].next) {
         const tap_gvalue *v = &w->g->values[u->leavers[i].v];
         if (v->type.kind != TAP_KIND_TENSOR || v->type.rank < 0 || !fits(w, e, v->global)) continue;
@@ -238,6 +239,21 @@ static int32_t taken_by(const matcher *w, const entry *consumer, const entry *e)
     return n_left == 1 ? left : -1;
 }
 
+/* What an exporter made of v for the consumer, in its name: v in another shape. -1: nothing. */
+static int32_t prepared(const matcher *w, const entry *consumer, int32_t value) {
+    const tap_uses *u = w->f->uses;
+    tap_vid v = w->f->vid[value];
+    for (int32_t i = u->first[v]; i < u->first[v + 1]; i++) {
+        const tap_node *n = w->g->nodes[u->users[i]];
+        bool moves = strcmp(n->src->op, "Reshape") == 0 || strcmp(n->src->op, "Unsqueeze") == 0 ||
+                     strcmp(n->src->op, "Squeeze") == 0;
+        if (moves && tap_name_is_made_up(n->src->name) &&
+            tap_module_has(w->f->tree, consumer->module, w->f->tree->of_node[u->users[i]]))
+            return w->g->values[n->out[0]].global;
+    }
+    return -1;
+}
+
 /* Whether a value is what an input of e is: then e did nothing that this value shows. */
 static bool is_an_input(const matcher *w, const entry *e, int32_t value) {
     const tap_listed_call *c = call_of(e);
@@ -256,8 +272,9 @@ static bool by_consumers(matcher *w, entry *e) {
         for (size_t k = 0; k < call->n_inputs; k++) {
             if (input_of(w, c, k) != e) continue;
             int32_t value = taken_by(w, c, e);
-            if (value < 0 || !fits(w, e, value)) continue;
-            if (is_an_input(w, e, value)) continue;
+            if (value >= 0 && is_an_input(w, e, value) && is_kind(e->of, "Reshape"))
+                value = prepared(w, c, value);
+            if (value < 0 || !fits(w, e, value) || is_an_input(w, e, value)) continue;
             found(e, value);
             return true;
         }
@@ -295,6 +312,40 @@ static bool by_inputs(matcher *w, entry *e) {
     int32_t value = w->g->values[w->g->nodes[only]->out[0]].global;
     if (!fits(w, e, value)) return false;
     found(e, value);
+    return true;
+}
+
+static bool is_known_tensor(const matcher *w, const entry *until, tap_vid v) {
+    for (const entry *e = w->entries; e < until; e++)
+        if (is_tensor_of(w, e, v)) return true;
+    return w->g->values[v].is_input;
+}
+
+/* "Resizing" and "Resize", "Multiply" and "Mul": the class is named after the operator, or the other way. */
+static bool is_named_alike(const char *kind, const char *op) {
+    size_t n = strlen(op) < 5 ? strlen(op) : 5;
+    const char *dot = strrchr(kind, '.');
+    return strncasecmp(dot ? dot + 1 : kind, op, n) == 0;
+}
+
+/* Without connections: an operation of the model itself between what was called before it and what was called
+ * next, of a kind that its class tells. */
+static bool by_place(matcher *w, entry *e) {
+    tap_vid v[EXTERNAL_MAX];
+    const entry *p = before(w, e), *next = e + 1;
+    if (!p || e->module >= 0 || next == w->entries + w->n || next->module < 0) return false;
+    if (p->l->value < 0 || external(w, next->module, v) != 1 || w->f->uses->position[v[0]] < 0) return false;
+    int32_t at = w->f->uses->position[v[0]], m = w->f->tree->of_node[at];
+    const tap_node *n = w->g->nodes[at];
+    bool takes = false;
+    if ((m >= 0 && w->f->tree->modules[m].name) || !is_named_alike(e->of->kind, n->src->op)) return false;
+    for (int32_t k = 0; k < n->n_in; k++) {
+        if (n->in[k] == TAP_NO_VALUE || !is_data(w, n->in[k])) continue;
+        if (!is_known_tensor(w, e, n->in[k])) return false;
+        takes |= is_tensor_of(w, p, n->in[k]);
+    }
+    if (!takes || !fits(w, e, w->g->values[v[0]].global)) return false;
+    found(e, w->g->values[v[0]].global);
     return true;
 }
 
@@ -337,6 +388,24 @@ static bool by_merging(matcher *w, entry *e) {
     return true;
 }
 
+/* TFLite's last operation has no name: it is the layer's own activation, if the list says that it has one. */
+static bool by_activation(matcher *w, entry *e) {
+    const tap_uses *u = w->f->uses;
+    if (!w->f->tree->grouped || e->module < 0 || !*e->of->activation) return false;
+    int32_t i = u->of[e->module].first_leaver;
+    if (i < 0 || u->leavers[i].next >= 0) return false;
+    tap_vid v = u->leavers[i].v;
+    if (u->first[v + 1] - u->first[v] != 1) return false;
+    const tap_node *end = w->g->nodes[u->users[u->first[v]]];
+    if (w->f->tree->of_node[u->users[u->first[v]]] >= 0 || end->n_out != 1) return false;
+    bool own = strcmp(e->of->activation, "linear") != 0;
+    if (own && strcasecmp(end->src->op, e->of->activation) != 0) return false;
+    int32_t value = w->g->values[own ? end->out[0] : v].global;
+    if (!fits(w, e, value)) return false;
+    found(e, value);
+    return true;
+}
+
 /* A model or a chain in the model ends with the layer in it that was called last, if nothing follows. */
 static bool by_last_inside(matcher *w, entry *e) {
     bool chain = is_kind(e->of, "Sequential");
@@ -358,7 +427,7 @@ static void settle(matcher *w) {
             entry *e = &w->entries[i];
             if (e->l->value >= 0 || (e->l->status == TAP_LAYER_FOLDED && e->carried >= 0)) continue;
             changed |= by_doing_nothing(w, e) || by_merging(w, e) || by_inputs(w, e) || by_consumers(w, e) ||
-                       by_last_inside(w, e);
+                       by_last_inside(w, e) || by_activation(w, e) || by_place(w, e);
         }
     }
 }

@@ -536,6 +536,16 @@ static void pass(flow *f) {
     }
 }
 
+/* What nothing tells about, and a convolution takes, has the convolution's order. */
+static void look_back(flow *f) {
+    for (size_t i = f->g->n_nodes; i-- > 0;) {
+        const tap_node *n = f->g->nodes[i];
+        if (behaviour_of(n) != spatial || !n->n_in || n->in[0] == TAP_NO_VALUE) continue;
+        int32_t rank = rank_of(f, n->in[0]);
+        if (f->at[n->in[0]].rank < 0 && rank >= 3) f->at[n->in[0]] = channels_first(rank);
+    }
+}
+
 static tap_axes axes_from(const labels *l) {
     tap_axes a = {.rank = l->rank};
     bool seen[TAP_RANK_MAX] = {false};
@@ -556,6 +566,7 @@ static tap_status flow_main(const tap_bound *b, tap_axes *axes, tap_error *err) 
     if (st == TAP_OK) {
         find_moved_inputs(&f);
         pass(&f);
+        look_back(&f);
     }
     for (size_t v = 0; st == TAP_OK && v < g->n_values; v++) axes[g->values[v].global] = axes_from(&f.at[v]);
     tap_mem_free(b->budget, f.at);
