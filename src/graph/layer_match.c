@@ -24,9 +24,14 @@ typedef struct matcher {
     entry *entries;
     size_t n;
     size_t *first;  /* by listed layer: its first entry */
-    tap_map layers; /* name -> listed layer */
-    tap_map known;  /* "name#call:output" -> layer of the file */
-    bool linked;    /* the list tells what is connected with what */
+    int32_t *owner; /* by value: the first entry that has it and does something; -1: none */
+    struct link {
+        int32_t consumer, next; /* entries; -1: the last */
+    } * links;
+    int32_t *first_link; /* by entry */
+    tap_map layers;      /* name -> listed layer */
+    tap_map known;       /* "name#call:output" -> layer of the file */
+    bool linked;         /* the list tells what is connected with what */
     bool no_memory;
 } matcher;
 
@@ -78,9 +83,18 @@ static bool fits(const matcher *w, const entry *e, int32_t value) {
     return true;
 }
 
-static void found(entry *e, int32_t value) {
+static void found(matcher *w, entry *e, int32_t value) {
     e->l->value = value;
     e->l->status = TAP_LAYER_FOUND;
+    if (w->owner[value] < 0) w->owner[value] = (int32_t)(e - w->entries);
+}
+
+/* Whether the value is already what another layer put out, and that is not a part of e, nor e of it. */
+static bool is_anothers(const matcher *w, const entry *e, int32_t value) {
+    if (w->owner[value] < 0) return false;
+    const char *a = e->of->name, *b = w->entries[w->owner[value]].of->name;
+    size_t n = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
+    return strncmp(a, b, n) != 0;
 }
 
 /* ---- By name ---- */
@@ -94,6 +108,7 @@ static void take_known(matcher *w, entry *e) {
     if (l->value >= 0 && !fits(w, e, l->value)) return;
     e->l->status = l->status;
     e->l->value = l->value;
+    if (l->value >= 0 && l->status == TAP_LAYER_FOUND) found(w, e, l->value);
 }
 
 /* Of the values that leave its module the only one that has the shape. */
@@ -114,7 +129,7 @@ static void choose_by_shape(matcher *w, entry *e) {
         other.output = (int32_t)k;
         if ((int32_t)k != e->output && only >= 0 && fits(w, &other, only)) return;
     }
-    if (only >= 0) found(e, only);
+    if (only >= 0) found(w, e, only);
 }
 
 /* ---- By class ---- */
@@ -265,21 +280,33 @@ static bool is_an_input(const matcher *w, const entry *e, int32_t value) {
 }
 
 static bool by_consumers(matcher *w, entry *e) {
-    for (size_t i = 0; w->linked && i < w->n; i++) {
-        const entry *c = &w->entries[i];
-        const tap_listed_call *call = call_of(c);
-        if (c->module < 0 || c->output || !call) continue;
-        for (size_t k = 0; k < call->n_inputs; k++) {
-            if (input_of(w, c, k) != e) continue;
-            int32_t value = taken_by(w, c, e);
-            if (value >= 0 && is_an_input(w, e, value) && is_kind(e->of, "Reshape"))
-                value = prepared(w, c, value);
-            if (value < 0 || !fits(w, e, value) || is_an_input(w, e, value)) continue;
-            found(e, value);
-            return true;
-        }
+    for (int32_t i = w->first_link[e - w->entries]; i >= 0; i = w->links[i].next) {
+        const entry *c = &w->entries[w->links[i].consumer];
+        if (c->module < 0) continue;
+        int32_t value = taken_by(w, c, e);
+        if (value >= 0 && is_an_input(w, e, value) && is_kind(e->of, "Reshape"))
+            value = prepared(w, c, value);
+        if (value < 0 || !fits(w, e, value) || is_an_input(w, e, value) || is_anothers(w, e, value)) continue;
+        found(w, e, value);
+        return true;
     }
     return false;
+}
+
+/* The last node of what was one operation: the exporter calls those that it adds behind the first "Name__5".
+ */
+static const tap_node *end_of_operation(const matcher *w, const tap_node *n) {
+    const tap_uses *u = w->f->uses;
+    size_t length = strlen(n->src->name);
+    for (;;) {
+        tap_vid v = n->out[0];
+        if (u->first[v + 1] - u->first[v] != 1) return n;
+        const tap_node *next = w->g->nodes[u->users[u->first[v]]];
+        bool same = strncmp(next->src->name, n->src->name, length) == 0 &&
+                    strncmp(next->src->name + length, "__", 2) == 0;
+        if (!length || !same || next->n_out != 1) return n;
+        n = next;
+    }
 }
 
 /* An operation of the model itself: the only node outside of all layers that takes just what the list says.
@@ -309,16 +336,15 @@ static bool by_inputs(matcher *w, entry *e) {
         only = u->users[i];
     }
     if (only < 0) return false;
-    int32_t value = w->g->values[w->g->nodes[only]->out[0]].global;
+    int32_t value = w->g->values[end_of_operation(w, w->g->nodes[only])->out[0]].global;
     if (!fits(w, e, value)) return false;
-    found(e, value);
+    found(w, e, value);
     return true;
 }
 
-static bool is_known_tensor(const matcher *w, const entry *until, tap_vid v) {
-    for (const entry *e = w->entries; e < until; e++)
-        if (is_tensor_of(w, e, v)) return true;
-    return w->g->values[v].is_input;
+static bool is_known_tensor(const matcher *w, tap_vid v) {
+    const tap_gvalue *x = &w->g->values[without_moves(w, v)];
+    return x->is_input || w->owner[x->global] >= 0;
 }
 
 /* "Resizing" and "Resize", "Multiply" and "Mul": the class is named after the operator, or the other way. */
@@ -341,11 +367,11 @@ static bool by_place(matcher *w, entry *e) {
     if ((m >= 0 && w->f->tree->modules[m].name) || !is_named_alike(e->of->kind, n->src->op)) return false;
     for (int32_t k = 0; k < n->n_in; k++) {
         if (n->in[k] == TAP_NO_VALUE || !is_data(w, n->in[k])) continue;
-        if (!is_known_tensor(w, e, n->in[k])) return false;
+        if (!is_known_tensor(w, n->in[k])) return false;
         takes |= is_tensor_of(w, p, n->in[k]);
     }
     if (!takes || !fits(w, e, w->g->values[v[0]].global)) return false;
-    found(e, w->g->values[v[0]].global);
+    found(w, e, w->g->values[v[0]].global);
     return true;
 }
 
@@ -376,7 +402,7 @@ static bool by_merging(matcher *w, entry *e) {
     if (!is_kind(e->of, "BatchNorm") || e->module >= 0) return false;
     const entry *in = only_input(w, e);
     if (!in || in->l->status != TAP_LAYER_FOLDED || in->carried < 0 || !fits(w, e, in->carried)) return false;
-    found(e, in->carried);
+    found(w, e, in->carried);
     const char **merged = tap_arena_array(w->arena, 1, sizeof *merged);
     if (!merged) {
         w->no_memory = true;
@@ -402,7 +428,7 @@ static bool by_activation(matcher *w, entry *e) {
     if (own && strcasecmp(end->src->op, e->of->activation) != 0) return false;
     int32_t value = w->g->values[own ? end->out[0] : v].global;
     if (!fits(w, e, value)) return false;
-    found(e, value);
+    found(w, e, value);
     return true;
 }
 
@@ -415,7 +441,7 @@ static bool by_last_inside(matcher *w, entry *e) {
     char separator = in->of->name[strlen(in->of->name) > n ? n : 0];
     bool inside = strncmp(in->of->name, e->of->name, n) == 0 && (separator == '/' || separator == '.');
     if (!inside || in->l->value < 0 || !fits(w, e, in->l->value)) return false;
-    found(e, in->l->value);
+    found(w, e, in->l->value);
     return true;
 }
 
@@ -469,6 +495,30 @@ static tap_status make_entries(matcher *w, tap_layer **out, tap_error *err) {
     return TAP_OK;
 }
 
+/* Who takes what each entry gives. */
+static tap_status make_links(matcher *w, tap_error *err) {
+    size_t n = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        const tap_listed_call *c = call_of(&w->entries[i]);
+        if (c && w->entries[i].output == 0) n += c->n_inputs;
+    }
+    w->links = tap_arena_array(w->arena, n, sizeof *w->links);
+    w->first_link = tap_arena_array(w->arena, w->n, sizeof *w->first_link);
+    if (!w->links || !w->first_link || n > INT32_MAX) return tap_error_no_memory(err, n * sizeof *w->links);
+    for (size_t i = 0; i < w->n; i++) w->first_link[i] = -1;
+    n = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        const tap_listed_call *c = call_of(&w->entries[i]);
+        for (size_t k = 0; c && w->entries[i].output == 0 && k < c->n_inputs; k++) {
+            const entry *from = input_of(w, &w->entries[i], k);
+            if (!from) continue;
+            w->links[n] = (struct link){(int32_t)i, w->first_link[from - w->entries]};
+            w->first_link[from - w->entries] = (int32_t)n++;
+        }
+    }
+    return TAP_OK;
+}
+
 /* What a convolution that was merged with what follows puts out: it has another layer's output. */
 static void note_carried(matcher *w, entry *e) {
     if (e->l->status != TAP_LAYER_FOLDED || e->module < 0) return;
@@ -483,6 +533,10 @@ tap_status tap_layers_match(const tap_layer_facts *facts, const tap_layer_list *
     tap_map_init(&w.layers, facts->b->budget);
     tap_map_init(&w.known, facts->b->budget);
     tap_status st = make_entries(&w, out, err);
+    if (st == TAP_OK) st = make_links(&w, err);
+    w.owner = tap_arena_array(arena, (size_t)facts->b->n_values, sizeof *w.owner);
+    if (st == TAP_OK && !w.owner) st = tap_error_no_memory(err, (size_t)facts->b->n_values);
+    for (int32_t i = 0; st == TAP_OK && i < facts->b->n_values; i++) w.owner[i] = -1;
     for (size_t i = 0; st == TAP_OK && i < facts->n; i++) {
         const tap_layer *l = &facts->layers[i];
         if (!tap_map_put(&w.known, label(&w, l->name, l->call, l->output), (int32_t)i)) w.no_memory = true;

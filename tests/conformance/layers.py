@@ -176,7 +176,7 @@ def judge(tool, path, tag, family, args):
         layer_list = None
         if args.list:
             layer_list = os.path.join(scratch, 'list.json')
-            given = args.lists and os.path.join(args.lists, os.path.basename(path) + '.json')
+            given = args.lists and os.path.join(args.lists, os.path.basename(path) + '.layers.json')
             content = json.load(open(given)) if given and os.path.exists(given) else listed(es, family)
             json.dump(content, open(layer_list, 'w'))
         rows = info(tool, model, layer_list)
