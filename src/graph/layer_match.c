@@ -108,6 +108,8 @@ static void take_known(matcher *w, entry *e) {
     if (l->value >= 0 && !fits(w, e, l->value)) return;
     e->l->status = l->status;
     e->l->value = l->value;
+    e->l->merged = l->merged;
+    e->l->n_merged = l->n_merged;
     if (l->value >= 0 && l->status == TAP_LAYER_FOUND) found(w, e, l->value);
 }
 

@@ -17,7 +17,7 @@ static int32_t new_module(tap_layer_tree *t, tap_arena *a, int32_t parent, const
     }
     const char *around = parent < 0 ? "" : t->modules[parent].raw;
     tap_module *m = &t->modules[t->n];
-    *m = (tap_module){.parent = parent, .piece = piece, .first = -1, .last = -1, .pooler = -1};
+    *m = (tap_module){.parent = parent, .piece = piece, .first = -1, .last = -1, .pooler = -1, .carrier = -1};
     m->raw = tap_arena_printf(a, "%s%s%s", around, *around ? "/" : "", piece);
     if (!m->raw) return -1;
     if (parent >= 0) t->modules[parent].n_inner++;
@@ -119,6 +119,38 @@ static bool place_weights(const tap_bound *b, tap_arena *a, tap_layer_tree *t) {
         if (!tap_path_of_name(src->inits[i].name, a, &p) || !enter(t, a, &p, true, &m)) return false;
     }
     return place_groups(b, a, t);
+}
+
+/* ---- What was merged ---- */
+
+/* A module without nodes whose name is that of a node, of its kernel, or one of a group: it is in that node.
+ */
+static bool carry(tap_layer_tree *t, tap_arena *a, const char *name, int32_t module) {
+    tap_path p;
+    char raw[1024] = "";
+    tap_text text = {raw, sizeof raw, 0};
+    if (module < 0 || !tap_path_of_name(name, a, &p)) return module < 0;
+    for (size_t i = 0; i < p.n; i++) tap_text_add(&text, "%s%s", i ? "/" : "", p.pieces[i]);
+    int32_t m = tap_map_get(&t->by_raw, raw, -1);
+    if (m >= 0 && m != module && t->modules[m].first < 0 && t->modules[m].carrier < 0)
+        t->modules[m].carrier = module;
+    return true;
+}
+
+static bool find_carriers(const tap_bound *b, tap_arena *a, tap_layer_tree *t) {
+    for (size_t i = 0; t->dialect == TAP_DIALECT_TF && i < b->main->n_nodes; i++) {
+        const tap_src_node *n = b->main->nodes[i]->src;
+        int32_t module = t->of_node[i];
+        if (strncmp(n->op, "Conv", 4) != 0 && strcmp(n->op, "MatMul") != 0 && strcmp(n->op, "Gemm") != 0)
+            continue;
+        if (!carry(t, a, n->name, module)) return false;
+        if (n->n_inputs > 1 && !carry(t, a, n->inputs[1], module)) return false;
+        for (const char *s = n->outputs[0]; strchr(s, ';');) {
+            s = strchr(s, ';') + 1;
+            if (!carry(t, a, s, module)) return false;
+        }
+    }
+    return true;
 }
 
 static void measure(tap_layer_tree *t, size_t n_nodes) {
@@ -279,7 +311,7 @@ tap_status tap_layer_tree_build(const tap_bound *b, tap_arena *arena, tap_layer_
         !tap_place_unnamed(b, arena, t) || !name_all(b, t, arena) || !count_calls(t, arena))
         return tap_error_no_memory(err, b->main->n_nodes * sizeof *t->of_node);
     measure(t, b->main->n_nodes);
-    return TAP_OK;
+    return find_carriers(b, arena, t) ? TAP_OK : tap_error_no_memory(err, t->n);
 }
 
 void tap_layer_tree_free(tap_layer_tree *t) {

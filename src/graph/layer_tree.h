@@ -17,6 +17,7 @@ typedef struct tap_module {
     int32_t n_inner;     /* modules in it */
     int32_t pooler;      /* the module in it of that name; -1: none */
     bool merged_away;    /* its work went into weights of another */
+    int32_t carrier;     /* merged away: the module that has its work; -1: not known */
 } tap_module;
 
 typedef struct tap_layer_tree {

@@ -17,6 +17,8 @@ typedef struct builder {
     tap_uses uses;
     tap_vid *vid;    /* of values of g, by global number */
     int32_t *module; /* by layer; -1: none */
+    int32_t *carried,
+        *next_carried; /* by module: the first that it carries, and the next that its carrier does */
 } builder;
 
 /* ---- Adding ---- */
@@ -55,6 +57,35 @@ static bool has_normalized_weights(const builder *w, int32_t m) {
     return strncmp(n->src->inputs[1], "onnx::", 6) == 0 && strncmp(n->src->inputs[2], "onnx::", 6) == 0;
 }
 
+/* The layers whose work module m has, too. */
+static bool list_merged(builder *w, int32_t m, tap_layer *l) {
+    const tap_layer_tree *t = &w->tree;
+    size_t n = 0;
+    for (int32_t i = w->carried[m]; i >= 0; i = w->next_carried[i]) n += t->modules[i].name != NULL;
+    if (n == 0) return true;
+    const char **names = tap_arena_array(w->arena, n, sizeof *names);
+    if (!names) return false;
+    for (int32_t i = w->carried[m]; i >= 0; i = w->next_carried[i])
+        if (t->modules[i].name) names[l->n_merged++] = t->modules[i].name;
+    l->merged = names;
+    return true;
+}
+
+static bool find_merged(builder *w) {
+    size_t n = w->tree.n;
+    w->carried = tap_arena_array(w->arena, n, sizeof *w->carried);
+    w->next_carried = tap_arena_array(w->arena, n, sizeof *w->next_carried);
+    if (!w->carried || !w->next_carried) return false;
+    for (size_t i = 0; i < n; i++) w->carried[i] = w->next_carried[i] = -1;
+    for (size_t i = n; i-- > 0;) {
+        int32_t by = w->tree.modules[i].carrier;
+        if (by < 0) continue;
+        w->next_carried[i] = w->carried[by];
+        w->carried[by] = (int32_t)i;
+    }
+    return true;
+}
+
 static bool add_module(builder *w, int32_t m) {
     const tap_module *x = &w->tree.modules[m];
     tap_module_outputs out;
@@ -70,6 +101,7 @@ static bool add_module(builder *w, int32_t m) {
             l->status = TAP_LAYER_FOLDED;
         else if (out.value[i] != TAP_NO_VALUE)
             l->status = TAP_LAYER_FOUND, l->value = w->g->values[out.value[i]].global;
+        if (l->value >= 0 && !list_merged(w, m, l)) return false;
     }
     return true;
 }
@@ -87,7 +119,7 @@ static int by_place(const void *a, const void *b) {
 
 static bool add_modules(builder *w) {
     placed *order = tap_arena_array(w->arena, w->tree.n, sizeof *order);
-    if (!order) return false;
+    if (!order || !find_merged(w)) return false;
     for (size_t i = 0; i < w->tree.n; i++) {
         order[i] = (placed){(int32_t)i, w->tree.modules[i].last, 0};
         for (int32_t p = w->tree.modules[i].parent; p >= 0; p = w->tree.modules[p].parent) order[i].depth++;
@@ -115,11 +147,20 @@ static bool add_nodes(builder *w) {
     return true;
 }
 
+/* "serving_default_image:0" -> "image" */
+static const char *input_name(builder *w, const char *name) {
+    const char *prefix = "serving_default_", *colon = strrchr(name, ':');
+    size_t n = colon && colon != name && strcmp(colon, ":0") == 0 ? (size_t)(colon - name) : strlen(name);
+    size_t skip = strncmp(name, prefix, strlen(prefix)) == 0 ? strlen(prefix) : 0;
+    return skip < n ? tap_arena_string(w->arena, name + skip, n - skip) : name;
+}
+
 static bool add_inputs(builder *w) {
     for (size_t i = 0; i < w->g->n_inputs; i++) {
         const tap_gvalue *v = &w->g->values[w->g->inputs[i]];
         if (v->init) continue;
-        tap_layer *l = add_layer(w, v->name, 0, 0);
+        const char *name = input_name(w, v->name);
+        tap_layer *l = name ? add_layer(w, name, 0, 0) : NULL;
         if (!l) return false;
         l->kind = "InputLayer";
         l->status = TAP_LAYER_ALIAS;

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Writes the models of this folder: small graphs named and built as exporters name and build them, and lists of layers
+as frameworks would write them. Needs onnx and numpy. The weights are zeros: what counts is which value is which.
+
+    python3 make.py"""
+import json
+import os
+
+import numpy as np
+from onnx import TensorProto, checker, helper, numpy_helper, save
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+F = TensorProto.FLOAT
+
+
+def const(name, *shape, value=None, dtype=np.float32):
+    return numpy_helper.from_array(np.zeros(shape, dtype) if value is None else np.array(value, dtype), name)
+
+
+def node(op, name, inputs, outputs, scopes=None, classes=None, rule=None, **attributes):
+    n = helper.make_node(op, inputs, outputs if isinstance(outputs, list) else [outputs], name=name, **attributes)
+    for key, value in (('pkg.torch.onnx.name_scopes', scopes), ('pkg.torch.onnx.class_hierarchy', classes),
+                       ('pkg.onnxscript.rewriter.rule_name', rule)):
+        if value is not None:
+            p = n.metadata_props.add()
+            p.key, p.value = key, str(value)
+    return n
+
+
+def write(name, nodes, inputs, outputs, weights, producer, opset=15):
+    def port(n, s):
+        return helper.make_tensor_value_info(n, F, s)
+    g = helper.make_graph(nodes, name, [port(*x) for x in inputs], [port(*x) for x in outputs], weights)
+    m = helper.make_model(g, producer_name=producer, opset_imports=[helper.make_opsetid('', opset)], ir_version=8)
+    checker.check_model(m)
+    save(m, os.path.join(HERE, name + '.onnx'))
+
+
+def conv(name, x, w, b, y, **more):
+    return node('Conv', name, [x, w, b] if b else [x, w], y, kernel_shape=[3, 3], pads=[1, 1, 1, 1], **more)
+
+
+def keras3():
+    """tf2onnx, Keras 3: a folded BatchNormalization on a nameless Conv, a layer called twice, a model in the model whose
+    two calls share a constant, a Transpose that the exporter moved behind two operations, an output with the user's name."""
+    s = 'net_1/'
+    nodes = [
+        node('Transpose', s + 'conv1_1/convolution__5', ['image'], s + 'conv1_1/convolution__5:0', perm=[0, 3, 1, 2]),
+        conv(s + 'conv1_1/BiasAdd', s + 'conv1_1/convolution__5:0', s + 'conv1_1/convolution/ReadVariableOp:0',
+             s + 'conv1_1/Squeeze:0', s + 'conv1_1/BiasAdd:0'),
+        node('Relu', s + 'conv1_1/Relu', [s + 'conv1_1/BiasAdd:0'], s + 'conv1_1/Relu:0'),
+        conv('Conv__9', s + 'conv1_1/Relu:0', s + 'conv2_1/convolution/merged_input:0', s + 'bn2_1/batchnorm/sub:0', 'Conv__9:0'),
+        node('Relu', s + 'relu2_1/Relu', ['Conv__9:0'], s + 'relu2_1/Relu:0'),
+        node('Add', s + 'Add', [s + 'relu2_1/Relu:0', s + 'conv1_1/Relu:0'], s + 'Add:0'),
+        node('GlobalAveragePool', s + 'gap_1/Mean', [s + 'Add:0'], s + 'gap_1/Mean:0'),
+        node('Squeeze', s + 'gap_1/Mean_Squeeze__20', [s + 'gap_1/Mean:0', 'axes'], s + 'gap_1/Mean_Squeeze__20:0'),
+        node('Transpose', 'Transpose__12', [s + 'relu2_1/Relu:0'], 'Transpose__12:0', perm=[0, 2, 3, 1]),
+        node('Reshape', s + 'flat_1/Reshape', ['Transpose__12:0', 'shape'], s + 'flat_1/Reshape:0'),
+    ]
+    x = s + 'flat_1/Reshape:0'
+    for call, scope in enumerate(('inner_1', 'inner_3')):
+        d = f'{s}{scope}/dense_1/'
+        nodes += [node('MatMul', d + 'MatMul', [x, s + f'inner_1/dense_1/Cast{call}:0'], d + 'MatMul:0'),
+                  node('Add', d + 'BiasAdd', [d + 'MatMul:0', s + 'inner_3/dense_1/BiasAdd/ReadVariableOp:0'], d + 'BiasAdd:0'),
+                  node('Tanh', d + 'Tanh', [d + 'BiasAdd:0'], d + 'Tanh:0')]
+        x = d + 'Tanh:0'
+    nodes += [node('Concat', s + 'join_1/concat', [x, s + 'gap_1/Mean_Squeeze__20:0'], s + 'join_1/concat:0', axis=1),
+              node('MatMul', s + 'out_1/MatMul', [s + 'join_1/concat:0', s + 'out_1/Cast:0'], s + 'out_1/MatMul:0'),
+              node('Softmax', s + 'out_1/Softmax', [s + 'out_1/MatMul:0'], 'out', axis=1)]
+    weights = [const(s + 'conv1_1/convolution/ReadVariableOp:0', 4, 3, 3, 3), const(s + 'conv1_1/Squeeze:0', 4),
+               const(s + 'conv2_1/convolution/merged_input:0', 4, 4, 3, 3), const(s + 'bn2_1/batchnorm/sub:0', 4),
+               const('axes', value=[2, 3], dtype=np.int64), const('shape', value=[-1, 144], dtype=np.int64),
+               const(s + 'inner_1/dense_1/Cast0:0', 144, 5), const(s + 'inner_1/dense_1/Cast1:0', 5, 5),
+               const(s + 'inner_3/dense_1/BiasAdd/ReadVariableOp:0', 5), const(s + 'out_1/Cast:0', 9, 3)]
+    write('keras3', nodes, [('image', ['n', 6, 6, 3])], [('out', ['n', 3])], weights, 'tf2onnx')
+
+    def layer(name, kind, shape, *calls, **config):
+        return {'layer': name, 'class': kind, 'outputs': [{'shape': [None] + shape}], 'config': config,
+                'inputs': [[[i, 0, 0] if isinstance(i, str) else i for i in c] for c in calls]}
+    json.dump({'framework': 'keras', 'layers': [
+        layer('image', 'InputLayer', [6, 6, 3], []),
+        layer('conv1', 'Conv2D', [6, 6, 4], ['image'], activation='relu'),
+        layer('conv2', 'Conv2D', [6, 6, 4], ['conv1'], activation='linear'),
+        layer('bn2', 'BatchNormalization', [6, 6, 4], ['conv2']),
+        layer('relu2', 'ReLU', [6, 6, 4], ['bn2']),
+        layer('drop', 'Dropout', [6, 6, 4], ['relu2'], rate=.5),
+        layer('flat', 'Flatten', [144], ['drop']),
+        layer('inner/dense', 'Dense', [5], ['flat'], [['inner/dense', 0, 0]]),
+        layer('inner', 'Functional', [5], ['flat'], [['inner', 0, 0]]),
+        layer('add', 'Add', [6, 6, 4], ['drop', 'conv1']),
+        layer('gap', 'GlobalAveragePooling2D', [4], ['add']),
+        layer('join', 'Concatenate', [9], [['inner', 1, 0], 'gap']),
+        layer('out', 'Dense', [3], ['join'], activation='softmax'),
+        layer('elsewhere', 'Dense', [3], ['join'])]}, open(os.path.join(HERE, 'keras3.layers.json'), 'w'), indent=1)
+
+
+def keras2():
+    """tf2onnx, Keras 2 through a saved model: wrappers before the names, a nameless LSTM between Transposes, another whose
+    sequence leaves in the order of time, with its states."""
+    s = 'StatefulPartitionedCall/rnn/'
+
+    def lstm(n, x, scope, hidden, width):
+        return [node('Expand', f'{s}{scope}/zeros', ['zero', f'size{hidden}'], f'{s}{scope}/zeros:0'),
+                node('LSTM', f'LSTM__{n}', [x, f'W__{n}', f'R__{n}', f'B__{n}', '', f'{s}{scope}/zeros:0', f'{s}{scope}/zeros:0'],
+                     [f'LSTM__{n}:0', f'LSTM__{n}:1', f'LSTM__{n}:2'], hidden_size=hidden),
+                node('Squeeze', f'Squeeze__{n + 1}', [f'LSTM__{n}:0', 'one'], f'Squeeze__{n + 1}:0')], \
+            [const(f'W__{n}', 1, 4 * hidden, width), const(f'R__{n}', 1, 4 * hidden, hidden), const(f'B__{n}', 1, 8 * hidden),
+             const(f'size{hidden}', value=[1, 2, hidden], dtype=np.int64)]
+    one, w1 = lstm(20, s + 'first/transpose:0', 'first', 4, 5)
+    two, w2 = lstm(30, s + 'second/transpose:0', 'second', 3, 4)
+    nodes = [node('Transpose', s + 'first/transpose', ['series'], s + 'first/transpose:0', perm=[1, 0, 2]), *one,
+             node('Transpose', s + 'first/transpose_1', ['Squeeze__21:0'], s + 'first/transpose_1:0', perm=[1, 0, 2]),
+             node('Transpose', s + 'second/transpose', [s + 'first/transpose_1:0'], s + 'second/transpose:0', perm=[1, 0, 2]), *two,
+             node('Squeeze', 'Squeeze__32', ['LSTM__30:1', 'axis0'], 'Identity_1:0'),
+             node('Squeeze', 'Squeeze__33', ['LSTM__30:2', 'axis0'], 'Identity_2:0'),
+             node('Sigmoid', s + 'end/Sigmoid', ['Squeeze__31:0'], s + 'end/Sigmoid:0'),
+             node('Transpose', 'Transpose__40', [s + 'end/Sigmoid:0'], 'Identity:0', perm=[1, 0, 2])]
+    weights = w1 + w2 + [const('zero', value=0), const('one', value=[1], dtype=np.int64), const('axis0', value=[0], dtype=np.int64)]
+    write('keras2', nodes, [('series', [2, 7, 5])], [('Identity:0', [2, 7, 3]), ('Identity_1:0', [2, 3]), ('Identity_2:0', [2, 3])],
+          weights, 'tf2onnx')
+
+
+def nchw():
+    """tf2onnx with inputs_as_nchw: no Transpose before the convolution, one behind it."""
+    s = 'net_1/'
+    nodes = [conv(s + 'conv_1/BiasAdd', 'image', s + 'conv_1/convolution/ReadVariableOp:0', s + 'conv_1/Squeeze:0', s + 'conv_1/BiasAdd:0'),
+             node('Concat', s + 'cat_1/concat', [s + 'conv_1/BiasAdd:0', 'image'], s + 'cat_1/concat:0', axis=1),
+             node('ReduceMean', s + 'mean_1/Mean', [s + 'cat_1/concat:0'], s + 'mean_1/Mean:0', axes=[2], keepdims=0),
+             node('Pad', s + 'pad_1/Pad', [s + 'cat_1/concat:0', 'pads'], s + 'pad_1/Pad:0'),
+             node('Transpose', 'Transpose__8', [s + 'pad_1/Pad:0'], 'out', perm=[0, 2, 3, 1]),
+             node('Transpose', 'Transpose__9', [s + 'mean_1/Mean:0'], 'mean', perm=[0, 2, 1])]
+    weights = [const(s + 'conv_1/convolution/ReadVariableOp:0', 4, 3, 3, 3), const(s + 'conv_1/Squeeze:0', 4),
+               const('pads', value=[0, 0, 1, 1, 0, 0, 1, 1], dtype=np.int64)]
+    write('nchw', nodes, [('image', ['n', 3, 6, 5])], [('out', ['n', 8, 7, 7]), ('mean', ['n', 5, 7])], weights, 'tf2onnx')
+
+
+def tflite():
+    """tf2onnx from TFLite: a name of several operations, the activation behind it nameless, and so is the end."""
+    group = 'net_1/relu_1/Relu;net_1/bn_1/batchnorm/add_1;net_1/conv_1/convolution;net_1/bn_1/batchnorm/sub1'
+    dense = 'net_1/dense_1/MatMul;net_1/dense_1/Relu;net_1/dense_1/BiasAdd'
+    last = 'net_1/last_1/MatMul;net_1/last_1/BiasAdd'
+    nodes = [node('Transpose', group + '__3', ['serving_default_image:0'], group + '__3:0', perm=[0, 3, 1, 2]),
+             conv(group, group + '__3:0', 'const_fold_opt__1', 'const_fold_opt__2', group),
+             node('Relu', 'Relu__5', [group], 'Relu__5:0'),
+             node('Transpose', 'Transpose__6', ['Relu__5:0'], 'Transpose__6:0', perm=[0, 2, 3, 1]),
+             node('Reshape', 'net_1/flat_1/Reshape', ['Transpose__6:0', 'shape'], 'net_1/flat_1/Reshape'),
+             node('MatMul', dense, ['net_1/flat_1/Reshape', 'const_fold_opt__7'], dense),
+             node('Add', 'Add__8', [dense, 'const_fold_opt__9'], 'Add__8:0'),
+             node('Relu', 'Relu__10', ['Add__8:0'], 'Relu__10:0'),
+             node('MatMul', last, ['Relu__10:0', 'const_fold_opt__11'], last),
+             node('Softmax', 'StatefulPartitionedCall_1:0', [last], 'StatefulPartitionedCall_1:0', axis=1)]
+    weights = [const('const_fold_opt__1', 4, 3, 3, 3), const('const_fold_opt__2', 4), const('shape', value=[-1, 144], dtype=np.int64),
+               const('const_fold_opt__7', 144, 5), const('const_fold_opt__9', 5), const('const_fold_opt__11', 5, 3)]
+    write('tflite', nodes, [('serving_default_image:0', ['n', 6, 6, 3])], [('StatefulPartitionedCall_1:0', ['n', 3])], weights, 'tf2onnx')
+
+
+def scopes():
+    """PyTorch by tracing: a child of a Sequential repeats its parent's name, a second call is _1, a module that is called
+    act_2 has weights of that name, a Conv with normalised weights has another's output."""
+    nodes = [conv('/features/features.0/conv/Conv', 'input', 'onnx::Conv_31', 'onnx::Conv_32', '/features/features.0/conv/Conv_output_0'),
+             node('Relu', '/features/features.0/act/Relu', ['/features/features.0/conv/Conv_output_0'], '/features/features.0/act/Relu_output_0'),
+             conv('/features/features.1/Conv', '/features/features.0/act/Relu_output_0', 'features.1.weight', 'features.1.bias',
+                  '/features/features.1/Conv_output_0'),
+             node('PRelu', '/act_2/PRelu', ['/features/features.1/Conv_output_0', 'act_2.weight'], '/act_2/PRelu_output_0'),
+             node('Relu', '/act/Relu', ['/act_2/PRelu_output_0'], '/act/Relu_output_0'),
+             node('Neg', '/Neg', ['/act/Relu_output_0'], '/Neg_output_0'),
+             node('Relu', '/act_1/Relu', ['/Neg_output_0'], '/act_1/Relu_output_0'),
+             node('Exp', '/two/Exp', ['/act_1/Relu_output_0'], '/two/Exp_output_0'),
+             node('Sqrt', '/two/Sqrt', ['/act_1/Relu_output_0'], '/two/Sqrt_output_0'),
+             node('Mul', '/Mul', ['/two/Exp_output_0', '/two/Sqrt_output_0'], '/Mul_output_0'),
+             node('Softmax', '/head/Softmax', ['/Mul_output_0'], 'probs', axis=1)]
+    weights = [const('onnx::Conv_31', 4, 3, 3, 3), const('onnx::Conv_32', 4), const('features.1.weight', 4, 4, 3, 3),
+               const('features.1.bias', 4), const('act_2.weight', 1)]
+    write('scopes', nodes, [('input', [1, 3, 6, 6])], [('probs', [1, 4, 6, 6])], weights, 'pytorch')
+    shape = [{'shape': [1, 4, 6, 6]}]
+
+    def module(path, kind, *calls):
+        return {'layer': path, 'class': 'torch.nn.' + kind, 'outputs': shape, 'inputs': [list(c) for c in calls]}
+    json.dump({'framework': 'torch', 'layers': [
+        module('features.0.conv', 'Conv2d', [None]),
+        module('features.0.norm', 'BatchNorm2d', [['features.0.conv', 0, 0]]),
+        module('features.0.act', 'ReLU', [['features.0.norm', 0, 0]]),
+        module('features.0.drop', 'Dropout', [['features.0.act', 0, 0]]),
+        module('features.0', 'Block', [None]),
+        module('features.1', 'Conv2d', [['features.0', 0, 0]]),
+        module('features', 'Sequential', [None]),
+        module('act_2', 'PReLU', [['features', 0, 0]]),
+        module('act', 'ReLU', [['act_2', 0, 0]], [None]),
+        module('late', 'Dropout', [None])]}, open(os.path.join(HERE, 'scopes.layers.json'), 'w'), indent=1)
+
+
+def fx():
+    """PyTorch by torch.export: modules in the metadata, calls not numbered, a mask that the optimiser shares between two
+    layers, a node that swallowed what followed a module."""
+    def at(*path):
+        return ['', *path], ['pkg.Model', *('pkg.' + p.split('.')[-1].capitalize() for p in path[:-1]), 'aten.x']
+
+    def n(op, y, inputs, *path, rule=None, **more):
+        names, kinds = at(*path, y)
+        return node(op, 'node_' + y, inputs, y, scopes=names, classes=kinds, rule=rule, **more)
+    nodes = [n('MatMul', 'linear', ['x', 'layers.0.fc.weight'], 'layers.0', 'layers.0.fc'),
+             n('Abs', 'mask', ['x'], 'layers.0'),
+             n('Mul', 'mul', ['linear', 'mask'], 'layers.0'),
+             n('Relu', 'relu', ['mul'], 'act'),
+             n('MatMul', 'linear_1', ['relu', 'layers.1.fc.weight'], 'layers.1', 'layers.1.fc'),
+             n('Mul', 'mul_1', ['linear_1', 'mask'], 'layers.1'),
+             n('Relu', 'relu_1', ['mul_1'], 'act'),
+             n('Neg', 'half', ['relu_1'], 'rotary'),
+             n('Cos', 'swallowed', ['half'], 'attn', rule='RotaryEmbedding23'),
+             n('MatMul', 'logits', ['swallowed', 'head.weight'], 'head')]
+    weights = [const(k, 4, 4) for k in ('layers.0.fc.weight', 'layers.1.fc.weight', 'head.weight')]
+    write('fx', nodes, [('x', ['n', 4])], [('logits', ['n', 4])], weights, 'pytorch', 18)
+
+
+def nodes_only():
+    """Something else: nodes have names, and that is all."""
+    nodes = [node('Abs', 'Absolute', ['x'], 'a'), node('TopK', 'Best', ['a', 'k'], ['values', 'indices']),
+             node('Neg', '', ['values'], 'y')]
+    write('nodes', nodes, [('x', [3, 4])], [('y', [3, 2])], [const('k', value=[2], dtype=np.int64)], 'skl2onnx')
+
+
+for make in (keras3, keras2, nchw, tflite, scopes, fx, nodes_only):
+    make()
