@@ -1,5 +1,6 @@
 /* record.h where it joins src/io with onnx/ and with models: .pb files, and the listener that records taps.
  */
+#include <stddef.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -25,6 +26,22 @@ static int output_of(const tap_model *m, const tap_event *event) {
     return -1;
 }
 
+#define recorder_has(r, field) ((r)->size >= offsetof(tap_recorder, field) + sizeof(r)->field)
+
+/* Maps come as a sequence with one for each row (ZipMap): their values are a matrix whose first axis is the
+ * batch. */
+static bool is_map_a_row(const tap_recorder *r, const tap_event *e) {
+    return tap_value_kind(e->value) == TAP_KIND_SEQUENCE &&
+           (int64_t)tap_value_length(e->value) == r->batch->n_rows && r->batch->n_rows > 0 &&
+           tap_value_kind(tap_value_item(e->value, 0)) == TAP_KIND_MAP;
+}
+
+static int axis_of(const tap_recorder *r, const tap_event *e, bool is_constant) {
+    if (is_constant) return TAP_SINK_ONCE;
+    if (is_map_a_row(r, e)) return 0;
+    return r->axes && e->n_iterations == 0 ? r->axes[e->index] : TAP_BATCH_UNKNOWN;
+}
+
 /* ---- Layers and layouts ---- */
 
 static bool is_identity(int32_t rank, const int32_t *perm) {
@@ -43,6 +60,13 @@ static const char *layout_name(int32_t rank, const int32_t *perm, bool turned) {
     for (int32_t i = 0; i < rank; i++)
         if (perm[i] != channels_last[i]) return NULL;
     return turned ? last[rank - 3] : first[rank - 3];
+}
+
+/* Where an axis is once the tensor is turned. */
+static int turned_axis(int32_t rank, const int32_t *perm, int axis) {
+    for (int i = 0; i < rank; i++)
+        if (perm[i] == axis) return i;
+    return axis;
 }
 
 static tap_status turn(const tap_tensor *t, const int32_t *perm, tap_value **out, tap_error *err) {
@@ -64,7 +88,7 @@ tap_status tap_recorder_add(tap_recorder *r, const tap_entry *entry, size_t inde
     tap_entry e = {.size = sizeof e};
     tap_layer_info layer = {.size = sizeof layer};
     int32_t perm[TAP_RANK_MAX];
-    bool options = r->size >= sizeof *r;
+    bool options = recorder_has(r, original_layout);
     memcpy(&e, entry, entry->size < sizeof e ? entry->size : sizeof e);
     size_t l = r->model ? tap_model_layer_of(r->model, index) : SIZE_MAX;
     if (l != SIZE_MAX && tap_model_layer(r->model, l, &layer)) e.layer = layer.key;
@@ -82,6 +106,7 @@ tap_status tap_recorder_add(tap_recorder *r, const tap_entry *entry, size_t inde
     tap_status s = turn(t, perm, &turned, err);
     if (s != TAP_OK) return s;
     e.type = NULL;
+    e.axis = turned_axis(rank, perm, e.axis);
     s = tap_sink_add(r->sink, &e, turned, err);
     tap_value_release(turned);
     return s;
@@ -89,9 +114,10 @@ tap_status tap_recorder_add(tap_recorder *r, const tap_entry *entry, size_t inde
 
 int tap_record(const tap_event *event, void *user) {
     tap_recorder *r = user;
-    if (event->ask) return TAP_WANT;
     tap_value_info info = {.size = sizeof info};
+    if (event->ask) return TAP_WANT;
     bool known = r->model && tap_model_value(r->model, event->index, &info);
+    const tap_batch *batch = recorder_has(r, batch) ? r->batch : NULL;
     tap_entry e = {.size = sizeof e,
                    .name = event->name,
                    .node = event->node,
@@ -100,6 +126,11 @@ int tap_record(const tap_event *event, void *user) {
                    .iterations = event->iterations,
                    .n_iterations = event->n_iterations,
                    .output = output_of(r->model, event)};
+    if (batch) {
+        e.batch = batch;
+        e.apart = r->apart;
+        e.axis = axis_of(r, event, known && info.is_initializer && !info.is_input);
+    }
     tap_status s = tap_recorder_add(r, &e, event->index, event->value, r->err);
     if (s == TAP_OK) return TAP_WANT;
     if (r->status == TAP_OK) r->status = s;

@@ -12,6 +12,7 @@
 #ifndef ONNXTAP_RECORD_H
 #define ONNXTAP_RECORD_H
 
+#include "dataset.h"
 #include "onnxtap.h"
 
 #ifdef __cplusplus
@@ -148,10 +149,17 @@ typedef struct tap_entry {
     const tap_type *type; /* as the model declares it; NULL: by the value. For .pb and empty sequences   */
     const int64_t *iterations; /* of the bodies around it */
     size_t n_iterations;
-    int output; /* its position among the model's outputs; -1: a tap                           */
+    int output;             /* its position among the model's outputs; -1: a tap                           */
+    const tap_batch *batch; /* of a data set: the rows that the value belongs to; NULL: of none        */
+    int axis;               /* with batch: the value's batch axis, as tap_session_batch_axes has it    */
+    bool apart;             /* with batch: not joined, but kept as NAME/batch_0, NAME/batch_1, ...     */
 } tap_entry;
 
-/* Writes one value (borrowed), as tap_value_each takes it apart; .pb and .json take sequences and maps as
+/* Values of a data set's batches are joined along their first axis, which has to be the batch's, unless
+ * `apart`; what has arrived lies in files, not in memory. TAP_USAGE: its batch axis is another one, or it has
+ * none.
+ *
+ * Writes one value (borrowed), as tap_value_each takes it apart; .pb and .json take sequences and maps as
  * they are. A name that came before gets "#1", "#2", ... . In a folder of .pb output i is output_i.pb, and
  * taps go to taps/. After an error (but TAP_USAGE) the value is not there, everything before it is. Errors:
  * TAP_IO, TAP_DATA, TAP_MEMORY, TAP_USAGE (a second value for a file that takes one). */
@@ -171,10 +179,13 @@ typedef struct tap_recorder {
     size_t size;
     tap_sink *sink;
     const tap_model *model;
-    tap_status status;    /* of the first tap_sink_add that failed: the run then ends with TAP_CANCELLED */
-    tap_error *err;       /* filled by it; may be NULL                                                   */
-    bool layer_keys;      /* the key of a layer's output is the layer's (tap_layer_info)               */
-    bool original_layout; /* tensors in the framework's order of axes, where that is known             */
+    tap_status status;      /* of the first tap_sink_add that failed: the run then ends with TAP_CANCELLED */
+    tap_error *err;         /* filled by it; may be NULL                                                   */
+    bool layer_keys;        /* the key of a layer's output is the layer's (tap_layer_info)               */
+    bool original_layout;   /* tensors in the framework's order of axes, where that is known             */
+    const tap_batch *batch; /* NULL, or the batch of a data set that the run is for                       */
+    const int *axes;        /* with batch: of tap_session_batch_axes                                      */
+    bool apart;             /* with batch: batches are kept apart                                         */
 } tap_recorder;
 
 TAP_API int tap_record(const tap_event *event, void *recorder);

@@ -12,6 +12,7 @@ typedef struct tap_buffer {
     void *data;
     size_t n_bytes;
     bool owned;                  /* data is freed with the buffer */
+    bool drops;                  /* data are pages of a file, read once: who has read them may give them back */
     void (*let_go)(void *owner); /* NULL, or called instead, when data lies in */
     void *owner;                 /* something else, such as a mapped file */
     tap_arena strings;

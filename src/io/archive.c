@@ -109,6 +109,13 @@ const char *tap_archive_find(const tap_archive *a, const char *name) {
     return found;
 }
 
+tap_status tap_archive_source(const tap_archive *a, const char *key, const char *label, uint64_t limit_bytes,
+                              tap_source *out, tap_error *err) {
+    int64_t at = position(a, key);
+    if (at < 0) return tap_error_set(err, TAP_USAGE, "%s: there is no array '%s'", a->path, key);
+    return tap_zip_source(&a->zip, (size_t)at, label, limit_bytes, out, err);
+}
+
 /* ---- Loading ---- */
 
 /* A key with something behind it. */

@@ -33,6 +33,10 @@ void tap_writer_write(tap_writer *o, const void *p, size_t n_bytes);
 void tap_writer_printf(tap_writer *o, const char *fmt, ...) TAP_PRINTF(2, 3);
 /* Overwrites n bytes written before. */
 void tap_writer_patch(tap_writer *o, uint64_t at, const void *p, size_t n_bytes);
+/* Leaves room for n bytes, zero until they are patched. */
+void tap_writer_skip(tap_writer *o, uint64_t n_bytes);
+/* Reads n bytes written before; false where that fails. */
+bool tap_writer_read(tap_writer *o, uint64_t at, void *p, size_t n_bytes);
 /* Forgets everything from `at` on, and the failure to write (a full disk) that came with it, so that half of
  * a member does not stay and what is before it can be closed. */
 void tap_writer_cut(tap_writer *o, uint64_t at);

@@ -58,7 +58,7 @@ tap_status tap_writer_open(const char *path, tap_writer **out, tap_error *err) {
         out_free(o);
         return tap_error_no_memory(err, strlen(path));
     }
-    int flags = o->in_place ? O_WRONLY : O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW;
+    int flags = o->in_place ? O_WRONLY : O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW;
     o->fd = open(o->tmp, flags | O_CLOEXEC, 0666);
     if (o->fd < 0) {
         tap_status s = tap_error_set(err, TAP_IO, "%s: cannot write: %s", o->tmp, strerror(errno));
@@ -129,6 +129,27 @@ void tap_writer_patch(tap_writer *o, uint64_t at, const void *p, size_t n) {
         at += (uint64_t)done;
         n -= (size_t)done;
     }
+}
+
+void tap_writer_skip(tap_writer *o, uint64_t n) {
+    flush(o);
+    if (o->error) return;
+    if (lseek(o->fd, (off_t)n, SEEK_CUR) < 0) o->error = errno;
+    o->flushed += n;
+}
+
+bool tap_writer_read(tap_writer *o, uint64_t at, void *p, size_t n) {
+    uint8_t *x = p;
+    flush(o);
+    while (n > 0) {
+        ssize_t got = pread(o->fd, x, n, (off_t)at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return false;
+        x += got;
+        at += (uint64_t)got;
+        n -= (size_t)got;
+    }
+    return true;
 }
 
 void tap_writer_cut(tap_writer *o, uint64_t at) {

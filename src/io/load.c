@@ -26,8 +26,7 @@ static bool exists(const char *path, size_t n) {
     return yes;
 }
 
-/* Where the key begins in FILE.npz:KEY; NULL where there is none. A file of that whole name wins. */
-static const char *split_key(const char *path) {
+const char *tap_split_key(const char *path) {
     if (strncmp(path, "-:", 2) == 0) return path + 2;
     if (exists(path, strlen(path))) return NULL;
     for (const char *p = path; (p = strstr(p, ".npz:")); p++)
@@ -96,7 +95,7 @@ static tap_status load_file(tap_file *file, const char *path, const char *key, c
 tap_status tap_load_any(const char *path, const tap_load_options *options, tap_pb_decode *decode,
                         tap_value **out, tap_error *err) {
     tap_load_options o = tap_load_options_of(options);
-    const char *key = split_key(path);
+    const char *key = tap_split_key(path);
     size_t n = key ? (size_t)(key - path) - 1 : strlen(path);
     tap_file *file;
     *out = NULL;

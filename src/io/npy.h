@@ -13,6 +13,13 @@
  * the source's name), TAP_MEMORY. */
 tap_status tap_npy_read(tap_source *s, tap_dtype want, tap_value **out, tap_error *err);
 
+/* The same a part at a time: the header, and then n rows from where s is, to row `at` of v, whose type is
+ * tap_npy_dtype's. Not for Fortran order. */
+tap_status tap_npy_read_header(tap_source *s, tap_npy_header *h, tap_error *err);
+tap_dtype tap_npy_dtype(const tap_npy_header *h, tap_dtype want); /* TAP_UNDEFINED: only `want` could tell */
+tap_status tap_npy_read_rows(tap_source *s, const tap_npy_header *h, int64_t n, int64_t at, tap_value *v,
+                             tap_error *err);
+
 /* Where the bytes of an array go. */
 typedef void tap_npy_write_fn(void *user, const void *p, size_t n_bytes);
 
@@ -32,7 +39,13 @@ typedef struct tap_npy_plan {
  * limit_bytes (0: half of the memory). */
 tap_status tap_npy_plan_of(const tap_tensor *t, bool raw, uint64_t limit_bytes, tap_npy_plan *plan,
                            tap_error *err);
+/* Makes a header of n bytes `to` bytes long, a multiple of 64 and at most TAP_NPY_HEADER_ROOM. Returns its
+ * length. */
+size_t tap_npy_pad(char *header, size_t n, size_t to);
 /* Hands the bytes over, in pieces. */
 void tap_npy_emit(const tap_npy_plan *plan, tap_npy_write_fn *write, void *user);
+
+/* The elements alone. */
+void tap_npy_emit_data(const tap_npy_plan *plan, tap_npy_write_fn *write, void *user);
 
 #endif

@@ -11,7 +11,12 @@
 #define HEADER_LIMIT     ((size_t)1 << 20)
 #define SHARE_FROM_BYTES ((size_t)1 << 16) /* smaller arrays are copied: a page of the file costs more */
 
-static tap_status read_header(tap_source *s, tap_npy_header *h, tap_error *err) {
+static tap_status ends_early(const tap_source *s, const tap_npy_header *h, tap_error *err) {
+    return tap_error_set(err, TAP_DATA, "%s: its header promises %zu bytes of data, %llu are there", s->name,
+                         h->n_bytes, (unsigned long long)s->left);
+}
+
+tap_status tap_npy_read_header(tap_source *s, tap_npy_header *h, tap_error *err) {
     uint8_t magic[8], length[4];
     if (!tap_source_read(s, magic, 8) || memcmp(magic, "\x93NUMPY", 6) != 0)
         return tap_error_set(err, TAP_DATA, "%s: not a .npy array", s->name);
@@ -31,6 +36,7 @@ static tap_status read_header(tap_source *s, tap_npy_header *h, tap_error *err) 
                             ? tap_npy_parse(text, n, s->name, h, err)
                             : tap_error_set(err, TAP_DATA, "%s: damaged data", s->name);
     free(text);
+    if (status == TAP_OK && h->n_bytes > s->left) return ends_early(s, h, err);
     return status;
 }
 
@@ -39,7 +45,7 @@ static tap_dtype sized(size_t n, tap_dtype t1, tap_dtype t2, tap_dtype t4, tap_d
 }
 
 /* The ONNX type of the array; TAP_UNDEFINED where only the reader's wish could tell, and does not. */
-static tap_dtype dtype_of(const tap_npy_header *h, tap_dtype want) {
+tap_dtype tap_npy_dtype(const tap_npy_header *h, tap_dtype want) {
     switch (h->kind) {
     case 'b': return TAP_BOOL;
     case 'i': return sized(h->item_bytes, TAP_INT8, TAP_INT16, TAP_INT32, TAP_INT64);
@@ -54,11 +60,6 @@ static tap_dtype dtype_of(const tap_npy_header *h, tap_dtype want) {
     }
     bool lacking = want == TAP_BFLOAT16 || want >= TAP_FLOAT8E4M3FN;
     return lacking && tap_dtype_bytes(want) == h->item_bytes ? want : TAP_UNDEFINED;
-}
-
-static tap_status ends_early(const tap_source *s, const tap_npy_header *h, tap_error *err) {
-    return tap_error_set(err, TAP_DATA, "%s: its header promises %zu bytes of data, %llu are there", s->name,
-                         h->n_bytes, (unsigned long long)s->left);
 }
 
 static void let_go_file(void *file) {
@@ -158,6 +159,16 @@ static tap_status read_elements(tap_source *s, const tap_npy_header *h, tap_dtyp
     return read_plain(s, h, dst) ? TAP_OK : tap_error_set(err, TAP_DATA, "%s: damaged data", s->name);
 }
 
+tap_status tap_npy_read_rows(tap_source *s, const tap_npy_header *h, int64_t n, int64_t at, tap_value *v,
+                             tap_error *err) {
+    int64_t each = h->dims[0] > 0 ? h->count / h->dims[0] : 0;
+    tap_npy_header part = *h;
+    part.count = n * each;
+    part.n_bytes = (size_t)part.count * h->item_bytes;
+    char *dst = (char *)v->tensor.data + (size_t)(at * each) * tap_dtype_bytes(v->tensor.dtype);
+    return read_elements(s, &part, v->tensor.dtype, &v->tensor.buffer->strings, dst, err);
+}
+
 /* Fortran order is C order of the reversed dimensions: read so, then transposed. */
 static tap_status read_fortran(tap_source *s, const tap_npy_header *h, tap_dtype dtype, tap_value *v,
                                tap_error *err) {
@@ -199,10 +210,9 @@ static tap_status read_copy(tap_source *s, const tap_npy_header *h, tap_dtype dt
 tap_status tap_npy_read(tap_source *s, tap_dtype want, tap_value **out, tap_error *err) {
     tap_npy_header h;
     *out = NULL;
-    tap_status status = read_header(s, &h, err);
+    tap_status status = tap_npy_read_header(s, &h, err);
     if (status != TAP_OK) return status;
-    if (h.n_bytes > s->left) return ends_early(s, &h, err);
-    tap_dtype dtype = dtype_of(&h, want);
+    tap_dtype dtype = tap_npy_dtype(&h, want);
     if (dtype == TAP_UNDEFINED)
         return tap_error_set(err, TAP_DATA,
                              "%s: raw elements of %zu bytes (a type that NumPy lacks): only the model's "

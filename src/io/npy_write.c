@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/error.h"
 #include "core/half.h"
@@ -10,7 +11,8 @@
 #include "io/npy_header.h"
 #include "io/unicode.h"
 
-#define BLOCK 1024 /* elements widened at a time */
+#define BLOCK      1024 /* elements widened at a time */
+#define DROP_BYTES ((size_t)1 << 22)
 
 static bool is_small_float(tap_dtype t) {
     return t == TAP_BFLOAT16 || t == TAP_FLOAT8E8M0 || tap_small_float_of(t) != NULL;
@@ -96,6 +98,15 @@ tap_status tap_npy_plan_of(const tap_tensor *t, bool raw, uint64_t limit, tap_np
     return TAP_OK;
 }
 
+size_t tap_npy_pad(char *header, size_t n, size_t to) {
+    if (n >= to) return n;
+    memset(header + n - 1, ' ', to - n);
+    header[to - 1] = '\n';
+    header[8] = (char)((to - 10) & 255);
+    header[9] = (char)((to - 10) >> 8);
+    return to;
+}
+
 static void emit_floats(const tap_tensor *t, tap_npy_write_fn *write, void *user) {
     float block[BLOCK];
     size_t width = tap_dtype_bytes(t->dtype);
@@ -130,9 +141,24 @@ static void emit_bools(const tap_tensor *t, tap_npy_write_fn *write, void *user)
     }
 }
 
+/* Pages of a file that is read but once go as they were read, so that memory does not fill with them. */
+static void emit_plain(const tap_tensor *t, size_t n_bytes, tap_npy_write_fn *write, void *user) {
+    const uint8_t *p = t->data;
+    bool drops = t->buffer && t->buffer->drops;
+    for (size_t at = 0, n; at < n_bytes; at += n) {
+        n = drops && n_bytes - at > DROP_BYTES ? DROP_BYTES : n_bytes - at;
+        write(user, p + at, n);
+        if (drops) madvise((void *)(uintptr_t)(p + at), n, MADV_DONTNEED);
+    }
+}
+
 void tap_npy_emit(const tap_npy_plan *plan, tap_npy_write_fn *write, void *user) {
-    const tap_tensor *t = plan->tensor;
     write(user, plan->header, plan->header_bytes);
+    tap_npy_emit_data(plan, write, user);
+}
+
+void tap_npy_emit_data(const tap_npy_plan *plan, tap_npy_write_fn *write, void *user) {
+    const tap_tensor *t = plan->tensor;
     if (t->dtype == TAP_STRING) {
         const tap_string *x = t->data;
         for (int64_t i = 0; i < t->count; i++) emit_string(&x[i], plan->item_bytes / 4, write, user);
@@ -141,6 +167,6 @@ void tap_npy_emit(const tap_npy_plan *plan, tap_npy_write_fn *write, void *user)
     } else if (is_small_float(t->dtype) && !plan->raw) {
         emit_floats(t, write, user);
     } else {
-        write(user, t->data, (size_t)t->count * plan->item_bytes);
+        emit_plain(t, (size_t)t->count * plan->item_bytes, write, user);
     }
 }

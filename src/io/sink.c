@@ -2,6 +2,7 @@
  */
 #include "io/sink.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,7 @@ static tap_status choose(tap_sink *s, tap_error *err) {
 }
 
 static void sink_free(tap_sink *s) {
+    tap_sink_drop_parts(s);
     tap_names_free(s->keys);
     free(s->path);
     free(s);
@@ -69,6 +71,7 @@ tap_status tap_sink_make(const char *path, const tap_sink_options *options, tap_
         memcpy(&s->options, options, options->size < sizeof *options ? options->size : sizeof *options);
     s->encode = encode;
     s->keys = tap_names_new();
+    tap_map_init(&s->part_of, NULL);
     s->path = strdup(path);
     tap_status status = s->keys && s->path ? choose(s, err) : tap_error_no_memory(err, strlen(path));
     if (status == TAP_OK) status = s->kind->open(s, err);
@@ -84,11 +87,37 @@ typedef struct adding {
     const tap_entry *entry;
 } adding;
 
+static tap_status join_one(void *user, const char *name, const tap_value *v, tap_error *err) {
+    const adding *a = user;
+    return tap_sink_join(a->sink, name, a->entry, v, err);
+}
+
+static tap_status add_any(tap_sink *s, const tap_entry *e, const tap_value *v, tap_error *err);
+
+/* A batch by itself, under a name with its number. */
+static tap_status add_apart(tap_sink *s, const tap_entry *e, const tap_value *v, tap_error *err) {
+    size_t n = strlen(e->name) + 40;
+    char *name = malloc(n);
+    if (!name) return tap_error_no_memory(err, n);
+    snprintf(name, n, "%s/batch_%" PRId64, e->name, e->batch->index);
+    tap_entry one = *e;
+    one.name = name;
+    tap_status status = add_any(s, &one, v, err);
+    free(name);
+    return status;
+}
+
 static tap_status add_one(void *user, const char *name, const tap_value *v, tap_error *err) {
     const adding *a = user;
     const char *key = tap_names_unique(a->sink->keys, name, '#', false);
     if (!key) return tap_error_no_memory(err, strlen(name));
     return a->sink->kind->add(a->sink, key, a->entry, v, err);
+}
+
+static tap_status add_any(tap_sink *s, const tap_entry *e, const tap_value *v, tap_error *err) {
+    adding a = {s, e};
+    bool whole = s->kind->takes_any && tap_value_kind(v) != TAP_KIND_NONE;
+    return whole ? add_one(&a, e->name, v, err) : tap_value_each(v, e->name, add_one, &a, err);
 }
 
 tap_status tap_sink_add(tap_sink *s, const tap_entry *entry, const tap_value *v, tap_error *err) {
@@ -97,8 +126,13 @@ tap_status tap_sink_add(tap_sink *s, const tap_entry *entry, const tap_value *v,
     if (!e.name) return tap_error_set(err, TAP_USAGE, "an entry without a name");
     if (!e.tensor) e.tensor = e.name;
     adding a = {s, &e};
-    bool whole = s->kind->takes_any && tap_value_kind(v) != TAP_KIND_NONE;
-    tap_status status = whole ? add_one(&a, e.name, v, err) : tap_value_each(v, e.name, add_one, &a, err);
+    tap_status status;
+    if (!e.batch || s->kind->takes_batches)
+        status = add_any(s, &e, v, err);
+    else if (e.apart)
+        status = add_apart(s, &e, v, err);
+    else
+        status = tap_value_each(v, e.name, join_one, &a, err);
     if (status == TAP_OK) s->n++;
     return status;
 }
@@ -108,7 +142,11 @@ size_t tap_sink_count(const tap_sink *s) {
 }
 
 tap_status tap_sink_close(tap_sink *s, tap_error *err) {
-    tap_status status = s->kind->finish(s, NULL, err);
+    tap_status status = tap_sink_end_parts(s, err);
+    if (status == TAP_OK)
+        status = s->kind->finish(s, NULL, err);
+    else
+        s->kind->discard(s);
     sink_free(s);
     return status;
 }
@@ -118,8 +156,10 @@ tap_status tap_sink_abort(tap_sink *s, tap_error *reason) {
     tap_error why = TAP_ERROR_INIT;
     if (s->n == 0)
         s->kind->discard(s);
-    else
+    else {
+        tap_sink_end_parts(s, &why);
         status = s->kind->finish(s, reason ? reason : &why, &why);
+    }
     sink_free(s);
     if (status != TAP_OK && reason) {
         tap_text t = {reason->text, sizeof reason->text, strlen(reason->text)};

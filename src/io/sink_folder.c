@@ -100,6 +100,19 @@ static tap_status make_taps(tap_sink *s, tap_error *err) {
     return path ? tap_make_folder(path, err) : tap_error_no_memory(err, strlen(s->path));
 }
 
+static tap_status index_value(folder *f, const char *file, const char *key, const tap_entry *e,
+                              const tap_value *v, tap_error *err) {
+    uint64_t at = tap_writer_at(f->index);
+    tap_json_flat_object(f->json, NULL);
+    tap_json_string(f->json, "file", file);
+    tap_json_string(f->json, "name", key);
+    tap_json_entry(f->json, e, v);
+    tap_json_end(f->json);
+    tap_status status = tap_writer_check(f->index, err);
+    if (status != TAP_OK) tap_writer_cut(f->index, at);
+    return status;
+}
+
 static tap_status folder_add(tap_sink *s, const char *key, const tap_entry *e, const tap_value *v,
                              tap_error *err) {
     folder *f = s->state;
@@ -111,16 +124,26 @@ static tap_status folder_add(tap_sink *s, const char *key, const tap_entry *e, c
     if (!path) return tap_error_no_memory(err, strlen(file));
     status = pb ? tap_write_pb(s, path, e, v, false, err)
                 : tap_write_npy(path, &v->tensor, s->options.raw_types, false, err);
-    if (status != TAP_OK) return status;
-    uint64_t at = tap_writer_at(f->index);
-    tap_json_flat_object(f->json, NULL);
-    tap_json_string(f->json, "file", file);
-    tap_json_string(f->json, "name", key);
-    tap_json_entry(f->json, e, v);
-    tap_json_end(f->json);
-    status = tap_writer_check(f->index, err);
-    if (status != TAP_OK) tap_writer_cut(f->index, at);
-    return status;
+    return status == TAP_OK ? index_value(f, file, key, e, v, err) : status;
+}
+
+/* ---- Values of a data set ---- */
+
+static tap_status folder_join(tap_sink *s, tap_part *p, const tap_entry *e, const tap_tensor *t,
+                              tap_error *err) {
+    folder *f = s->state;
+    if (s->options.format == TAP_FORMAT_PB || t->dtype == TAP_STRING) return TAP_OK;
+    if (!p->own) p->file = file_of(s, p->key, e, err);
+    const char *path = p->file ? join(f, s->path, p->file) : NULL;
+    if (!path) return tap_error_no_memory(err, strlen(p->key));
+    return tap_npy_join(p, path, t, s->options.raw_types, err);
+}
+
+static tap_status folder_end_part(tap_sink *s, tap_part *p, tap_error *err) {
+    tap_status status = tap_npy_end_part(p, s->options.raw_types, err);
+    tap_value shape = {.kind = TAP_KIND_TENSOR};
+    tap_tensor_shape(&shape.tensor, p->dtype, p->rank, p->dims);
+    return status == TAP_OK ? index_value(s->state, p->file, p->key, &p->entry, &shape, err) : status;
 }
 
 static tap_status folder_finish(tap_sink *s, const tap_error *reason, tap_error *err) {
@@ -141,5 +164,14 @@ static void folder_discard(tap_sink *s) {
     tap_writer_discard(index);
 }
 
-const tap_sink_kind tap_sink_npy_folder = {false, folder_open, folder_add, folder_finish, folder_discard};
-const tap_sink_kind tap_sink_pb_folder = {true, folder_open, folder_add, folder_finish, folder_discard};
+const tap_sink_kind tap_sink_npy_folder = {.open = folder_open,
+                                           .add = folder_add,
+                                           .join = folder_join,
+                                           .end_part = folder_end_part,
+                                           .finish = folder_finish,
+                                           .discard = folder_discard};
+const tap_sink_kind tap_sink_pb_folder = {.takes_any = true,
+                                          .open = folder_open,
+                                          .add = folder_add,
+                                          .finish = folder_finish,
+                                          .discard = folder_discard};

@@ -241,4 +241,5 @@ static void json_discard(tap_sink *s) {
     tap_writer_discard(w);
 }
 
-const tap_sink_kind tap_sink_json = {true, json_open, json_add, json_finish, json_discard};
+const tap_sink_kind tap_sink_json = {
+    .takes_any = true, .open = json_open, .add = json_add, .finish = json_finish, .discard = json_discard};

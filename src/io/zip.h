@@ -48,6 +48,19 @@ void tap_zip_force64(tap_zip_writer *zip);
 tap_status tap_zip_begin(tap_zip_writer *zip, const char *name, uint64_t n_bytes, tap_error *err);
 void tap_zip_write(void *zip, const void *p, size_t n_bytes); /* a tap_npy_write_fn */
 tap_status tap_zip_end(tap_zip_writer *zip, tap_error *err);
+/* A member whose bytes come later, in order, while others are written: room for n_bytes is left. Stored
+ * members only. *member is for the next two. */
+tap_status tap_zip_reserve(tap_zip_writer *zip, const char *name, uint64_t n_bytes, size_t *member,
+                           tap_error *err);
+/* The next bytes of it. */
+tap_status tap_zip_put(tap_zip_writer *zip, size_t member, const void *p, size_t n_bytes, tap_error *err);
+/* Bytes given so far, and going back to so many. */
+uint64_t tap_zip_given(const tap_zip_writer *zip, size_t member);
+void tap_zip_back(tap_zip_writer *zip, size_t member, uint64_t n_bytes);
+/* It ends with what it was given, the first n_head bytes of which become `head`. */
+tap_status tap_zip_seal(tap_zip_writer *zip, size_t member, const void *head, size_t n_head, tap_error *err);
+/* Gives up the room behind the last byte of reserved members that got less than was reserved. */
+void tap_zip_shrink(tap_zip_writer *zip);
 /* Writes the directory behind the members that were ended, and gives the file its name. Frees zip. */
 tap_status tap_zip_finish(tap_zip_writer *zip, tap_error *err);
 /* Removes it all. */

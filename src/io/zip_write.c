@@ -25,7 +25,10 @@ typedef struct member {
     char *name;
     uint32_t crc;
     uint64_t packed_bytes, n_bytes, header_at;
-    bool wide; /* its header has 64-bit sizes */
+    bool stale;             /* crc is not that of its bytes */
+    bool wide;              /* its header has 64-bit sizes */
+    uint64_t data_at, room; /* reserved: where its bytes are, and how many there may be */
+    uint64_t end;           /* not reserved: behind its last byte */
 } member;
 
 struct tap_zip_writer {
@@ -234,10 +237,104 @@ tap_status tap_zip_end(tap_zip_writer *zip, tap_error *err) {
         take_back(zip);
         return s;
     }
+    m->end = end;
     zip->members[zip->n++] = *m;
     zip->open = false;
     zip->end = end;
     return TAP_OK;
+}
+
+/* ---- Members that grow ---- */
+
+tap_status tap_zip_reserve(tap_zip_writer *zip, const char *name, uint64_t n_bytes, size_t *which,
+                           tap_error *err) {
+    tap_status s = tap_zip_begin(zip, name, n_bytes, err);
+    if (s != TAP_OK) return s;
+    member *m = &zip->now;
+    m->data_at = zip->data_at;
+    m->room = n_bytes;
+    m->n_bytes = 0;
+    tap_writer_skip(zip->out, n_bytes);
+    s = tap_writer_check(zip->out, err);
+    if (s != TAP_OK) {
+        take_back(zip);
+        return s;
+    }
+    *which = zip->n;
+    zip->members[zip->n++] = *m;
+    zip->open = false;
+    zip->end = m->data_at + n_bytes;
+    return TAP_OK;
+}
+
+tap_status tap_zip_put(tap_zip_writer *zip, size_t which, const void *p, size_t n, tap_error *err) {
+    member *m = &zip->members[which];
+    if (n > m->room - m->n_bytes)
+        return tap_error_set(err, TAP_DATA, "'%s' has more rows than the data set", m->name);
+    tap_writer_patch(zip->out, m->data_at + m->n_bytes, p, n);
+    tap_status s = tap_writer_check(zip->out, err);
+    if (s != TAP_OK) return s;
+    m->crc = tap_crc32(&zip->crc, m->crc, p, n);
+    m->n_bytes += n;
+    return TAP_OK;
+}
+
+uint64_t tap_zip_given(const tap_zip_writer *zip, size_t which) {
+    return zip->members[which].n_bytes;
+}
+
+void tap_zip_back(tap_zip_writer *zip, size_t which, uint64_t n_bytes) {
+    zip->members[which].n_bytes = n_bytes;
+    zip->members[which].stale = true;
+}
+
+/* Of what the member has in the file. */
+static bool sum_up(tap_zip_writer *zip, member *m) {
+    uint8_t block[4096];
+    m->crc = 0;
+    for (uint64_t at = 0; at < m->n_bytes;) {
+        size_t n = m->n_bytes - at < sizeof block ? (size_t)(m->n_bytes - at) : sizeof block;
+        if (!tap_writer_read(zip->out, m->data_at + at, block, n)) return false;
+        m->crc = tap_crc32(&zip->crc, m->crc, block, n);
+        at += n;
+    }
+    return true;
+}
+
+void tap_zip_shrink(tap_zip_writer *zip) {
+    uint64_t end = 0;
+    take_back(zip);
+    for (size_t i = 0; i < zip->n; i++) {
+        const member *m = &zip->members[i];
+        uint64_t at = m->room ? m->data_at + m->n_bytes : m->end;
+        if (at > end) end = at;
+    }
+    tap_writer_cut(zip->out, end);
+    zip->end = end;
+}
+
+tap_status tap_zip_seal(tap_zip_writer *zip, size_t which, const void *head, size_t n_head, tap_error *err) {
+    if (tap_writer_failed(zip->out)) tap_zip_shrink(zip);
+    member *m = &zip->members[which];
+    bytes crc = {.n = 0}, sizes = {.n = 0};
+    uint8_t before[1024];
+    bool same = !m->stale && n_head <= sizeof before && m->n_bytes >= n_head &&
+                tap_writer_read(zip->out, m->data_at, before, n_head) && memcmp(before, head, n_head) == 0;
+    if (m->n_bytes < n_head) m->n_bytes = n_head;
+    if (!same) {
+        tap_writer_patch(zip->out, m->data_at, head, n_head);
+        if (!sum_up(zip, m))
+            return tap_error_set(err, TAP_IO, "%s: cannot be read back", tap_writer_path(zip->out));
+    }
+    m->packed_bytes = m->n_bytes;
+    put(&crc, m->crc, 4);
+    /* In the zip64 field, too, the size as it is in full comes before the packed one. */
+    put(&sizes, m->n_bytes, m->wide ? 8 : 4);
+    put(&sizes, m->n_bytes, m->wide ? 8 : 4);
+    tap_writer_patch(zip->out, m->header_at + 14, crc.p, crc.n);
+    tap_writer_patch(zip->out, m->wide ? m->header_at + LOCAL_BYTES + strlen(m->name) + 4 : m->header_at + 18,
+                     sizes.p, sizes.n);
+    return tap_writer_check(zip->out, err);
 }
 
 static void write_entry(tap_zip_writer *zip, const member *m) {

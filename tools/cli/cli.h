@@ -9,6 +9,7 @@
 #include <onnxtap/json.h>
 #include <onnxtap/onnxtap.h>
 #include <onnxtap/record.h>
+#include <onnxtap/stats.h>
 
 /* ---- Options (options.c) ---- */
 
@@ -29,6 +30,15 @@ typedef struct cli_args {
     int64_t threads, seed, jobs, timeout_s;
     double seconds;
     uint64_t memory_limit_bytes, external_above_bytes;
+    /* Data sets and what is made of them. */
+    const char *shard, *labels, *image_scale, *split, *loss, *per, *average, *tensorboard, *watch;
+    bool no_map, from_logits, append, health, merge;
+    int64_t batch, sample, limit, every, channel_axis, until;
+    double idle_s;
+    /* Values on their way. */
+    text_list prints, sets;
+    const char *cast_output;
+    int64_t edge_items, precision;
     tap_error usage; /* the first thing that is wrong with the line itself; TAP_OK: nothing */
 } cli_args;
 
@@ -49,7 +59,7 @@ typedef struct cli_group {
 } cli_group;
 
 /* Groups of options that several subcommands have. */
-extern const cli_group cli_common, cli_inputs, cli_running;
+extern const cli_group cli_common, cli_inputs, cli_data, cli_running;
 
 typedef struct cli_command {
     const char *name, *synopsis, *about, *example;
@@ -147,6 +157,57 @@ typedef struct cli_values {
 tap_status cli_load_inputs(const cli_args *args, tap_model *m, bool make_missing, cli_values *out,
                            tap_error *err);
 void cli_free_inputs(cli_values *v);
+
+/* ---- Data sets (data.c) ---- */
+
+/* Whether the line asks for rows of files, a batch at a time. */
+bool cli_wants_data(const cli_args *args, const tap_model *m);
+/* The data set of -i and --labels, started. */
+tap_status cli_open_data(const cli_args *args, tap_model *m, tap_dataset **out, tap_error *err);
+
+/* A bar on stderr, where that is a terminal: rows done, rate, time left. */
+typedef struct cli_progress {
+    double begin_ms, shown_ms;
+    bool shown;
+} cli_progress;
+
+void cli_progress_show(cli_progress *p, int64_t done, int64_t total);
+void cli_progress_end(cli_progress *p); /* takes it off the screen */
+
+/* A run over a data set: its taps and outputs go to `listener` batch by batch. */
+typedef struct cli_pass {
+    const cli_args *args;
+    tap_model *model;
+    tap_session *session;
+    tap_dataset *data;
+    tap_listener *listener;
+    tap_status (*after)(struct cli_pass *pass, tap_error *err); /* NULL, or called after each batch */
+    void *user;                                                 /* of both */
+    bool *picked;                                               /* by value: --tap asks for it */
+    int *axes;                                                  /* by value: known once a batch was seen */
+    tap_batch batch;                                            /* at hand */
+    double ms;                                                  /* spent in runs */
+    cli_progress progress;
+} cli_pass;
+
+/* Opens session and data set for p->model (or, where p->data is there, uses it), and taps what --tap picks
+ * and the outputs. */
+tap_status cli_pass_open(cli_pass *p, tap_error *err);
+tap_status cli_pass_run(cli_pass *p, tap_error *err);
+/* All but the model. */
+void cli_pass_close(cli_pass *p);
+/* The entry of a score as --loss and --from-logits have it. Errors: TAP_USAGE. */
+tap_status cli_score_of(const cli_args *args, tap_score *s, tap_error *err);
+/* The model's first tensor output whose first axis is the batch, after a batch; NULL: none. */
+const tap_tensor *cli_pass_prediction(const cli_pass *p);
+
+/* ---- run over a data set (run_data.c) ---- */
+
+int cli_run_data(cli_args *args, tap_model *m);
+/* --keys and --layout. Errors: TAP_USAGE. */
+tap_status cli_check_naming(const cli_args *args, tap_error *err);
+/* A sink for -o, as the options say. Errors: TAP_USAGE, those of tap_sink_open. */
+tap_status cli_open_sink(const cli_args *args, tap_sink **out, tap_error *err);
 
 /* ---- Interrupts (interrupt.c) ---- */
 

@@ -92,6 +92,10 @@ static tap_status load_by_name(const binder *b, size_t i, const char *path, cons
 
 static tap_status load(const binder *b, size_t i, const char *path) {
     if (b->given[i]) return twice(b, i);
+    if (b->data) {
+        b->given[i] = true;
+        return at_input(b, i, tap_dataset_add_file(b->data, binder_port(b, i)->name, path, b->err));
+    }
     tap_load_options o = options_for(b, i);
     bool by_name = ends(path, ".npz") && access(path, F_OK) == 0;
     tap_status s = by_name ? load_by_name(b, i, path, &o) : tap_value_load(path, &o, &b->values[i], b->err);
@@ -110,17 +114,30 @@ static size_t only_input(const binder *b) {
     return n == 1 ? found : SIZE_MAX;
 }
 
-static tap_status load_keys(const binder *b, const tap_archive *a, size_t *n) {
+/* The array of that key for input i. */
+static tap_status load_key(const binder *b, size_t i, const tap_archive *a, const char *path,
+                           const char *key) {
+    if (b->given[i]) return twice(b, i);
+    if (b->data) {
+        char *whole = cli_format("%s:%s", path, key);
+        tap_status s = load(b, i, whole);
+        free(whole);
+        return s;
+    }
+    tap_load_options o = options_for(b, i);
+    tap_status s = tap_archive_load(a, key, &o, &b->values[i], b->err);
+    if (s == TAP_OK) s = hold_value(b, b->values[i]);
+    b->given[i] = s == TAP_OK || b->values[i];
+    return at_input(b, i, s);
+}
+
+static tap_status load_keys(const binder *b, const tap_archive *a, const char *path, size_t *n) {
     *n = 0;
     for (size_t i = 0; i < binder_n(b); i++) {
         const char *key = tap_archive_find(a, binder_port(b, i)->name);
         if (!key) continue;
-        if (b->given[i]) return twice(b, i);
-        tap_load_options o = options_for(b, i);
-        tap_status s = tap_archive_load(a, key, &o, &b->values[i], b->err);
-        if (s == TAP_OK) s = hold_value(b, b->values[i]);
-        b->given[i] = s == TAP_OK || b->values[i];
-        if (s != TAP_OK) return at_input(b, i, s);
+        tap_status s = load_key(b, i, a, path, key);
+        if (s != TAP_OK) return s;
         ++*n;
     }
     return TAP_OK;
@@ -145,7 +162,7 @@ static tap_status load_archive(const binder *b, const char *path) {
     size_t n;
     tap_status s = tap_archive_open(path, &a, b->err);
     if (s != TAP_OK) return s;
-    s = load_keys(b, a, &n);
+    s = load_keys(b, a, path, &n);
     if (s == TAP_OK && n > 0) warn_of_others(b, a, path);
     bool one = tap_archive_count(a) == 1 && only_input(b) != SIZE_MAX;
     char what[600] = "";
@@ -160,6 +177,14 @@ static tap_status load_archive(const binder *b, const char *path) {
     return one ? load(b, only_input(b), path) : binder_wrong(b, TAP_USAGE, what, NULL, "");
 }
 
+/* A table has columns for all inputs. */
+static tap_status load_columns(const binder *b, const char *path) {
+    tap_status s = TAP_OK;
+    for (size_t i = 0; s == TAP_OK && i < binder_n(b); i++)
+        if (!b->given[i]) s = load(b, i, path);
+    return s;
+}
+
 static tap_status bind_unnamed(const binder *b, const char *text) {
     char what[600];
     if (ends(text, ".npz") && access(text, F_OK) == 0) return load_archive(b, text);
@@ -169,6 +194,7 @@ static tap_status bind_unnamed(const binder *b, const char *text) {
         return binder_wrong(b, TAP_USAGE, what, NULL, "");
     }
     if (only_input(b) != SIZE_MAX) return load(b, only_input(b), text);
+    if (b->data && ends(text, ".csv")) return load_columns(b, text);
     snprintf(what, sizeof what, "-i %s: for which input? Give NAME=FILE", text);
     return binder_wrong(b, TAP_USAGE, what, NULL, "");
 }
@@ -221,6 +247,15 @@ static tap_status check_missing(const binder *b) {
     return TAP_USAGE;
 }
 
+tap_status bind_inputs(binder *b, bool make_missing) {
+    const text_list *list = &b->args->inputs;
+    tap_status s = check_made_options(b);
+    for (size_t k = 0; k < list->n && s == TAP_OK; k++) s = bind(b, list->items[k]);
+    for (size_t k = 0; k < list->n && s == TAP_OK; k++) s = make_rest(b, list->items[k]);
+    if (s == TAP_OK && make_missing) s = make_rest(b, NULL);
+    return s == TAP_OK ? check_missing(b) : s;
+}
+
 tap_status cli_load_inputs(const cli_args *args, tap_model *m, bool make_missing, cli_values *out,
                            tap_error *err) {
     size_t n = tap_model_input_count(m);
@@ -231,11 +266,7 @@ tap_status cli_load_inputs(const cli_args *args, tap_model *m, bool make_missing
                 .given = cli_alloc(n, sizeof(bool)),
                 .held_bytes = &out->held_bytes,
                 .err = err};
-    tap_status s = check_made_options(&b);
-    for (size_t k = 0; k < args->inputs.n && s == TAP_OK; k++) s = bind(&b, args->inputs.items[k]);
-    for (size_t k = 0; k < args->inputs.n && s == TAP_OK; k++) s = make_rest(&b, args->inputs.items[k]);
-    if (s == TAP_OK && make_missing) s = make_rest(&b, NULL);
-    if (s == TAP_OK) s = check_missing(&b);
+    tap_status s = bind_inputs(&b, make_missing);
     for (size_t i = 0; i < n; i++)
         if (b.given[i]) out->items[out->n++] = (tap_input){binder_port(&b, i)->name, b.values[i]};
     free(b.values);

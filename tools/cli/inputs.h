@@ -10,6 +10,7 @@ typedef struct binder {
     tap_value **values; /* by position of the input                              */
     bool *given;        /* likewise: something was said about it                 */
     uint64_t *held_bytes;
+    tap_dataset *data; /* NULL, or what takes the files instead of `values`      */
     tap_error *err;
 } binder;
 
@@ -28,6 +29,9 @@ tap_status binder_wrong(const binder *b, tap_status code, const char *what, cons
 size_t binder_named(const binder *b, const char *text, const char **rest);
 /* Counts n bytes against the model's limit. */
 tap_status binder_hold(const binder *b, uint64_t n_bytes);
+
+/* Goes through -i; values that are made are in b->values. */
+tap_status bind_inputs(binder *b, bool make_missing);
 
 /* random, random:SEED, zeros, ones */
 bool is_made(const char *text, tap_fill *fill, bool *seeded, uint64_t *seed);

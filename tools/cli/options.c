@@ -17,7 +17,8 @@ const cli_group cli_common = {"General", common};
 
 static const cli_option inputs[] = {
     {"input", 'i', CLI_LIST, "[NAME=]FILE", FIELD(inputs),
-     "an input: .npy, FILE.npz:KEY, .pb (ONNX test data), - (standard input);\n"
+     "an input: .npy, FILE.npz:KEY, .pb (ONNX test data), .csv, .png, .jpg or a\n"
+     "folder of pictures, - (standard input);\n"
      "NAME is not needed where the model has one input, nor for FILE.npz,\n"
      "whose arrays are taken by their keys; random, random:SEED, zeros and ones\n"
      "make data of the declared shape (without NAME: for all inputs not given)"},
@@ -29,6 +30,24 @@ static const cli_option inputs[] = {
     {"cast", 0, CLI_FLAG, NULL, FIELD(cast), "convert arrays of another dtype than the model's"},
     {0}};
 const cli_group cli_inputs = {"Inputs", inputs};
+
+static const cli_option data[] = {
+    {"batch", 0, CLI_INT, "N", FIELD(batch),
+     "the files' first axis is a data set: N rows at a time (the model's own batch\n"
+     "if that is fixed, else 32); .csv and folders of pictures are read so, too"},
+    {"limit", 0, CLI_INT, "N", FIELD(limit), "the first N rows only"},
+    {"sample", 0, CLI_INT, "K", FIELD(sample), "K rows drawn without replacement (--seed)"},
+    {"every", 0, CLI_INT, "K", FIELD(every), "each K-th batch"},
+    {"shard", 0, CLI_TEXT, "I/N", FIELD(shard), "part I, from 0, of N"},
+    {"labels", 0, CLI_TEXT, "FILE", FIELD(labels), ".npy, .csv: a row a sample"},
+    {"loss", 0, CLI_TEXT, "KIND", FIELD(loss),
+     "against the labels: mse, cross_entropy or sparse_cross_entropy (by the labels)"},
+    {"from-logits", 0, CLI_FLAG, NULL, FIELD(from_logits), "for it: the output has no softmax or sigmoid"},
+    {"image-scale", 0, CLI_TEXT, "RANGE", FIELD(image_scale),
+     "what a picture's 0..255 becomes: 0..1, -1..1 or 0..255 (as they are)"},
+    {"no-mmap", 0, CLI_FLAG, NULL, FIELD(no_map), "read the files instead of mapping them"},
+    {0}};
+const cli_group cli_data = {"Data sets", data};
 
 static const cli_option running[] = {
     {"tap", 0, CLI_LIST, "SELECTOR", FIELD(taps),
@@ -174,8 +193,8 @@ void cli_parse(const cli_command *command, int argc, char **argv, cli_args *args
 }
 
 void cli_args_free(cli_args *args) {
-    text_list *const lists[] = {&args->words, &args->inputs, &args->taps,
-                                &args->dims,  &args->shapes, &args->ranges};
+    text_list *const lists[] = {&args->words,  &args->inputs, &args->taps,   &args->dims,
+                                &args->shapes, &args->ranges, &args->prints, &args->sets};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) free(lists[i]->items);
 }
 

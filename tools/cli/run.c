@@ -42,21 +42,23 @@ static tap_status check_single(const job *b, tap_error *err) {
         b->args->output, n_outputs, n_taps);
 }
 
-static tap_status open_sink(job *b, tap_error *err) {
-    const cli_args *a = b->args;
-    if (!a->output) return TAP_OK;
+tap_status cli_open_sink(const cli_args *a, tap_sink **out, tap_error *err) {
     tap_sink_options o = {.size = sizeof o, .raw_types = a->raw_types, .compress = a->compress};
     if (a->format) {
         o.format = tap_format_from_name(a->format);
         if (o.format == TAP_FORMAT_AUTO)
             return cli_error(err, TAP_USAGE, "--format %s: not one of npz, npy, pb, json", a->format);
     }
-    tap_status s = check_single(b, err);
-    return s == TAP_OK ? tap_sink_open(a->output, &o, &b->sink, err) : s;
+    return tap_sink_open(a->output, &o, out, err);
 }
 
-static tap_status check_naming(const job *b, tap_error *err) {
-    const cli_args *a = b->args;
+static tap_status open_sink(job *b, tap_error *err) {
+    if (!b->args->output) return TAP_OK;
+    tap_status s = check_single(b, err);
+    return s == TAP_OK ? cli_open_sink(b->args, &b->sink, err) : s;
+}
+
+tap_status cli_check_naming(const cli_args *a, tap_error *err) {
     if (a->keys && strcmp(a->keys, "layer") != 0)
         return cli_error(err, TAP_USAGE, "--keys %s: only 'layer' is known", a->keys);
     if (a->layout && strcmp(a->layout, "original") != 0)
@@ -83,7 +85,7 @@ static tap_status prepare(job *b, tap_error *err) {
     if (s == TAP_OK)
         s = cli_set_taps(b->args, b->session, b->model, b->args->output != NULL, &b->picked, err);
     if (s == TAP_OK) s = cli_load_inputs(b->args, b->model, false, &b->inputs, err);
-    if (s == TAP_OK) s = check_naming(b, err);
+    if (s == TAP_OK) s = cli_check_naming(b->args, err);
     if (s == TAP_OK) s = open_sink(b, err);
     if (s != TAP_OK) return s;
     b->recorded = cli_alloc(tap_model_output_count(b->model), sizeof *b->recorded);
@@ -256,6 +258,11 @@ static int run(cli_args *args) {
     tap_error err = TAP_ERROR_INIT;
     int status = cli_open_model(args, false, &b.model);
     if (status != 0) return status;
+    if (cli_wants_data(args, b.model)) {
+        status = cli_run_data(args, b.model);
+        cli_close_model(b.model);
+        return status;
+    }
     status = prepare(&b, &err) == TAP_OK ? run_and_report(&b) : cli_fail(args, &err);
     cli_free_inputs(&b.inputs);
     tap_session_free(b.session);
@@ -281,9 +288,12 @@ static const cli_option output[] = {
      "from; those whose order is not known stay as they are"},
     {"verify", 0, CLI_FLAG, NULL, offsetof(cli_args, verify),
      "run again without taps and compare the outputs bit by bit"},
+    {"split", 0, CLI_TEXT, "batch", offsetof(cli_args, split),
+     "batches are kept apart, as NAME/batch_0, NAME/batch_1, ..."},
     {0}};
 static const cli_group output_group = {"Output", output};
-static const cli_group *const groups[] = {&cli_inputs, &output_group, &cli_running, &cli_common, NULL};
+static const cli_group *const groups[] = {&cli_inputs,  &cli_data,   &output_group,
+                                          &cli_running, &cli_common, NULL};
 
 const cli_command cli_run = {.name = "run",
                              .synopsis = "MODEL -i INPUT... [--tap SELECTOR]... [-o FILE]",

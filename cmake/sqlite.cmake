@@ -1,0 +1,17 @@
+# libsqlite3, for .sqlite output. TAP_SQLITE_LIBRARIES: what to link. The target tap_sqlite: header, and TAP_HAVE_SQLITE
+# where it is there.
+option(TAP_USE_SQLITE "Write .sqlite, if libsqlite3 is installed" ON)
+add_library(tap_sqlite INTERFACE)
+set(TAP_SQLITE_LIBRARIES "")
+if(TAP_USE_SQLITE)
+  find_path(TAP_SQLITE_HEADER sqlite3.h)
+  find_library(TAP_SQLITE_LIBRARY sqlite3)
+  mark_as_advanced(TAP_SQLITE_HEADER TAP_SQLITE_LIBRARY)
+endif()
+if(TAP_USE_SQLITE AND TAP_SQLITE_HEADER AND TAP_SQLITE_LIBRARY)
+  target_compile_definitions(tap_sqlite INTERFACE TAP_HAVE_SQLITE)
+  target_include_directories(tap_sqlite SYSTEM INTERFACE ${TAP_SQLITE_HEADER})
+  set(TAP_SQLITE_LIBRARIES ${TAP_SQLITE_LIBRARY})
+else()
+  message(STATUS "libsqlite3 is missing: built without .sqlite output")
+endif()

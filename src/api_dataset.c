@@ -1,0 +1,100 @@
+/* Data sets where they meet models: files that protobuf knows, and the axis along which a value grows with
+ * the batch. */
+#include <string.h>
+
+#include "core/error.h"
+#include "io/rows.h"
+#include "onnx/load.h"
+#include "run/plan.h"
+
+tap_status tap_dataset_add_file(tap_dataset *d, const char *input, const char *path, tap_error *err) {
+    return tap_dataset_make_file(d, input, path, tap_onnx_load_value, err);
+}
+
+tap_status tap_dataset_add_labels(tap_dataset *d, const char *path, tap_error *err) {
+    return tap_dataset_make_labels(d, path, tap_onnx_load_value, err);
+}
+
+/* The types of the main graph's inputs for this batch, with `more` rows in those that are batched. */
+static void fill_key(const tap_session *s, const tap_batch *batch, const tap_dataset *d, int64_t more,
+                     tap_type *key) {
+    const tap_graph *g = s->model->bound.main;
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        const char *name = s->model->inputs[i].name;
+        key[i] = (tap_type){.kind = TAP_KIND_NONE, .rank = -1};
+        for (size_t k = 0; k < batch->n_inputs; k++) {
+            const tap_value *v = batch->inputs[k].value;
+            if (strcmp(batch->inputs[k].name, name) != 0 || !v) continue;
+            if (v->kind == TAP_KIND_TENSOR)
+                key[i] = tap_type_of_tensor(&v->tensor);
+            else
+                key[i] = (tap_type){.kind = v->kind, .dtype = v->elem_dtype, .rank = -1};
+            if (tap_dataset_is_batched(d, name) && key[i].rank > 0) key[i].dims[0] += more;
+        }
+    }
+}
+
+static tap_status plan_for(tap_session *s, const tap_type *key, tap_plan **out, tap_error *err) {
+    tap_frame *f = tap_frame_get(s, s->model->bound.main, NULL);
+    if (!f) return tap_error_no_memory(err, sizeof *f);
+    tap_plan *before = f->plan;
+    tap_status st = tap_plan_build(f, key, false, out, err);
+    f->plan = before;
+    return st;
+}
+
+/* The axis in which b exceeds a as n + more exceeds n rows. */
+static int axis_of(const tap_type *a, const tap_type *b, int64_t n, int64_t more) {
+    int axis = TAP_BATCH_NONE;
+    if (a->kind != TAP_KIND_TENSOR || a->rank < 0 || a->rank != b->rank) return TAP_BATCH_UNKNOWN;
+    for (int i = 0; i < a->rank; i++) {
+        if (a->dims[i] < 0 || b->dims[i] < 0) return TAP_BATCH_UNKNOWN;
+        if (a->dims[i] == b->dims[i]) continue;
+        bool grows = n > 0 && a->dims[i] % n == 0 && b->dims[i] == a->dims[i] / n * (n + more);
+        if (axis != TAP_BATCH_NONE || !grows) return TAP_BATCH_UNKNOWN;
+        axis = i;
+    }
+    return axis;
+}
+
+/* With a batch that cannot be changed. */
+static int axis_of_fixed(const tap_type *a, int64_t n) {
+    if (a->kind != TAP_KIND_TENSOR || a->rank < 0) return TAP_BATCH_UNKNOWN;
+    if (a->rank == 0) return TAP_BATCH_NONE;
+    return a->dims[0] == n ? 0 : TAP_BATCH_UNKNOWN;
+}
+
+static void compare(const tap_session *s, tap_plan *a, tap_plan *b, int64_t n, int64_t more, int *axes) {
+    const tap_model *m = s->model;
+    for (size_t i = 0; i < m->n_values; i++) {
+        axes[i] = TAP_BATCH_UNKNOWN;
+        if (m->values[i].graph != m->bound.main) continue;
+        const tap_gvalue *v = tap_vref_value(m->values[i]);
+        const tap_type *t = &tap_plan_slot(a, m->values[i].v)->type;
+        if (v->init && !v->is_input)
+            axes[i] = TAP_BATCH_NONE;
+        else
+            axes[i] = b ? axis_of(t, &tap_plan_slot(b, m->values[i].v)->type, n, more) : axis_of_fixed(t, n);
+    }
+}
+
+tap_status tap_session_batch_axes(tap_session *s, const tap_batch *batch, const tap_dataset *d, int *axes,
+                                  tap_error *err) {
+    const int64_t more = 3; /* so that an axis of 1 becomes 4, not what an axis of 2 could be mistaken for */
+    size_t n = s->model->n_inputs;
+    tap_budget *budget = &s->model->budget;
+    tap_type *key = tap_mem_alloc_zero(budget, (n + 1) * sizeof *key);
+    tap_plan *now = NULL, *larger = NULL;
+    if (!key) return tap_error_no_memory(err, n * sizeof *key);
+    fill_key(s, batch, d, 0, key);
+    tap_status st = plan_for(s, key, &now, err);
+    if (st == TAP_OK) {
+        fill_key(s, batch, d, more, key);
+        if (plan_for(s, key, &larger, NULL) != TAP_OK) larger = NULL;
+        compare(s, now, larger, batch->n_rows, more, axes);
+    }
+    tap_plan_free(now, budget);
+    tap_plan_free(larger, budget);
+    tap_mem_free(budget, key);
+    return st;
+}

@@ -1,0 +1,69 @@
+/* Statistics where they meet models and files: the listener, and documents on disk. */
+#include <stddef.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "io/sink.h"
+#include "onnxtap/stats.h"
+
+typedef struct adding {
+    tap_observer *o;
+    tap_stats_source *source;
+} adding;
+
+static tap_status add_one(void *user, const char *name, const tap_value *v, tap_error *err) {
+    adding *a = user;
+    tap_stats_source source = *a->source;
+    source.name = name;
+    return tap_stats_add(a->o->stats, &source, tap_value_tensor(v), err);
+}
+
+int tap_observe(const tap_event *event, void *user) {
+    tap_observer *o = user;
+    tap_value_info info = {.size = sizeof info};
+    if (event->ask) return TAP_WANT;
+    tap_stats_source source = {
+        .size = sizeof source, .name = event->name, .node = event->node, .op = event->op};
+    source.batch = o->batch;
+    source.axis = o->axes && event->n_iterations == 0 ? o->axes[event->index] : TAP_BATCH_UNKNOWN;
+    source.is_output = o->model && tap_model_value(o->model, event->index, &info) && info.is_output;
+    adding a = {o, &source};
+    tap_status s = tap_value_each(event->value, event->name, add_one, &a, o->err);
+    if (s == TAP_OK) return TAP_WANT;
+    if (o->status == TAP_OK) o->status = s;
+    return TAP_STOP;
+}
+
+tap_status tap_stats_save(const tap_stats *s, const char *path, tap_error *err) {
+    tap_writer *w;
+    tap_status status = tap_writer_open(path, &w, err);
+    if (status != TAP_OK) return status;
+    tap_json *j = tap_json_to(w, 1);
+    if (!j) {
+        tap_writer_discard(w);
+        return tap_error_no_memory(err, 1);
+    }
+    tap_json_object(j, NULL);
+    tap_stats_write(s, j, true);
+    tap_json_free(j);
+    return tap_writer_commit(w, true, err);
+}
+
+tap_status tap_stats_load(const char *path, tap_stats **out, tap_error *err) {
+    tap_file *f;
+    tap_json_value *doc = NULL;
+    *out = NULL;
+    tap_status s = tap_file_open(path, 0, &f, err);
+    if (s != TAP_OK) return s;
+    s = tap_json_parse((const char *)f->data, f->n_bytes, &doc, err);
+    if (s == TAP_OK) s = tap_stats_read(doc, out, err);
+    tap_json_value_free(doc);
+    tap_file_release(f);
+    if (s != TAP_OK && err) {
+        char why[600];
+        strncpy(why, err->text, sizeof why - 1);
+        why[sizeof why - 1] = '\0';
+        tap_error_set(err, s, "%s: %s", path, why);
+    }
+    return s;
+}

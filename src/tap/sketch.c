@@ -1,0 +1,130 @@
+/* The sketch of a distribution. */
+#include "tap/sketch.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+tap_sketch *tap_sketch_new(void) {
+    return calloc(1, sizeof(tap_sketch));
+}
+
+void tap_sketch_free(tap_sketch *s) {
+    if (!s) return;
+    for (size_t i = 0; i < TAP_SKETCH_PAGES; i++) free(s->pages[i]);
+    free(s);
+}
+
+bool tap_sketch_put(tap_sketch *s, uint32_t code, int64_t n) {
+    int64_t **page = &s->pages[code >> 8];
+    if (!*page && !(*page = calloc(TAP_SKETCH_PAGE, sizeof **page))) return false;
+    (*page)[code & 255] += n;
+    s->n += n;
+    return true;
+}
+
+/* Beyond float32 the outermost bucket takes it. */
+static uint32_t code_of(double x) {
+    float f = x > (double)FLT_MAX ? FLT_MAX : x < -(double)FLT_MAX ? -FLT_MAX : (float)x;
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    return bits == UINT32_C(0x80000000) ? 0 : bits >> 16;
+}
+
+bool tap_sketch_add(tap_sketch *s, const double *x, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t code = code_of(x[i]);
+        int64_t *page = s->pages[code >> 8];
+        if (page)
+            page[code & 255]++;
+        else if (tap_sketch_put(s, code, 1))
+            s->n--;
+        else
+            return false;
+    }
+    s->n += n;
+    return true;
+}
+
+bool tap_sketch_merge(tap_sketch *s, const tap_sketch *other) {
+    for (uint32_t p = 0; p < TAP_SKETCH_PAGES; p++)
+        for (uint32_t k = 0; other->pages[p] && k < TAP_SKETCH_PAGE; k++)
+            if (other->pages[p][k] && !tap_sketch_put(s, p << 8 | k, other->pages[p][k])) return false;
+    return true;
+}
+
+uint32_t tap_sketch_code(uint32_t i) {
+    return i < 0x8000 ? 0xFFFF - i : i - 0x8000;
+}
+
+int64_t tap_sketch_count(const tap_sketch *s, uint32_t code) {
+    return s->pages[code >> 8] ? s->pages[code >> 8][code & 255] : 0;
+}
+
+static double value_of(uint32_t bits) {
+    float f;
+    if ((bits & UINT32_C(0x7FFFFFFF)) > UINT32_C(0x7F7FFFFF))
+        bits = (bits & UINT32_C(0x80000000)) | 0x7F7FFFFF;
+    memcpy(&f, &bits, sizeof f);
+    return (double)f;
+}
+
+void tap_sketch_ends(uint32_t code, double *lo, double *hi) {
+    double near = value_of(code << 16), far = value_of((code << 16) + 0x10000);
+    if (code == 0x7F7F || code == 0xFF7F) far = value_of(code << 16 | 0xFFFF);
+    *lo = code < 0x8000 ? near : far;
+    *hi = code < 0x8000 ? far : near;
+}
+
+/* The bucket with the element of that rank, from 0. */
+double tap_sketch_quantile(const tap_sketch *s, double q, double min, double max) {
+    if (s->n == 0) return (double)NAN;
+    int64_t rank = (int64_t)(q * (double)(s->n - 1) + 0.5), seen = 0;
+    if (rank <= 0) return min;
+    if (rank >= s->n - 1) return max;
+    for (uint32_t i = 0; i < 65536; i++) {
+        uint32_t code = tap_sketch_code(i);
+        if (!s->pages[code >> 8]) {
+            i |= 255;
+            continue;
+        }
+        seen += tap_sketch_count(s, code);
+        if (seen <= rank) continue;
+        double lo, hi;
+        tap_sketch_ends(code, &lo, &hi);
+        if (code == 0) return 0; /* zero and what rounds to it */
+        double x = lo / 2 + hi / 2;
+        return x < min ? min : x > max ? max : x;
+    }
+    return max;
+}
+
+/* Edges are close to what equal widths would give, at the next end of a bucket. The first and the last bin
+ * reach out to the extremes. */
+size_t tap_sketch_histogram(const tap_sketch *s, double min, double max, size_t n, double *edges,
+                            int64_t *counts) {
+    size_t at = 0;
+    if (s->n == 0 || n == 0) return 0;
+    double width = max / (double)n - min / (double)n, wanted = min + width;
+    edges[0] = min;
+    counts[0] = 0;
+    for (uint32_t i = 0; i < 65536; i++) {
+        uint32_t code = tap_sketch_code(i);
+        if (!s->pages[code >> 8]) {
+            i |= 255;
+            continue;
+        }
+        int64_t c = tap_sketch_count(s, code);
+        double lo, hi;
+        tap_sketch_ends(code, &lo, &hi);
+        if (c && lo >= wanted && lo > edges[at] && at + 1 < n) {
+            if (counts[at]) edges[++at] = lo;
+            counts[at] = 0;
+            while (wanted <= lo) wanted += width > 0 ? width : 1;
+        }
+        counts[at] += c;
+    }
+    edges[at + 1] = max;
+    return at + 1;
+}

@@ -1,0 +1,359 @@
+/* Statistics by value: which element counts for which set of figures. */
+#include "tap/stats.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error.h"
+
+#define BLOCK 1024
+#define PENDING \
+    (-2) /* a row that is told by the element's position in the whole tensor, until it is put right */
+
+tap_status tap_stats_new(const tap_stats_options *options, tap_stats **out, tap_error *err) {
+    tap_stats *s = *out = calloc(1, sizeof *s);
+    if (!s) return tap_error_no_memory(err, sizeof *s);
+    if (options)
+        memcpy(&s->options, options, options->size < sizeof s->options ? options->size : sizeof s->options);
+    tap_map_init(&s->index, NULL);
+    return TAP_OK;
+}
+
+static void gathered_free(tap_gathered *g) {
+    if (!g) return;
+    for (size_t i = 0; g->cells && i < g->n_cells; i++) tap_sketch_free(g->cells[i].sketch);
+    free(g->cells);
+    free(g->sums);
+    free(g->n_of);
+    free(g->name);
+    free(g->layer);
+    free(g->node);
+    free(g->op);
+    free(g);
+}
+
+void tap_stats_free(tap_stats *s) {
+    if (!s) return;
+    for (size_t i = 0; i < s->n; i++) gathered_free(s->values[i]);
+    free(s->values);
+    free(s->scratch);
+    tap_map_free(&s->index);
+    free(s);
+}
+
+/* ---- Values ---- */
+
+tap_gathered *tap_stats_find(tap_stats *s, const char *name) {
+    int32_t at = tap_map_get(&s->index, name, 0);
+    return at > 0 ? s->values[at - 1] : NULL;
+}
+
+bool tap_gathered_set(char **to, const char *text) {
+    *to = text ? strdup(text) : NULL;
+    return !text || *to;
+}
+
+static bool make_cells(tap_gathered *g, size_t n, bool sketches) {
+    g->n_cells = n;
+    g->cells = calloc(n + 1, sizeof *g->cells);
+    for (size_t i = 0; g->cells && i < n; i++) {
+        tap_cell_init(&g->cells[i]);
+        if (sketches && !(g->cells[i].sketch = tap_sketch_new())) return false;
+    }
+    return g->cells != NULL;
+}
+
+tap_gathered *tap_stats_append(tap_stats *s, const char *name, size_t n_cells) {
+    if (s->n == s->room) {
+        size_t room = s->room ? 2 * s->room : 32;
+        tap_gathered **more = realloc(s->values, room * sizeof *more);
+        if (!more) return NULL;
+        s->values = more;
+        s->room = room;
+    }
+    tap_gathered *g = calloc(1, sizeof *g);
+    if (!g) return NULL;
+    bool sketches = !s->options.plain && n_cells <= TAP_SKETCHES_MOST;
+    if (!tap_gathered_set(&g->name, name) || !make_cells(g, n_cells, sketches) ||
+        !tap_map_put(&s->index, g->name, (int32_t)s->n + 1)) {
+        gathered_free(g);
+        return NULL;
+    }
+    return s->values[s->n++] = g;
+}
+
+/* ---- Shapes ---- */
+
+/* A tensor as [outer][n][inner], n along the axis that the figures are told apart by. */
+typedef struct view {
+    int64_t outer, n, inner;
+} view;
+
+static int channel_axis(const tap_stats *s, int rank) {
+    int axis = s->options.channel_axis > 0 ? s->options.channel_axis : 1;
+    return axis < rank ? axis : rank - 1;
+}
+
+static view view_of(const tap_stats *s, const tap_tensor *t) {
+    view v = {1, 1, 1};
+    if (s->options.per == TAP_PER_TENSOR || t->rank < 1) return (view){1, 1, t->count};
+    if (s->options.per == TAP_PER_UNIT) {
+        v.outer = t->dims[0];
+        for (int i = 1; i < t->rank; i++) v.n *= t->dims[i];
+        return v;
+    }
+    int axis = channel_axis(s, t->rank);
+    for (int i = 0; i < t->rank; i++) *(i < axis ? &v.outer : i == axis ? &v.n : &v.inner) *= t->dims[i];
+    return v;
+}
+
+static tap_status shape_changed(const tap_gathered *g, const tap_tensor *t, tap_error *err) {
+    char now[160] = "", before[160] = "";
+    tap_text a = {now, sizeof now, 0}, b = {before, sizeof before, 0};
+    tap_text_dims(&a, t->rank, t->dims);
+    tap_text_dims(&b, g->rank, g->dims);
+    tap_error_set(err, TAP_DATA,
+                  "'%s' is %s now and was %s before: figures per channel, per unit and averages need the "
+                  "same shape each "
+                  "time",
+                  g->name, now, before);
+    tap_error_where(err, g->node, g->op, g->name);
+    return TAP_DATA;
+}
+
+static tap_status check_axis(const tap_stats *s, const tap_stats_source *source, tap_error *err) {
+    bool needs = s->options.per == TAP_PER_UNIT || s->options.average == TAP_AVERAGE_SAMPLES;
+    if (!needs || source->axis == 0 || !source->batch) return TAP_OK;
+    tap_error_set(
+        err, TAP_DATA,
+        "'%s': its first axis is not known to be the batch, which figures per unit and averages over samples "
+        "need",
+        source->name);
+    tap_error_where(err, source->node, source->op, source->name);
+    return TAP_DATA;
+}
+
+static tap_gathered *begin_value(tap_stats *s, const tap_stats_source *source, const tap_tensor *t,
+                                 tap_error *err) {
+    view v = view_of(s, t);
+    tap_gathered *g = tap_stats_append(s, source->name, t->dtype == TAP_STRING ? 1 : (size_t)v.n);
+    if (!g || !tap_gathered_set(&g->layer, source->layer) || !tap_gathered_set(&g->node, source->node) ||
+        !tap_gathered_set(&g->op, source->op)) {
+        tap_error_no_memory(err, (uint64_t)v.n * sizeof *g->cells);
+        return NULL;
+    }
+    g->is_output = source->is_output;
+    g->is_double = t->dtype == TAP_DOUBLE;
+    g->axis = source->axis;
+    g->rank = t->rank;
+    memcpy(g->dims, t->dims, sizeof g->dims);
+    return g;
+}
+
+/* ---- Elements ---- */
+
+/* Rows by their numbers in the file, and elements by their place in the row. */
+static void put_right(tap_cell *c, const tap_stats_source *source, int64_t row_size) {
+    const tap_batch *b = source->axis == 0 ? source->batch : NULL;
+    int64_t *const at[2] = {&c->min_at, &c->max_at}, *const row[2] = {&c->min_row, &c->max_row};
+    for (int k = 0; k < 2; k++) {
+        if (*row[k] != PENDING) continue;
+        int64_t r = row_size > 0 ? *at[k] / row_size : 0;
+        *at[k] -= r * row_size;
+        *row[k] = b && b->n_rows > 0 ? b->rows[tap_min64(r, b->n_rows - 1)] : r;
+    }
+}
+
+static bool add_run(const tap_tensor *t, int64_t first, int64_t n, tap_cell *c) {
+    double block[BLOCK];
+    for (int64_t i = 0; i < n; i += BLOCK) {
+        int64_t m = tap_min64(BLOCK, n - i);
+        tap_tensor_doubles(t, first + i, m, block);
+        if (!tap_cell_add(c, block, m, PENDING, first + i, 1)) return false;
+    }
+    return true;
+}
+
+/* Short runs: the elements of all outer indices, gathered. */
+static bool add_strided(const double *x, int64_t first, int64_t step, int64_t n, tap_cell *c) {
+    double block[BLOCK];
+    for (int64_t i = 0; i < n; i += BLOCK) {
+        int64_t m = tap_min64(BLOCK, n - i);
+        for (int64_t k = 0; k < m; k++) block[k] = x[first + (i + k) * step];
+        if (!tap_cell_add(c, block, m, PENDING, first + i * step, step)) return false;
+    }
+    return true;
+}
+
+#define SHORT_RUN 16
+
+static bool add_elements(tap_gathered *g, const tap_tensor *t, const double *x, view v) {
+    bool good = true;
+    int64_t step = v.n * v.inner;
+    for (int64_t k = 0; k < v.n && good; k++) {
+        tap_cell *c = &g->cells[k];
+        if (v.inner >= SHORT_RUN || !x)
+            for (int64_t o = 0; o < v.outer && good; o++)
+                good = add_run(t, o * step + k * v.inner, v.inner, c);
+        else
+            for (int64_t i = 0; i < v.inner && good; i++)
+                good = add_strided(x, k * v.inner + i, step, v.outer, c);
+    }
+    return good;
+}
+
+/* All elements, where they are needed in another order or more than once. */
+static const double *all_doubles(tap_stats *s, const tap_tensor *t) {
+    if ((size_t)t->count > s->scratch_room || !s->scratch) {
+        double *p = realloc(s->scratch, ((size_t)t->count + 1) * sizeof *p);
+        if (!p) return NULL;
+        s->scratch = p;
+        s->scratch_room = (size_t)t->count;
+    }
+    tap_tensor_doubles(t, 0, t->count, s->scratch);
+    return s->scratch;
+}
+
+static tap_status gather(tap_stats *s, tap_gathered *g, const tap_stats_source *source, const tap_tensor *t,
+                         tap_error *err) {
+    view v = view_of(s, t);
+    const double *x = NULL;
+    bool averages = s->options.average != TAP_AVERAGE_NONE;
+    if ((size_t)v.n != g->n_cells) return shape_changed(g, t, err);
+    if (averages || (v.n > 1 && v.inner < SHORT_RUN)) {
+        x = all_doubles(s, t);
+        if (!x) return tap_error_no_memory(err, (uint64_t)t->count * sizeof *x);
+    }
+    bool good = add_elements(g, t, x, v);
+    int64_t row_size = t->rank > 0 && t->dims[0] > 0 ? t->count / t->dims[0] : t->count;
+    for (size_t k = 0; k < g->n_cells; k++) put_right(&g->cells[k], source, row_size);
+    if (!good) return tap_error_no_memory(err, TAP_SKETCH_PAGE * sizeof(int64_t));
+    return averages ? tap_average_add(s, g, t, x, err) : TAP_OK;
+}
+
+tap_status tap_stats_add(tap_stats *s, const tap_stats_source *given, const tap_tensor *t, tap_error *err) {
+    tap_stats_source source = {.axis = TAP_BATCH_UNKNOWN};
+    memcpy(&source, given, given->size < sizeof source ? given->size : sizeof source);
+    tap_gathered *g = tap_stats_find(s, source.name);
+    if (g && (t->rank != g->rank)) return shape_changed(g, t, err);
+    if (t->dtype != TAP_STRING) {
+        tap_status status = check_axis(s, &source, err);
+        if (status != TAP_OK) return status;
+    }
+    if (!g && !(g = begin_value(s, &source, t, err))) return TAP_MEMORY;
+    if (t->dtype != TAP_STRING) return gather(s, g, &source, t, err);
+    g->cells[0].count += t->count;
+    return TAP_OK;
+}
+
+/* ---- Reading ---- */
+
+size_t tap_stats_count(const tap_stats *s) {
+    return s->n;
+}
+const char *tap_stats_name(const tap_stats *s, size_t i) {
+    return i < s->n ? s->values[i]->name : NULL;
+}
+size_t tap_stats_units(const tap_stats *s, size_t i) {
+    return i < s->n ? s->values[i]->n_cells : 0;
+}
+
+bool tap_stats_source_of(const tap_stats *s, size_t i, tap_stats_source *out) {
+    if (i >= s->n) return false;
+    const tap_gathered *g = s->values[i];
+    tap_stats_source x = {
+        .size = out->size, .name = g->name, .layer = g->layer, .node = g->node, .op = g->op};
+    x.axis = g->axis;
+    x.is_output = g->is_output;
+    memcpy(out, &x, out->size < sizeof x ? out->size : sizeof x);
+    return true;
+}
+
+bool tap_gathered_all(const tap_gathered *g, tap_cell *all, bool sketch) {
+    tap_cell_init(all);
+    if (sketch && g->n_cells > 0 && g->cells[0].sketch && !(all->sketch = tap_sketch_new())) return false;
+    for (size_t k = 0; k < g->n_cells; k++)
+        if (!tap_cell_merge(all, &g->cells[k])) return false;
+    return true;
+}
+
+bool tap_stats_get(const tap_stats *s, size_t i, size_t unit, tap_stat *out) {
+    tap_cell all;
+    if (i >= s->n || (unit != SIZE_MAX && unit >= s->values[i]->n_cells)) return false;
+    if (unit == SIZE_MAX) tap_gathered_all(s->values[i], &all, false);
+    const tap_cell *c = unit == SIZE_MAX ? &all : &s->values[i]->cells[unit];
+    double nan = (double)NAN, n = (double)c->finite;
+    bool any = c->finite > 0;
+    tap_stat x = {
+        .size = out->size, .count = c->count, .nonfinite = c->nonfinite, .nan = c->nan, .zeros = c->zeros};
+    x.negatives = c->negatives;
+    x.mean = any ? c->mean : nan;
+    x.variance = any ? c->m2 / n : nan;
+    x.min = any ? c->min : nan;
+    x.max = any ? c->max : nan;
+    x.min_row = c->min_row, x.max_row = c->max_row;
+    x.min_at = c->min_at, x.max_at = c->max_at;
+    x.norm = any ? sqrt(c->m2 + n * c->mean * c->mean) : nan;
+    memcpy(out, &x, out->size < sizeof x ? out->size : sizeof x);
+    return true;
+}
+
+/* The cell asked for; `all` is filled where it is all of them. NULL: it has no sketch. */
+static const tap_cell *cell_of(const tap_stats *s, size_t i, size_t unit, tap_cell *all) {
+    if (i >= s->n || s->values[i]->n_cells == 0) return NULL;
+    const tap_gathered *g = s->values[i];
+    if (g->n_cells == 1 && unit == SIZE_MAX) unit = 0;
+    if (unit != SIZE_MAX) return unit < g->n_cells && g->cells[unit].sketch ? &g->cells[unit] : NULL;
+    bool good = tap_gathered_all(g, all, true);
+    if (good && all->sketch) return all;
+    tap_sketch_free(all->sketch);
+    all->sketch = NULL;
+    return NULL;
+}
+
+double tap_stats_quantile(const tap_stats *s, size_t i, size_t unit, double q) {
+    tap_cell all = {.sketch = NULL};
+    const tap_cell *c = cell_of(s, i, unit, &all);
+    double x = c ? tap_sketch_quantile(c->sketch, q, c->min, c->max) : (double)NAN;
+    tap_sketch_free(all.sketch);
+    return x;
+}
+
+size_t tap_stats_histogram(const tap_stats *s, size_t i, size_t unit, size_t n, double *edges,
+                           int64_t *counts) {
+    tap_cell all = {.sketch = NULL};
+    const tap_cell *c = cell_of(s, i, unit, &all);
+    size_t bins = c ? tap_sketch_histogram(c->sketch, c->min, c->max, n, edges, counts) : 0;
+    tap_sketch_free(all.sketch);
+    return bins;
+}
+
+/* ---- Merging ---- */
+
+static tap_status merge_value(tap_stats *s, const tap_gathered *o, tap_error *err) {
+    tap_gathered *g = tap_stats_find(s, o->name);
+    if (!g) {
+        g = tap_stats_append(s, o->name, o->n_cells);
+        if (!g || !tap_gathered_set(&g->layer, o->layer) || !tap_gathered_set(&g->node, o->node) ||
+            !tap_gathered_set(&g->op, o->op))
+            return tap_error_no_memory(err, o->n_cells * sizeof *o->cells);
+        g->is_output = o->is_output;
+        g->is_double = o->is_double;
+        g->axis = o->axis;
+        g->rank = o->rank;
+        memcpy(g->dims, o->dims, sizeof g->dims);
+    }
+    if (g->n_cells != o->n_cells || g->rank != o->rank)
+        return tap_error_set(err, TAP_DATA, "'%s' has %zu sets of figures in one part and %zu in another",
+                             g->name, g->n_cells, o->n_cells);
+    for (size_t k = 0; k < g->n_cells; k++)
+        if (!tap_cell_merge(&g->cells[k], &o->cells[k])) return tap_error_no_memory(err, sizeof *g->cells);
+    return o->sums ? tap_average_merge(g, o, err) : TAP_OK;
+}
+
+tap_status tap_stats_merge(tap_stats *s, const tap_stats *other, tap_error *err) {
+    tap_status status = TAP_OK;
+    for (size_t i = 0; status == TAP_OK && i < other->n; i++) status = merge_value(s, other->values[i], err);
+    return status;
+}
