@@ -4,6 +4,8 @@
 #include "core/half.h"
 
 #define WIDTH 128
+/* Columns that a contiguous row is searched as. */
+#define LANES 64
 #define MANY  (INT32_C(1) << 30)
 /* Elements that a task should have. */
 #define TASK_ELEMENTS 16384

@@ -1,5 +1,4 @@
-/* Pooling over windows: MaxPool, AveragePool, LpPool, and their Global forms, whose window is the whole
- * image. */
+/* Pooling over windows: MaxPool, AveragePool, LpPool, and GlobalLpPool, whose window is the whole image. */
 #include <math.h>
 #include <string.h>
 
@@ -76,14 +75,6 @@ typedef struct pool_state {
     bool include_pad, column_major, global;
 } pool_state;
 
-static tap_status prepare_global(tap_ctx *ctx, void **state) {
-    pool_state *s = tap_state(ctx, sizeof *s);
-    if (!s) return TAP_MEMORY;
-    s->global = true;
-    *state = s;
-    return TAP_OK;
-}
-
 static tap_status prepare_windows(tap_ctx *ctx, unsigned has, pool_state **state) {
     pool_state *s = *state = tap_state(ctx, sizeof *s);
     if (!s) return TAP_MEMORY;
@@ -130,8 +121,11 @@ static tap_status prepare_norm(tap_ctx *ctx, void **state) {
 }
 
 static tap_status prepare_global_norm(tap_ctx *ctx, void **state) {
-    tap_status status = prepare_global(ctx, state);
-    return status == TAP_OK ? prepare_p(ctx, *state) : status;
+    pool_state *s = tap_state(ctx, sizeof *s);
+    if (!s) return TAP_MEMORY;
+    s->global = true;
+    *state = s;
+    return prepare_p(ctx, s);
 }
 
 /* ---- infer ----------------------------------------------------------------------------------- */
@@ -363,8 +357,6 @@ static const tap_op ops[] = {
     POOL("MaxPool", 1, pool_max, TYPES_MAX, prepare_max, infer_windows, 2),
     POOL("AveragePool", 1, pool_mean, TAP_TYPES_FLOAT, prepare_average, infer_windows, 1),
     POOL("LpPool", 1, pool_norm, TAP_TYPES_FLOAT, prepare_norm, infer_windows, 1),
-    POOL("GlobalMaxPool", 1, pool_max, TAP_TYPES_FLOAT, prepare_global, infer_global, 1),
-    POOL("GlobalAveragePool", 1, pool_mean, TAP_TYPES_FLOAT, prepare_global, infer_global, 1),
     POOL("GlobalLpPool", 1, pool_norm, TAP_TYPES_FLOAT, prepare_global_norm, infer_global, 1),
     {0},
 };

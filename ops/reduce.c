@@ -27,8 +27,6 @@
 
 #define SQUARE(x) ((x) * (x))
 
-MAP(widen_f16, uint16_t, float, tap_f16_to_f32(x))
-MAP(widen_bf16, uint16_t, float, tap_bf16_to_f32(x))
 MAP(f64_f16, uint16_t, double, (double)tap_f16_to_f32(x))
 MAP(f64_bf16, uint16_t, double, (double)tap_bf16_to_f32(x))
 MAP(f64_f32, float, double, (double)x)
@@ -168,8 +166,8 @@ typedef struct reducers {
 #define SUM_U64 &tap_loops_sum_u64
 
 static const reducers sum = {.by_dtype = {
-                                 [TAP_FLOAT16] = {SUM_F32, widen_f16, same_f16, 2, 2},
-                                 [TAP_BFLOAT16] = {SUM_F32, widen_bf16, same_bf16, 2, 2},
+                                 [TAP_FLOAT16] = {SUM_F32, tap_reduce_f16, same_f16, 2, 2},
+                                 [TAP_BFLOAT16] = {SUM_F32, tap_reduce_bf16, same_bf16, 2, 2},
                                  [TAP_FLOAT] = {SUM_F32, NULL, same_f32, 4, 4},
                                  [TAP_DOUBLE] = {SUM_F64, NULL, same_f64, 8, 8},
                                  [TAP_INT32] = {SUM_U32, NULL, same_w4, 4, 4},
@@ -179,8 +177,8 @@ static const reducers sum = {.by_dtype = {
                              }};
 
 static const reducers mean = {.by_dtype = {
-                                  [TAP_FLOAT16] = {SUM_F32, widen_f16, mean_f16, 2, 2},
-                                  [TAP_BFLOAT16] = {SUM_F32, widen_bf16, mean_bf16, 2, 2},
+                                  [TAP_FLOAT16] = {SUM_F32, tap_reduce_f16, mean_f16, 2, 2},
+                                  [TAP_BFLOAT16] = {SUM_F32, tap_reduce_bf16, mean_bf16, 2, 2},
                                   [TAP_FLOAT] = {SUM_F32, NULL, mean_f32, 4, 4},
                                   [TAP_DOUBLE] = {SUM_F64, NULL, mean_f64, 8, 8},
                                   [TAP_INT32] = {SUM_F64, f64_i32, mean_i32, 4, 4},
@@ -200,21 +198,21 @@ static const reducers prod = {.by_dtype = {
                                   [TAP_UINT64] = {&tap_loops_prod_u64, NULL, same_w8, 8, 8},
                               }};
 
-#define EXTREME(m)                                                                  \
-    {                                                                               \
-        .by_dtype = {                                                               \
-            [TAP_FLOAT16] = {&tap_loops_##m##_f32, widen_f16, single_f16, 2, 2},    \
-            [TAP_BFLOAT16] = {&tap_loops_##m##_f32, widen_bf16, single_bf16, 2, 2}, \
-            [TAP_FLOAT] = {&tap_loops_##m##_f32, NULL, single_f32, 4, 4},           \
-            [TAP_DOUBLE] = {&tap_loops_##m##_f64, NULL, same_f64, 8, 8},            \
-            [TAP_INT8] = {&tap_loops_##m##_i8, NULL, same_w1, 1, 1},                \
-            [TAP_UINT8] = {&tap_loops_##m##_u8, NULL, same_w1, 1, 1},               \
-            [TAP_BOOL] = {&tap_loops_##m##_u8, NULL, truth, 1, 1},                  \
-            [TAP_INT32] = {&tap_loops_##m##_i32, NULL, same_w4, 4, 4},              \
-            [TAP_UINT32] = {&tap_loops_##m##_u32, NULL, same_w4, 4, 4},             \
-            [TAP_INT64] = {&tap_loops_##m##_i64, NULL, same_w8, 8, 8},              \
-            [TAP_UINT64] = {&tap_loops_##m##_u64, NULL, same_w8, 8, 8},             \
-        }                                                                           \
+#define EXTREME(m)                                                                       \
+    {                                                                                    \
+        .by_dtype = {                                                                    \
+            [TAP_FLOAT16] = {&tap_loops_##m##_f32, tap_reduce_f16, single_f16, 2, 2},    \
+            [TAP_BFLOAT16] = {&tap_loops_##m##_f32, tap_reduce_bf16, single_bf16, 2, 2}, \
+            [TAP_FLOAT] = {&tap_loops_##m##_f32, NULL, single_f32, 4, 4},                \
+            [TAP_DOUBLE] = {&tap_loops_##m##_f64, NULL, same_f64, 8, 8},                 \
+            [TAP_INT8] = {&tap_loops_##m##_i8, NULL, same_w1, 1, 1},                     \
+            [TAP_UINT8] = {&tap_loops_##m##_u8, NULL, same_w1, 1, 1},                    \
+            [TAP_BOOL] = {&tap_loops_##m##_u8, NULL, truth, 1, 1},                       \
+            [TAP_INT32] = {&tap_loops_##m##_i32, NULL, same_w4, 4, 4},                   \
+            [TAP_UINT32] = {&tap_loops_##m##_u32, NULL, same_w4, 4, 4},                  \
+            [TAP_INT64] = {&tap_loops_##m##_i64, NULL, same_w8, 8, 8},                   \
+            [TAP_UINT64] = {&tap_loops_##m##_u64, NULL, same_w8, 8, 8},                  \
+        }                                                                                \
     }
 static const reducers maximum = EXTREME(max), minimum = EXTREME(min);
 
@@ -252,8 +250,8 @@ static const reducers sum_square = {.by_dtype = {
                                     }};
 
 static const reducers log_sum = {.by_dtype = {
-                                     [TAP_FLOAT16] = {SUM_F32, widen_f16, log_f16, 2, 2},
-                                     [TAP_BFLOAT16] = {SUM_F32, widen_bf16, log_bf16, 2, 2},
+                                     [TAP_FLOAT16] = {SUM_F32, tap_reduce_f16, log_f16, 2, 2},
+                                     [TAP_BFLOAT16] = {SUM_F32, tap_reduce_bf16, log_bf16, 2, 2},
                                      [TAP_FLOAT] = {SUM_F32, NULL, log_f32, 4, 4},
                                      [TAP_DOUBLE] = {SUM_F64, NULL, log_f64, 8, 8},
                                      [TAP_INT32] = {SUM_F64, f64_i32, log_i32, 4, 4},
@@ -276,8 +274,8 @@ static const reducers log_sum_exp = {
         },
     .shift =
         {
-            [TAP_FLOAT16] = {&tap_loops_max_f32, widen_f16, shift_f32, 2, 4},
-            [TAP_BFLOAT16] = {&tap_loops_max_f32, widen_bf16, shift_f32, 2, 4},
+            [TAP_FLOAT16] = {&tap_loops_max_f32, tap_reduce_f16, shift_f32, 2, 4},
+            [TAP_BFLOAT16] = {&tap_loops_max_f32, tap_reduce_bf16, shift_f32, 2, 4},
             [TAP_FLOAT] = {&tap_loops_max_f32, NULL, shift_f32, 4, 4},
             [TAP_DOUBLE] = {&tap_loops_max_f64, NULL, shift_f64, 8, 8},
             [TAP_INT32] = {&tap_loops_max_i32, NULL, shift_i32, 4, 8},

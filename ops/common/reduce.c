@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "common/floats.h"
+
 /* Elements that an item of work should combine, and the most outputs that it has. */
 #define ITEM_ELEMENTS 65536
 #define TILE_MAX      256
@@ -322,4 +324,14 @@ tap_status tap_reduce(tap_ctx *ctx, const tap_reducer *reducer, const tap_tensor
     tap_parallel(ctx, p.n_tiles * p.n_pieces, tap_max64(1, ITEM_ELEMENTS / 2 / per_item), items, &p);
     if (p.partial) finish_pieces(&p);
     return TAP_OK;
+}
+
+void tap_reduce_f16(int64_t n, const void *x, void *y, const void *shift, int64_t step) {
+    (void)shift, (void)step;
+    TAP_ISA_NAME(tap_floats_in)(TAP_FLOAT16, n, x, 2, y);
+}
+
+void tap_reduce_bf16(int64_t n, const void *x, void *y, const void *shift, int64_t step) {
+    (void)shift, (void)step;
+    TAP_ISA_NAME(tap_floats_in)(TAP_BFLOAT16, n, x, 2, y);
 }

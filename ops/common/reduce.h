@@ -77,7 +77,12 @@ typedef struct tap_reducer {
     size_t x_bytes, y_bytes; /* of an element */
 } tap_reducer;
 
-#define tap_reduce TAP_ISA_NAME(tap_reduce)
+#define tap_reduce      TAP_ISA_NAME(tap_reduce)
+#define tap_reduce_f16  TAP_ISA_NAME(tap_reduce_f16)
+#define tap_reduce_bf16 TAP_ISA_NAME(tap_reduce_bf16)
+
+/* Maps that widen halves to float32. */
+tap_reduce_map tap_reduce_f16, tap_reduce_bf16;
 
 /* Reduces x over the axes whose bits are set; y has the elements of the shape without them (with 1 in their
  * place: the same). shift: an element of the block type for each of y (for sums of exp(x - max)), or NULL.
