@@ -320,29 +320,44 @@ static double even_place(bool align, int64_t i, int64_t n) {
     return (double)(2 * i + 1) / (double)n - 1;
 }
 
+enum { AFFINE_BLOCK = 128 }; /* places that are computed before they are rounded */
+
+/* result[n][axes] for the places from q on along the last axis: base + slope place. */
+static void affine_block(const affine *a, const double *base, const double *slope, int64_t q, int64_t n,
+                         double *result) {
+    const int axes = a->axes;
+    for (int64_t i = 0; i < n; i++) {
+        const double place = even_place(a->align, q + i, a->y->dims[axes]);
+        for (int k = 0; k < axes; k++) result[i * axes + k] = base[k] + slope[k] * place;
+    }
+}
+
 /* Rows of y: all places along the last spatial axis. */
 static void affine_task(void *arg, int64_t begin, int64_t end, int worker) {
     const affine *a = arg;
-    int axes = a->axes;
-    const int64_t *dims = a->y->dims;
+    const int axes = a->axes;
+    const int64_t *dims = a->y->dims, width = dims[axes];
+    const size_t bytes = tap_dtype_bytes(a->y->dtype);
     (void)worker;
     for (int64_t row = begin; row < end; row++) {
-        int64_t rest = row, width = dims[axes];
-        double place[3] = {0, 0, 0}, result[3];
+        int64_t rest = row;
+        double place[3] = {0, 0, 0}, base[3], slope[3], result[AFFINE_BLOCK * 3];
         for (int i = axes - 2; i >= 0; i--) {
             place[axes - 1 - i] = even_place(a->align, rest % dims[1 + i], dims[1 + i]);
             rest /= dims[1 + i];
         }
-        for (int64_t q = 0; q < width; q++) {
-            place[0] = even_place(a->align, q, width);
-            for (int k = 0; k < axes; k++) {
-                int64_t at = (rest * axes + k) * (axes + 1);
-                result[k] = tap_real_at(a->theta, at + axes);
-                for (int i = 0; i < axes; i++) result[k] += tap_real_at(a->theta, at + i) * place[i];
-            }
+        for (int k = 0; k < axes; k++) {
+            const int64_t at = (rest * axes + k) * (axes + 1);
+            slope[k] = tap_real_at(a->theta, at);
+            base[k] = tap_real_at(a->theta, at + axes);
+            for (int i = 1; i < axes; i++) base[k] += tap_real_at(a->theta, at + i) * place[i];
+        }
+        for (int64_t q = 0; q < width; q += AFFINE_BLOCK) {
+            const int64_t n = tap_min64(AFFINE_BLOCK, width - q);
+            affine_block(a, base, slope, q, n, result);
             TAP_ISA_NAME(tap_cast_dense)
-            (TAP_DOUBLE, a->y->dtype, axes, result,
-             (char *)a->y->data + (size_t)((row * width + q) * axes) * tap_dtype_bytes(a->y->dtype));
+            (TAP_DOUBLE, a->y->dtype, n * axes, result,
+             (char *)a->y->data + (size_t)((row * width + q) * axes) * bytes);
         }
     }
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/shape.h"
+#include "core/move.h"
 #include "common/window.h"
 
 typedef struct unpool_state {
@@ -64,6 +65,50 @@ static tap_status unpool_infer(tap_ctx *ctx) {
     return tap_out_type(ctx, 0, x->dtype, x->rank, dims);
 }
 
+static int64_t index_outside(const tap_tensor *at, int64_t total) {
+    const int64_t *v = at->data;
+    uint64_t bad = 0;
+    for (int64_t i = 0; i < at->count; i++) bad |= (uint64_t)v[i] >= (uint64_t)total;
+    for (int64_t i = 0; bad && i < at->count; i++)
+        if ((uint64_t)v[i] >= (uint64_t)total) return i;
+    return -1;
+}
+
+typedef struct unpool {
+    const int64_t *at;
+    bool same; /* the indices count in y */
+    int rank;
+    const int64_t *from, *to; /* the shape that they count in, and y's */
+} unpool;
+
+/* Where index `place` lies in y; -1: outside. */
+static int64_t place_in(const unpool *u, int64_t place) {
+    int64_t to = 0, stride = 1;
+    for (int d = u->rank - 1; d >= 0; d--) {
+        if (place % u->from[d] >= u->to[d]) return -1;
+        to += place % u->from[d] * stride;
+        place /= u->from[d];
+        stride *= u->to[d];
+    }
+    return to;
+}
+
+#define PUT(NAME, W)                                                         \
+    static void NAME(const unpool *u, int64_t n, const void *px, void *py) { \
+        const W *x = px;                                                     \
+        W *y = py;                                                           \
+        for (int64_t i = 0; u->same && i < n; i++) y[u->at[i]] = x[i];       \
+        for (int64_t i = 0; !u->same && i < n; i++) {                        \
+            int64_t to = place_in(u, u->at[i]);                              \
+            if (to >= 0) y[to] = x[i];                                       \
+        }                                                                    \
+    }
+PUT(put_w1, tap_w1)
+PUT(put_w2, tap_w2)
+PUT(put_w4, tap_w4)
+PUT(put_w8, tap_w8)
+static void (*const put[])(const unpool *, int64_t, const void *, void *) = {put_w1, put_w2, put_w4, put_w8};
+
 /* Indices count in the shape that follows from the attributes; in a larger output_shape that image lies in
  * the corner. */
 static tap_status unpool_run(tap_ctx *ctx) {
@@ -74,22 +119,15 @@ static tap_status unpool_run(tap_ctx *ctx) {
     unpooled_dims(ctx->state, x->rank, x->dims, dims);
     total = tap_product(dims, x->rank);
     memset(y->data, 0, (size_t)y->count * each);
-    for (int64_t i = 0; i < x->count; i++) {
-        int64_t place = ((const int64_t *)at->data)[i], to = 0, stride = 1, rest = place;
-        bool inside = true;
-        if (place < 0 || place >= total)
-            return tap_fail(ctx, TAP_RUN,
-                            "I has the index %lld, out of range for the %lld elements of the unpooled image",
-                            (long long)place, (long long)total);
-        for (int d = x->rank - 1; d >= 0; d--) {
-            inside = inside && rest % dims[d] < y->dims[d];
-            to += rest % dims[d] * stride;
-            rest /= dims[d];
-            stride *= y->dims[d];
-        }
-        if (inside)
-            memcpy((char *)y->data + (size_t)to * each, (const char *)x->data + (size_t)i * each, each);
-    }
+    int64_t bad = index_outside(at, total);
+    if (bad >= 0)
+        return tap_fail(ctx, TAP_RUN,
+                        "I has the index %lld, out of range for the %lld elements of the unpooled image",
+                        (long long)((const int64_t *)at->data)[bad], (long long)total);
+    bool same = true;
+    for (int d = 1; d < x->rank; d++) same = same && dims[d] == y->dims[d];
+    unpool u = {at->data, same && dims[0] <= y->dims[0], x->rank, dims, y->dims};
+    put[__builtin_ctzll(each)](&u, x->count, x->data, y->data);
     return TAP_OK;
 }
 

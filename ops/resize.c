@@ -437,7 +437,11 @@ typedef struct saturate {
 static void saturate_task(void *arg, int64_t begin, int64_t end, int worker) {
     const saturate *s = arg;
     (void)worker;
-    for (int64_t i = begin; i < end; i++) s->v[i] = fmin(fmax(nearbyint(s->v[i]), s->lo), s->hi);
+    const double lo = s->lo, hi = s->hi;
+    for (int64_t i = begin; i < end; i++) {
+        double v = rint(s->v[i]);
+        s->v[i] = v < lo ? lo : v > hi ? hi : v;
+    }
 }
 
 static void saturate_all(tap_ctx *ctx, tap_dtype t, int64_t n, double *v) {

@@ -111,33 +111,56 @@ static void finish_w8(int64_t n, const void *acc, double count, const void *shif
     memcpy(y, acc, (size_t)n * 8);
 }
 
-/* y[outer] = the sums of x[outer][inner]. */
-static tap_status sum_rows(tap_ctx *ctx, tap_dtype dtype, const void *x, int64_t outer, int64_t inner,
-                           void *y) {
+/* y = the sums of x over the axes. */
+static tap_status sum_axes(tap_ctx *ctx, const tap_tensor *x, uint32_t axes, void *y) {
     static const tap_reducer f32 = {&tap_loops_sum_f32, NULL, finish_f32, 4, 4};
     static const tap_reducer f64 = {&tap_loops_sum_f64, NULL, finish_w8, 8, 8};
     static const tap_reducer u32 = {&tap_loops_sum_u32, NULL, finish_w4, 4, 4};
     static const tap_reducer u64 = {&tap_loops_sum_u64, NULL, finish_w8, 8, 8};
-    const tap_reducer *r = dtype == TAP_FLOAT    ? &f32
-                           : dtype == TAP_DOUBLE ? &f64
-                           : dtype == TAP_UINT32 ? &u32
-                                                 : &u64;
+    const tap_reducer *r = x->dtype == TAP_FLOAT    ? &f32
+                           : x->dtype == TAP_DOUBLE ? &f64
+                           : x->dtype == TAP_UINT32 ? &u32
+                                                    : &u64;
+    return tap_reduce(ctx, r, x, axes, NULL, y);
+}
+
+/* y[outer] = the sums of x[outer][inner]. */
+static tap_status sum_rows(tap_ctx *ctx, tap_dtype dtype, const void *x, int64_t outer, int64_t inner,
+                           void *y) {
     const tap_tensor t = {
         .dtype = dtype, .rank = 2, .dims = {outer, inner}, .count = outer * inner, .data = (void *)x};
-    return tap_reduce(ctx, r, &t, 2, NULL, y);
+    return sum_axes(ctx, &t, 2, y);
+}
+
+/* *o, where it is dense, as a tensor of no more than TAP_RANK_MAX dimensions. */
+static bool as_tensor(const tap_labelled *o, tap_dtype dtype, const int64_t *extent, tap_tensor *t) {
+    *t = (tap_tensor){.dtype = dtype, .rank = o->rank, .count = 1, .data = (void *)(uintptr_t)o->data};
+    if (o->rank > TAP_RANK_MAX) return false;
+    for (int i = o->rank - 1; i >= 0; i--) {
+        if (o->step[i] != t->count) return false;
+        t->dims[i] = extent[o->label[i]];
+        t->count *= t->dims[i];
+    }
+    return true;
 }
 
 tap_status tap_label_sum(tap_ctx *ctx, tap_dtype dtype, const int64_t *extent, tap_labelled *o,
                          tap_label_set keep) {
     int label[TAP_LABELS_MAX];
     group kept = group_of(o, keep, extent), summed = group_of(o, ~keep, extent);
+    tap_tensor t;
+    uint32_t axes = 0;
+    tap_status status = TAP_OK;
     if (summed.n == 0) return TAP_OK;
-    tap_status status =
-        lay_out(ctx, dtype, extent, o, label, append(label, append(label, 0, &kept), &summed));
+    bool dense = as_tensor(o, dtype, extent, &t);
+    if (!dense)
+        status = lay_out(ctx, dtype, extent, o, label, append(label, append(label, 0, &kept), &summed));
     if (status) return status;
     void *y = scratch_for(ctx, dtype, tap_label_set_of(o) & keep, extent);
     if (!y) return TAP_MEMORY;
-    status = sum_rows(ctx, dtype, o->data, kept.count, summed.count, y);
+    for (int i = 0; dense && i < o->rank; i++)
+        if (!(keep & TAP_LABEL(o->label[i]))) axes |= UINT32_C(1) << i;
+    status = dense ? sum_axes(ctx, &t, axes, y) : sum_rows(ctx, dtype, o->data, kept.count, summed.count, y);
     o->data = y;
     tap_label_dense(o, kept.n, kept.label, extent);
     return status;
