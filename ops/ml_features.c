@@ -3,7 +3,7 @@
 #include "common/dictionary.h"
 #include "common/ml.h"
 
-enum { GRAIN = 1 << 14 };
+enum { GRAIN = 1 << 14, BLOCK = 256 };
 
 /* ---- Binarizer ----------------------------------------------------------------------------------------- */
 
@@ -19,19 +19,34 @@ static tap_status binarizer_prepare(tap_ctx *ctx, void **state) {
     return TAP_OK;
 }
 
+typedef struct binarizer {
+    const tap_tensor *x, *y;
+    double threshold;
+} binarizer;
+
+/* Input and output are of one type. */
+#define BINARIZE(T)                                                                    \
+    do {                                                                               \
+        const T *x = b->x->data;                                                       \
+        T *y = b->y->data;                                                             \
+        for (int64_t i = begin; i < end; i++) y[i] = (T)((double)x[i] > b->threshold); \
+    } while (0)
+
+static void binarizer_piece(void *arg, int64_t begin, int64_t end, int worker) {
+    const binarizer *b = arg;
+    (void)worker;
+    switch (b->x->dtype) {
+    case TAP_FLOAT: BINARIZE(float); break;
+    case TAP_DOUBLE: BINARIZE(double); break;
+    case TAP_INT32: BINARIZE(int32_t); break;
+    default: BINARIZE(int64_t); break;
+    }
+}
+
 static tap_status binarizer_run(tap_ctx *ctx) {
     const binarizer_state *s = ctx->state;
-    const tap_tensor *x = ctx->in[0];
-    void *y = ctx->out[0]->data;
-    for (int64_t i = 0; i < x->count; i++) {
-        bool one = tap_real_at(x, i) > (double)s->threshold;
-        switch (x->dtype) {
-        case TAP_FLOAT: ((float *)y)[i] = one; break;
-        case TAP_DOUBLE: ((double *)y)[i] = one; break;
-        case TAP_INT32: ((int32_t *)y)[i] = one; break;
-        default: ((int64_t *)y)[i] = one; break;
-        }
-    }
+    binarizer b = {ctx->in[0], ctx->out[0], (double)s->threshold};
+    tap_parallel(ctx, b.x->count, GRAIN, binarizer_piece, &b);
     return TAP_OK;
 }
 
@@ -78,25 +93,55 @@ static tap_status scaler_infer(tap_ctx *ctx) {
 }
 
 typedef struct scaler {
-    const scaler_state *s;
     const tap_tensor *x;
     float *y;
-    int64_t columns;
+    const double *offset, *scale; /* by column */
+    int64_t columns;              /* 1: all columns have one */
 } scaler;
 
-static void scaler_piece(void *arg, int64_t begin, int64_t end, int worker) {
-    const scaler *p = arg;
-    (void)worker;
-    for (int64_t i = begin, c = begin % p->columns; i < end; i++) {
-        double offset = p->s->n_offset ? (double)p->s->offset[p->s->n_offset > 1 ? c : 0] : 0;
-        double scale = p->s->n_scale ? (double)p->s->scale[p->s->n_scale > 1 ? c : 0] : 1;
-        p->y[i] = (float)((tap_real_at(p->x, i) - offset) * scale);
-        if (++c == p->columns) c = 0;
+/* y = (x - offset) * scale for n elements, from column c on. */
+static void scale_block(const scaler *p, int64_t n, int64_t c, const double *x, float *y) {
+    if (p->columns == 1) {
+        const double offset = p->offset[0], scale = p->scale[0];
+        for (int64_t i = 0; i < n; i++) y[i] = (float)((x[i] - offset) * scale);
+        return;
+    }
+    while (n > 0) {
+        const int64_t m = tap_min64(n, p->columns - c);
+        const double *offset = p->offset + c, *scale = p->scale + c;
+        for (int64_t i = 0; i < m; i++) y[i] = (float)((x[i] - offset[i]) * scale[i]);
+        x += m;
+        y += m;
+        n -= m;
+        c = 0;
     }
 }
 
+static void scaler_piece(void *arg, int64_t begin, int64_t end, int worker) {
+    const scaler *p = arg;
+    double x[BLOCK];
+    (void)worker;
+    for (int64_t i = begin; i < end; i += BLOCK) {
+        const int64_t n = tap_min64(BLOCK, end - i);
+        tap_reals_of(p->x, i, n, x);
+        scale_block(p, n, i % p->columns, x, p->y + i);
+    }
+}
+
+/* A list of n numbers, one for each column. */
+static void per_column(const float *v, size_t n, double absent, int64_t columns, double *to) {
+    for (int64_t c = 0; c < columns; c++) to[c] = n == 0 ? absent : (double)v[n > 1 ? c : 0];
+}
+
 static tap_status scaler_run(tap_ctx *ctx) {
-    scaler p = {ctx->state, ctx->in[0], ctx->out[0]->data, tap_max64(1, columns_of(tap_in_type(ctx, 0)))};
+    const scaler_state *s = ctx->state;
+    const bool one = s->n_offset <= 1 && s->n_scale <= 1;
+    const int64_t columns = one ? 1 : tap_max64(1, columns_of(tap_in_type(ctx, 0)));
+    double *factors = tap_scratch(ctx, (size_t)columns * 2 * sizeof *factors);
+    if (!factors) return TAP_MEMORY;
+    per_column(s->offset, s->n_offset, 0, columns, factors);
+    per_column(s->scale, s->n_scale, 1, columns, factors + columns);
+    scaler p = {ctx->in[0], ctx->out[0]->data, factors, factors + columns, columns};
     tap_parallel(ctx, p.x->count, GRAIN, scaler_piece, &p);
     return TAP_OK;
 }
@@ -140,10 +185,30 @@ static double norm_of(const normalizer *p, int64_t first) {
     return p->norm == 2 ? sqrt(sum) : sum;
 }
 
+/* A contiguous row, as norm_of and what follows it. */
+static void normalize_row(const normalizer *p, int64_t first) {
+    double x[BLOCK], sum = p->norm == 0 ? -(double)INFINITY : 0;
+    for (int64_t i = 0; i < p->n; i += BLOCK) {
+        const int64_t n = tap_min64(BLOCK, p->n - i);
+        tap_reals_of(p->x, first + i, n, x);
+        for (int64_t k = 0; k < n && p->norm == 0; k++) sum = x[k] > sum ? x[k] : sum;
+        for (int64_t k = 0; k < n && p->norm == 1; k++) sum += fabs(x[k]);
+        for (int64_t k = 0; k < n && p->norm == 2; k++) sum += x[k] * x[k];
+    }
+    double norm = p->norm == 2 ? sqrt(sum) : sum;
+    if (norm == 0) norm = 1;
+    for (int64_t i = 0; i < p->n; i += BLOCK) {
+        const int64_t n = tap_min64(BLOCK, p->n - i);
+        if (p->n > BLOCK) tap_reals_of(p->x, first + i, n, x);
+        for (int64_t k = 0; k < n; k++) p->y[first + i + k] = (float)(x[k] / norm);
+    }
+}
+
 static void normalizer_piece(void *arg, int64_t begin, int64_t end, int worker) {
     const normalizer *p = arg;
     (void)worker;
-    for (int64_t row = begin; row < end; row++) {
+    for (int64_t row = begin; row < end && p->inner == 1; row++) normalize_row(p, row * p->n);
+    for (int64_t row = begin; row < end && p->inner > 1; row++) {
         int64_t first = row / p->inner * p->n * p->inner + row % p->inner;
         double norm = norm_of(p, first);
         for (int64_t i = 0; i < p->n; i++) {
@@ -200,28 +265,27 @@ static bool is_old_real(const imputer_state *s, double x) {
     return x == (double)s->old_float || (isnan(x) && isnan(s->old_float));
 }
 
+/* k goes round the imputed values, of which there may be one for all. */
+#define IMPUTE(T, IS_OLD, V)                             \
+    do {                                                 \
+        const T *x = in->data;                           \
+        T *y = out->data;                                \
+        for (int64_t i = 0, k = 0; i < in->count; i++) { \
+            const T v = x[i];                            \
+            y[i] = IS_OLD ? (T)V[k] : v;                 \
+            k = k + 1 == period ? 0 : k + 1;             \
+        }                                                \
+    } while (0)
+
 static tap_status imputer_run(tap_ctx *ctx) {
     const imputer_state *s = ctx->state;
-    const tap_tensor *x = ctx->in[0];
-    void *y = ctx->out[0]->data;
-    int64_t columns = tap_max64(1, columns_of(tap_in_type(ctx, 0)));
-    if (x->count) memcpy(y, x->data, (size_t)x->count * tap_dtype_bytes(x->dtype));
-    for (int64_t i = 0; i < x->count; i++) {
-        int64_t k = s->n_floats + s->n_ints > 1 ? i % columns : 0;
-        switch (x->dtype) {
-        case TAP_FLOAT:
-            if (is_old_real(s, (double)((float *)y)[i])) ((float *)y)[i] = s->floats[k];
-            break;
-        case TAP_DOUBLE:
-            if (is_old_real(s, ((double *)y)[i])) ((double *)y)[i] = (double)s->floats[k];
-            break;
-        case TAP_INT32:
-            if (((int32_t *)y)[i] == s->old_int) ((int32_t *)y)[i] = (int32_t)s->ints[k];
-            break;
-        default:
-            if (((int64_t *)y)[i] == s->old_int) ((int64_t *)y)[i] = s->ints[k];
-            break;
-        }
+    const tap_tensor *in = ctx->in[0], *out = ctx->out[0];
+    const int64_t period = s->n_floats + s->n_ints > 1 ? columns_of(tap_in_type(ctx, 0)) : 1;
+    switch (in->dtype) {
+    case TAP_FLOAT: IMPUTE(float, is_old_real(s, (double)v), s->floats); break;
+    case TAP_DOUBLE: IMPUTE(double, is_old_real(s, v), s->floats); break;
+    case TAP_INT32: IMPUTE(int32_t, v == s->old_int, s->ints); break;
+    default: IMPUTE(int64_t, v == s->old_int, s->ints); break;
     }
     return TAP_OK;
 }
@@ -335,9 +399,15 @@ static tap_status vectorizer_run(tap_ctx *ctx) {
     for (int i = 0; i < ctx->n_in; at += s->width[i++]) {
         const tap_tensor *x = ctx->in[i];
         int64_t features = rows ? x->count / rows : 0, n = tap_min64(features, s->width[i]);
-        for (int64_t row = 0; row < rows; row++)
-            for (int64_t k = 0; k < n; k++)
-                ((float *)y->data)[row * s->all + at + k] = (float)tap_real_at(x, row * features + k);
+        for (int64_t row = 0; row < rows; row++) {
+            float *to = (float *)y->data + row * s->all + at;
+            for (int64_t k = 0; k < n; k += BLOCK) {
+                double v[BLOCK];
+                const int64_t m = tap_min64(BLOCK, n - k);
+                tap_reals_of(x, row * features + k, m, v);
+                for (int64_t q = 0; q < m; q++) to[k + q] = (float)v[q];
+            }
+        }
     }
     return TAP_OK;
 }

@@ -38,6 +38,12 @@ static inline void tap_reals_of(const tap_tensor *x, int64_t begin, int64_t n, d
         for (int64_t i = 0; i < n; i++) y[i] = (double)v[i];
     } else if (x->dtype == TAP_DOUBLE) {
         if (n) memcpy(y, (const double *)x->data + begin, (size_t)n * sizeof *y);
+    } else if (x->dtype == TAP_INT64) {
+        const int64_t *v = (const int64_t *)x->data + begin;
+        for (int64_t i = 0; i < n; i++) y[i] = (double)v[i];
+    } else if (x->dtype == TAP_INT32) {
+        const int32_t *v = (const int32_t *)x->data + begin;
+        for (int64_t i = 0; i < n; i++) y[i] = (double)v[i];
     } else {
         for (int64_t i = 0; i < n; i++) y[i] = tap_real_at(x, begin + i);
     }
