@@ -11,6 +11,9 @@ typedef struct cumulative {
 } cumulative;
 
 #define COLUMNS 256
+/* Contiguous rows that are walked side by side. */
+#define ROWS              8
+#define CUMULATIVE_INLINE static inline __attribute__((always_inline))
 
 #define T        float
 #define FN(f)    f##_float
@@ -49,7 +52,7 @@ typedef struct cumulative {
 #define STORE(a) (a)
 #include "cumulative.inc"
 
-typedef void cumulative_loop(const cumulative *c, int64_t row, int64_t from, int64_t n);
+typedef void cumulative_loop(const cumulative *c, int64_t row, int64_t rows, int64_t from, int64_t n);
 
 typedef struct cumulative_job {
     cumulative c;
@@ -86,9 +89,13 @@ static tap_status cumulative_infer(tap_ctx *ctx) {
 static void cumulative_task(void *arg, int64_t begin, int64_t end, int worker) {
     const cumulative_job *j = arg;
     (void)worker;
+    if (j->c.post == 1) {
+        j->loop(&j->c, begin, end - begin, 0, 1);
+        return;
+    }
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t from = unit % j->c.blocks * COLUMNS;
-        j->loop(&j->c, unit / j->c.blocks, from, tap_min64(COLUMNS, j->c.post - from));
+        j->loop(&j->c, unit / j->c.blocks, 1, from, tap_min64(COLUMNS, j->c.post - from));
     }
 }
 
@@ -115,8 +122,9 @@ static tap_status cumulative_run(tap_ctx *ctx) {
     j.c.reverse = s->reverse;
     j.c.product = tap_ctx_op(ctx)->data != NULL;
     int64_t units = x->count / j.c.d / j.c.post * j.c.blocks;
-    tap_parallel(ctx, units, tap_max64(1, 32768 / (j.c.d * tap_min64(COLUMNS, j.c.post))), cumulative_task,
-                 &j);
+    int64_t grain = tap_max64(1, 32768 / (j.c.d * tap_min64(COLUMNS, j.c.post)));
+    if (j.c.post == 1) grain = (grain + ROWS - 1) / ROWS * ROWS;
+    tap_parallel(ctx, units, grain, cumulative_task, &j);
     return TAP_OK;
 }
 
