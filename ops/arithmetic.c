@@ -6,6 +6,7 @@
 
 #include "common/axis_broadcast.h"
 #include "common/elementwise.h"
+#include "common/int_divide.h"
 
 /* ---- Two operands ---------------------------------------------------------------------------------- */
 
@@ -23,10 +24,8 @@ FLOATS2(div, a / b)
 TAP_FOR_UNSIGNED(WRAPPING, add, 1u * a + b)
 TAP_FOR_UNSIGNED(WRAPPING, sub, 1u * a - b)
 TAP_FOR_UNSIGNED(WRAPPING, mul, 1u * a * b)
-TAP_FOR_UNSIGNED(WRAPPING, div, b == 0 ? 0 : a / b)
-#define SIGNED_DIV(NAME, T, ...) \
-    TAP_LOOP2(NAME, T, T, b == 0 ? 0 : b == -1 ? (T)(0ull - (unsigned long long)a) : a / b)
-TAP_FOR_SIGNED(SIGNED_DIV, div, )
+#define QUOTIENT(NAME, T, ...) TAP_LOOP2(NAME, T, T, tap_quotient_##T(a, b))
+TAP_FOR_INTS(QUOTIENT, div, )
 
 static tap_loop *const add[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(add), TAP_ROW_INTS_WRAPPING(add)};
 static tap_loop *const sub[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(sub), TAP_ROW_INTS_WRAPPING(sub)};

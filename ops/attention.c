@@ -246,6 +246,13 @@ static void visible(const job *j, int64_t b, int64_t i, int64_t *lo, int64_t *hi
     *hi = tap_max64(*hi, 0);
 }
 
+/* s[n] = s[n] + s[n .. 2 n], as one vector. */
+#define FOLD(T, n, s)                                                                                     \
+    do {                                                                                                  \
+        typedef T fold_part __attribute__((vector_size((n) * sizeof(T)), aligned(sizeof(T)), may_alias)); \
+        *(fold_part *)(s) += *(const fold_part *)((s) + (n));                                             \
+    } while (0)
+
 #define T       float
 #define F(name) name##_f32
 #define DTYPE   TAP_FLOAT

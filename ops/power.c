@@ -8,6 +8,7 @@
 #include "common/axis_broadcast.h"
 #include "common/cast.h"
 #include "common/convert.h"
+#include "common/int_divide.h"
 #include "common/math_wide.h"
 
 /* ---- Pow: loops by base and by what the exponent became -------------------------------------------- */
@@ -129,14 +130,14 @@ static inline double floor_mod(double a, double b) {
 }
 
 /* By 0 the standard leaves it open: 0. */
-#define MOD_SIGNED(NAME, T, ...)                                            \
-    static inline T NAME##_one(T a, T b, bool truncates) {                  \
-        if (b == 0 || b == -1) return 0;                                    \
-        T r = (T)(a % b);                                                   \
-        return !truncates && r != 0 && (r < 0) != (b < 0) ? (T)(r + b) : r; \
-    }                                                                       \
+#define MOD_SIGNED(NAME, T, ...)                                         \
+    static inline T NAME##_one(T a, T b, bool truncates) {               \
+        const T r = tap_remainder_##T(a, b);                             \
+        const T moved = (T)((uint64_t)r + (uint64_t)b);                  \
+        return !truncates & (r != 0) & ((r < 0) != (b < 0)) ? moved : r; \
+    }                                                                    \
     TAP_LOOP2_WITH(NAME, mod_state, T, T, T, NAME##_one(a, b, s.truncates))
-#define MOD_UNSIGNED(NAME, T, ...) TAP_LOOP2(NAME, T, T, b == 0 ? 0 : a % b)
+#define MOD_UNSIGNED(NAME, T, ...) TAP_LOOP2(NAME, T, T, tap_remainder_##T(a, b))
 TAP_FOR_SIGNED(MOD_SIGNED, mod, )
 TAP_FOR_UNSIGNED(MOD_UNSIGNED, mod, )
 

@@ -11,6 +11,7 @@
 #include "common/axis_broadcast.h"
 #include "common/cast.h"
 #include "common/floats.h"
+#include "common/reduce.h"
 #include "core/tensor.h"
 
 enum { BLOCK = 256 };
@@ -107,7 +108,29 @@ static void store(const recipe *r, int64_t n, const float *x, char *y, int64_t s
     TAP_ISA_NAME(tap_cast_loop)(n, q, steps, &c);
 }
 
+/* What is most common, in one loop: float32 through one scale, to 8 bits. */
+static void quantize_common(const recipe *r, int64_t n, const float *x, float scale, float zero, uint8_t *y) {
+    const float least = r->least, most = r->most;
+    TAP_INDEPENDENT TAP_EACH {
+        const float v = nearest(x[i] / scale) + zero, low = v > least ? v : least;
+        y[i] = (uint8_t)(int32_t)(low < most ? low : most);
+    }
+}
+
+static bool is_common(const recipe *r, const int64_t *step) {
+    return r->x == TAP_FLOAT && r->scale == TAP_FLOAT && r->precision == TAP_FLOAT &&
+           (r->y == TAP_INT8 || r->y == TAP_UINT8) && step[0] == sizeof(float) && step[1] == 0 &&
+           step[2] == 0 && step[3] == 1;
+}
+
 static void quantize_block(const recipe *r, int64_t n, char *const *p, const int64_t *step) {
+    if (is_common(r, step)) {
+        float zero = 0;
+        if (p[2]) zero = *(const float *)operand(r->zero, TAP_FLOAT, 1, p[2], 0, &zero);
+        quantize_common(r, n, (const float *)(void *)p[0], *(const float *)(void *)p[1], zero,
+                        (uint8_t *)p[3]);
+        return;
+    }
     float v[BLOCK], zeros[BLOCK];
     quotient(r, n, p[0], step[0], p[1], step[1], v);
     if (r->is_int) TAP_INDEPENDENT TAP_EACH v[i] = nearest(v[i]);
@@ -201,6 +224,20 @@ static tap_status run_blocked(tap_ctx *ctx, tap_loop *loop, const recipe *r, int
     int64_t outer = 1;
     for (int d = 0; d < axis; d++) outer *= x->dims[d];
     for (int d = axis + 1; d < x->rank; d++) b.inner *= x->dims[d];
+    if (b.inner == 1 && b.extent % b.block == 0) {
+        const int64_t n = outer * b.n_blocks;
+        const tap_tensor tx = {
+            .dtype = x->dtype, .rank = 2, .dims = {n, b.block}, .count = x->count, .data = x->data};
+        const tap_tensor ts = {
+            .dtype = scale->dtype, .rank = 2, .dims = {n, 1}, .count = n, .data = scale->data};
+        const tap_tensor tz = {
+            .dtype = zero ? zero->dtype : TAP_FLOAT, .rank = 2, .dims = {n, 1}, .count = n, .data = b.zero};
+        tap_tensor ty = tx;
+        ty.dtype = y->dtype;
+        ty.data = y->data;
+        const tap_tensor *in[3] = {&tx, &ts, zero ? &tz : NULL};
+        return tap_broadcast(ctx, loop, r, in, 3, &(tap_tensor *){&ty}, 1);
+    }
     if (x->count > 0)
         tap_parallel(ctx, outer * b.n_blocks, tap_max64(1, 16384 / tap_max64(1, b.block * b.inner)), blocks,
                      &b);
@@ -405,11 +442,8 @@ static void find_range(void *arg, int64_t begin, int64_t end, int worker) {
     const ranges *r = arg;
     range y = {0, 0};
     (void)worker;
-    for (int64_t i = begin; i < end; i++) {
-        const float x = r->x[i];
-        y.least = ((x < y.least) | (x != x)) ? x : y.least;
-        y.most = ((x > y.most) | (x != x)) ? x : y.most;
-    }
+    tap_loops_min_f32.run(&y.least, (const char *)(r->x + begin), end - begin, NULL, sizeof(float), NULL);
+    tap_loops_max_f32.run(&y.most, (const char *)(r->x + begin), end - begin, NULL, sizeof(float), NULL);
     r->pieces[begin / PIECE] = y;
 }
 

@@ -67,7 +67,8 @@ static inline float float_of_uint64(uint64_t x) {
     return tap_f64_to_f32_odd((double)y);
 }
 static inline float float_of_int64(int64_t x) {
-    return x < 0 ? -float_of_uint64(0 - (uint64_t)x) : float_of_uint64((uint64_t)x);
+    float y = float_of_uint64(x < 0 ? 0 - (uint64_t)x : (uint64_t)x);
+    return x < 0 ? -y : y;
 }
 
 CAST(INT32, int32_t, ODD, float, tap_f64_to_f32_odd(x))

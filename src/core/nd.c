@@ -97,7 +97,7 @@ static void next_run(const tap_nd *nd, char **p, int64_t *index) {
  * the others from copies. */
 
 enum {
-    SHORT = 32,        /* a row of fewer elements is short */
+    SHORT = 64,        /* a row of no more elements is short */
     OPERANDS = 8,      /* that have room */
     ROOM_BYTES = 8192, /* of an operand's copy of a block and of a row on either side of it */
 };
@@ -185,7 +185,7 @@ static operand_kind kind_of(const tap_nd *nd, int k) {
 }
 
 static bool has_short_rows(const tap_nd *nd) {
-    return nd->rank > 1 && nd->extent[nd->rank - 1] < SHORT && nd->n <= OPERANDS &&
+    return nd->rank > 1 && nd->extent[nd->rank - 1] <= SHORT && nd->n <= OPERANDS &&
            kind_of(nd, nd->n - 1) == DENSE;
 }
 
