@@ -5,6 +5,7 @@
 
 #include "api_layers.h"
 #include "api.h"
+#include "api_model.h"
 #include "onnx/load.h"
 #include "ops/registry.h"
 #include "run/inputs.h"
@@ -138,6 +139,24 @@ tap_status tap_model_open_memory(const void *bytes, size_t n_bytes, const tap_mo
     if (!m) return tap_error_no_memory(err, sizeof *m);
     tap_onnx_folder folder = {.path = o.folder};
     tap_status st = model_load(m, bytes, n_bytes, o.folder ? &folder : NULL, &o, err);
+    if (st == TAP_OK)
+        *out = m;
+    else
+        model_release(m);
+    return st;
+}
+
+tap_status tap_model_of_source(const tap_src_model *src, uint64_t memory_limit_bytes, tap_model **out,
+                               tap_error *err) {
+    tap_model_options o = options_or_default(NULL);
+    o.memory_limit_bytes = memory_limit_bytes;
+    o.allow_unsupported = true;
+    tap_model *m = model_new(&o);
+    *out = NULL;
+    if (!m) return tap_error_no_memory(err, sizeof *m);
+    m->src = *src;
+    m->beyond_standard = true;
+    tap_status st = model_build(m, &o, err);
     if (st == TAP_OK)
         *out = m;
     else

@@ -20,6 +20,7 @@ struct tap_model {
     struct tap_mapping *mappings;
     tap_lookup lookup;
     tap_isa isa;
+    bool beyond_standard; /* dtypes beyond the standard's may be used (tap_op.beyond) */
     tap_bound bound;
     tap_faults faults; /* of a model that is only looked at (api.h); bound points to it then */
     tap_port *inputs, *outputs;

@@ -94,7 +94,7 @@ static void check_dtype(tap_model *m, tap_node *n) {
     else if (op->typed_by == -1 && n->n_out && n->out[0] != TAP_NO_VALUE)
         t = &n->graph->values[n->out[0]].type;
     if (!t || t->kind != TAP_KIND_TENSOR || t->dtype == TAP_UNDEFINED) return;
-    uint32_t kernels = tap_op_dtypes(op) & ~op->beyond;
+    uint32_t kernels = tap_op_dtypes(op) & ~(m->beyond_standard ? 0 : op->beyond);
     if (!kernels || kernels & TAP_BIT(t->dtype)) return;
     n->unsupported = tap_arena_printf(&m->arena, "it does not take %s", tap_dtype_name(t->dtype));
     if (!n->unsupported) n->unsupported = "dtype";

@@ -26,6 +26,9 @@ typedef struct cli_args {
     text_list inputs, taps, dims, shapes, ranges;
     const char *output, *format, *iteration, *skip, *domain, *keys, *layout, *layer_list;
     bool markdown;
+    const char *map, *tolerance, *csv;
+    text_list rtol, atol;
+    bool oracle, no_oracle, no_why, all;
     bool json, help, layers, verbose, nodes, verify, raw_types, compress, cast, no_fusion;
     int64_t threads, seed, jobs, timeout_s;
     double seconds;
@@ -69,6 +72,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_run, cli_info, cli_ops, cli_test, cli_bench, cli_extract, cli_repro, cli_check;
+extern const cli_command cli_diff;
 
 /* Parses what follows the subcommand. What is wrong goes to args->usage: the model is looked at first. */
 void cli_parse(const cli_command *command, int argc, char **argv, cli_args *args);
@@ -152,6 +156,11 @@ typedef struct cli_values {
     uint64_t held_bytes; /* counted against the model's limit       */
 } cli_values;
 
+/* A value for input i where nothing was said about it; *v stays NULL: there is none. */
+typedef tap_status cli_otherwise_fn(void *user, size_t i, tap_value **v, tap_error *err);
+/* As cli_load_inputs, asking for what is missing. */
+tap_status cli_load_inputs_or(const cli_args *args, tap_model *m, cli_otherwise_fn *otherwise, void *user,
+                              cli_values *out, tap_error *err);
 /* Loads and makes what -i asks for; where `make_missing`, random data for inputs that nothing was said about.
  * To be freed in any case, before the model. */
 tap_status cli_load_inputs(const cli_args *args, tap_model *m, bool make_missing, cli_values *out,

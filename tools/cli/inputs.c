@@ -247,17 +247,28 @@ static tap_status check_missing(const binder *b) {
     return TAP_USAGE;
 }
 
+static tap_status ask_for_rest(binder *b) {
+    tap_status s = TAP_OK;
+    for (size_t i = 0; b->otherwise && s == TAP_OK && i < binder_n(b); i++) {
+        if (b->given[i]) continue;
+        s = b->otherwise(b->user, i, &b->values[i], b->err);
+        b->given[i] = s == TAP_OK && b->values[i];
+    }
+    return s;
+}
+
 tap_status bind_inputs(binder *b, bool make_missing) {
     const text_list *list = &b->args->inputs;
     tap_status s = check_made_options(b);
     for (size_t k = 0; k < list->n && s == TAP_OK; k++) s = bind(b, list->items[k]);
     for (size_t k = 0; k < list->n && s == TAP_OK; k++) s = make_rest(b, list->items[k]);
     if (s == TAP_OK && make_missing) s = make_rest(b, NULL);
+    if (s == TAP_OK) s = ask_for_rest(b);
     return s == TAP_OK ? check_missing(b) : s;
 }
 
-tap_status cli_load_inputs(const cli_args *args, tap_model *m, bool make_missing, cli_values *out,
-                           tap_error *err) {
+static tap_status load_inputs(const cli_args *args, tap_model *m, bool make_missing,
+                              cli_otherwise_fn *otherwise, void *user, cli_values *out, tap_error *err) {
     size_t n = tap_model_input_count(m);
     *out = (cli_values){.items = cli_alloc(n, sizeof(tap_input)), .model = m};
     binder b = {.args = args,
@@ -265,6 +276,8 @@ tap_status cli_load_inputs(const cli_args *args, tap_model *m, bool make_missing
                 .values = cli_alloc(n, sizeof(tap_value *)),
                 .given = cli_alloc(n, sizeof(bool)),
                 .held_bytes = &out->held_bytes,
+                .otherwise = otherwise,
+                .user = user,
                 .err = err};
     tap_status s = bind_inputs(&b, make_missing);
     for (size_t i = 0; i < n; i++)
@@ -272,6 +285,16 @@ tap_status cli_load_inputs(const cli_args *args, tap_model *m, bool make_missing
     free(b.values);
     free(b.given);
     return s;
+}
+
+tap_status cli_load_inputs(const cli_args *args, tap_model *m, bool make_missing, cli_values *out,
+                           tap_error *err) {
+    return load_inputs(args, m, make_missing, NULL, NULL, out, err);
+}
+
+tap_status cli_load_inputs_or(const cli_args *args, tap_model *m, cli_otherwise_fn *otherwise, void *user,
+                              cli_values *out, tap_error *err) {
+    return load_inputs(args, m, false, otherwise, user, out, err);
 }
 
 void cli_free_inputs(cli_values *v) {

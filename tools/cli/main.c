@@ -4,7 +4,7 @@
 
 #include "cli.h"
 
-static const cli_command *const commands[] = {&cli_run,   &cli_info,    &cli_ops,  &cli_test,
+static const cli_command *const commands[] = {&cli_run,   &cli_diff,    &cli_info,    &cli_ops,  &cli_test,
                                               &cli_bench, &cli_extract, &cli_repro, &cli_check};
 
 #define N_COMMANDS (sizeof commands / sizeof *commands)

@@ -1,0 +1,367 @@
+/* The verdict on a point: introduced here, or handed on. */
+#include <math.h>
+#include <string.h>
+
+#include "diff/compare.h"
+#include "onnxtap/record.h"
+
+/* A difference is suspect beyond so many times what our own float run differs from the same piece in double
+ * precision: another library adds in another order and rounds elsewhere. */
+#define TIMES_NOISE 16
+/* The least that is suspect, in units in the last place of the largest number: functions such as exp and tanh
+ * are off by a few of them. */
+#define LEAST_ULPS 24
+/* Of half precision, whose rounding is not noise but the question: what is beyond is lost for good. */
+#define LEAST_ULPS_HALF 8
+/* Largest share of a layer's signal that quantisation may cost: 16 dB. */
+#define QUANTISATION_SHARE 0.16
+#define AMPLIFIED_BY       8
+#define SHAKES             4
+
+/* ---- tolerance ---- */
+
+static bool glob(const char *pattern, const char *s) {
+    const char *star = NULL, *from = NULL;
+    while (*s) {
+        if (*pattern == '*') {
+            star = pattern++;
+            from = s;
+        } else if (*pattern == *s || *pattern == '?') {
+            pattern++;
+            s++;
+        } else if (star) {
+            pattern = star + 1;
+            s = ++from;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*') pattern++;
+    return *pattern == '\0';
+}
+
+static bool fits(const tap_point *p, const char *g) {
+    return !g || glob(g, p->pub.tensor) || glob(g, p->pub.reference) ||
+           (p->pub.layer && glob(g, p->pub.layer));
+}
+
+/* *said: the user has named a limit for this value. */
+static void limits_of(const tap_diff *d, const tap_point *p, double *rtol, double *atol, bool *said) {
+    tap_tolerance_default(d->options.tolerance, rtol, atol);
+    *said = false;
+    for (size_t i = 0; i < d->options.n_limits; i++) {
+        const tap_diff_limit *l = &d->options.limits[i];
+        if (!fits(p, l->glob)) continue;
+        if (!isnan(l->rtol)) *rtol = l->rtol;
+        if (!isnan(l->atol)) *atol = l->atol;
+        *said = true;
+    }
+}
+
+static tap_status measure(const tap_diff *d, const tap_point *p, const tap_value *a, tap_measure *m,
+                          bool *within, bool *said, tap_error *err) {
+    double rtol, atol;
+    limits_of(d, p, &rtol, &atol, said);
+    *m = (tap_measure){.size = sizeof *m};
+    tap_status st = tap_measure_tensors(tap_value_tensor(a), tap_value_tensor(p->ref), d->options.tolerance,
+                                        rtol, atol, m, err);
+    *within = st == TAP_OK && m->outside == 0;
+    return st;
+}
+
+/* ---- what precision a piece has ---- */
+
+static bool is_small_float(tap_dtype t) {
+    return t == TAP_FLOAT16 || t == TAP_BFLOAT16;
+}
+
+static void coarser(double *eps, tap_dtype t) {
+    double e = tap_epsilon(t);
+    if (e > *eps) *eps = e;
+}
+
+/* The coarsest float that is the piece's own: of its values and weights, not of Casts in between. */
+static double epsilon_of(const tap_point *p, const tap_piece *piece, const tap_value *ours) {
+    const tap_tensor *t = tap_value_tensor(ours), *r = tap_value_tensor(p->ref);
+    double eps = tap_epsilon(t->dtype);
+    if (is_small_float(r->dtype)) coarser(&eps, r->dtype);
+    for (size_t i = 0; piece && piece->in && i < piece->plain.n_in; i++) {
+        const tap_tensor *x = tap_value_tensor(piece->in[i]);
+        if (x && is_small_float(x->dtype)) coarser(&eps, x->dtype);
+    }
+    const tap_src_graph *g = piece ? &piece->plain.model.graph : NULL;
+    for (size_t i = 0; g && i < g->n_inits; i++)
+        if (is_small_float(g->inits[i].dtype)) coarser(&eps, g->inits[i].dtype);
+    return eps;
+}
+
+/* Integers stand for floats in it. */
+static bool is_quantised(const tap_piece *piece) {
+    for (size_t i = 0; piece && i < piece->plain.n_nodes; i++) {
+        const char *op = piece->plain.nodes[i].op;
+        if (strstr(op, "Quantize") || strstr(op, "QLinear") || strstr(op, "Integer") || strstr(op, "NBits"))
+            return true;
+    }
+    return false;
+}
+
+/* ---- limits ---- */
+
+/* Largest difference between runs of the piece on values that were moved in the last place: what else
+ * rounding can do there, where it is amplified or decides between steps. `spread` (may be NULL): by element.
+ */
+static tap_status shaken_noise(tap_diff *d, tap_piece *piece, double *spread, double *noise, tap_error *err) {
+    size_t n = piece->plain.n_in, n_out = piece->plain.n_out;
+    tap_value **in = tap_arena_array(&piece->arena, n + 1, sizeof *in);
+    tap_value **out = tap_arena_array(&piece->arena, n_out + 1, sizeof *out);
+    const tap_tensor *base = tap_value_tensor(piece->by_model);
+    if (!in || !out) return tap_error_no_memory(err, n);
+    tap_rig rig;
+    tap_status st =
+        tap_rig_open(&d->parts.lab, &piece->plain, false, (const tap_value *const *)piece->in, &rig, err);
+    for (uint64_t k = 0; k < SHAKES && st == TAP_OK; k++) {
+        st = tap_piece_shake(piece, k + 1, in, err);
+        if (st == TAP_OK) st = tap_rig_run(&rig, (const tap_value *const *)in, out, err);
+        if (st == TAP_OK) {
+            const tap_tensor *t = tap_value_tensor(out[piece->want]);
+            double gap = tap_gap(out[piece->want], piece->by_model), a, b;
+            if (gap > *noise && isfinite(gap)) *noise = gap;
+            for (int64_t i = 0; t && i < t->count && t->count == base->count; i++)
+                if (tap_tensor_doubles(t, i, 1, &a) && tap_tensor_doubles(base, i, 1, &b) &&
+                    fabs(a - b) > spread[i])
+                    spread[i] = fabs(a - b);
+        }
+        tap_release_all(out, n_out);
+        tap_release_all(in, n);
+    }
+    if (st == TAP_OK || rig.session) tap_rig_close(&rig);
+    return st == TAP_MEMORY ? st : TAP_OK;
+}
+
+/* Whether what differs is beyond the limit once elements that rounding decides are left out. */
+static bool beyond_spread(const tap_tensor *got, const tap_tensor *want, const double *spread, double limit) {
+    double a, b;
+    for (int64_t i = 0; i < got->count; i++) {
+        if (!tap_tensor_doubles(got, i, 1, &a) || !tap_tensor_doubles(want, i, 1, &b)) return true;
+        if ((isnan(a) && isnan(b)) || a == b) continue;
+        double e = fabs(a - b);
+        if (!(e <= limit) && !(spread[i] >= e / 4)) return true;
+    }
+    return false;
+}
+
+/* A closer look at a piece that seems to be at fault. */
+static tap_status look_again(tap_diff *d, tap_point *p, tap_piece *piece, double *limit, bool *suspect,
+                             tap_error *err) {
+    const tap_tensor *got = tap_value_tensor(piece->by_model), *want = tap_value_tensor(p->ref);
+    if (!got || got->dtype == TAP_STRING || is_small_float(got->dtype) || got->count != want->count)
+        return TAP_OK;
+    double *spread = tap_arena_array(&piece->arena, (size_t)got->count + 1, sizeof *spread), noise = 0;
+    if (!spread) return tap_error_no_memory(err, (uint64_t)got->count);
+    tap_status st = shaken_noise(d, piece, spread, &noise, err);
+    if (st != TAP_OK) return st;
+    bool exact = tap_epsilon(got->dtype) == 0;
+    if (!exact && TIMES_NOISE * noise > *limit) *limit = TIMES_NOISE * noise;
+    *suspect = beyond_spread(got, want, spread, exact ? 0 : *limit);
+    return TAP_OK;
+}
+
+/* ---- isolated ---- */
+
+static bool same_shape(const tap_value *a, const tap_value *b) {
+    const tap_tensor *x = tap_value_tensor(a), *y = tap_value_tensor(b);
+    if (!x || !y || x->rank != y->rank) return false;
+    for (int i = 0; i < x->rank; i++)
+        if (x->dims[i] != y->dims[i]) return false;
+    return true;
+}
+
+static double share(const tap_measure *m) {
+    return m->ref_rms > 0 ? m->rms / m->ref_rms : m->rms;
+}
+
+/* Whether the piece alone, on the reference's values, makes another result than the reference. */
+static tap_status is_introduced(tap_diff *d, tap_point *p, tap_piece *piece, bool *introduced,
+                                tap_error *err) {
+    tap_measure m;
+    bool within, said;
+    *introduced = true;
+    p->pub.isolated_max_abs = tap_gap(piece->by_model, p->ref);
+    if (!same_shape(piece->by_model, p->ref)) return TAP_OK;
+    tap_status st = measure(d, p, piece->by_model, &m, &within, &said, err);
+    if (st != TAP_OK) return st;
+    double eps = epsilon_of(p, piece, piece->by_model), scale = tap_scale(p->ref);
+    bool half = eps > 0x1p-20;
+    piece->noise = piece->by_truth ? tap_gap(piece->by_model, piece->by_truth) : NAN;
+    p->pub.isolated_noise = piece->noise;
+    piece->limit = (half ? LEAST_ULPS_HALF : eps < 0x1p-40 ? 64 * LEAST_ULPS : LEAST_ULPS) * eps * scale;
+    if (!half && piece->noise * TIMES_NOISE > piece->limit) piece->limit = piece->noise * TIMES_NOISE;
+    if (d->options.by_tolerance || (said && within))
+        *introduced = !within;
+    else if (is_quantised(piece))
+        *introduced =
+            m.nonfinite || (tap_epsilon(tap_value_tensor(p->ref)->dtype) > 0 ? share(&m) > QUANTISATION_SHARE
+                                                                             : m.outside > 0);
+    else if (eps == 0)
+        *introduced = m.outside > 0;
+    else
+        *introduced = m.nonfinite || m.max_abs > piece->limit;
+    if (*introduced && !d->options.by_tolerance) st = look_again(d, p, piece, &piece->limit, introduced, err);
+    return st;
+}
+
+/* ---- accumulated ---- */
+
+static bool differs(const tap_point *p) {
+    return p->done && p->pub.verdict != TAP_VERDICT_SAME && p->pub.verdict != TAP_VERDICT_HEALED &&
+           p->pub.verdict != TAP_VERDICT_NOT_COMPARABLE;
+}
+
+/* Whether something that the piece starts from differs; *most: by how much. */
+static bool starts_differ(const tap_diff *d, const tap_piece *piece, double *most) {
+    bool any = false;
+    *most = 0;
+    for (size_t i = 0; i < piece->plain.n_in; i++) {
+        size_t at = d->at[d->parts.bound->main->values[piece->plain.in[i]].global];
+        if (at == SIZE_MAX || !differs(&d->points[at])) continue;
+        any = true;
+        if (d->points[at].gap > *most) *most = d->points[at].gap;
+    }
+    return any;
+}
+
+static tap_verdict handed_on(tap_diff *d, tap_point *p, const tap_piece *piece, const tap_value *ours,
+                             bool within, bool said) {
+    double most, gap = p->pub.measure.nonfinite ? INFINITY : p->pub.measure.max_abs;
+    if (!starts_differ(d, piece, &most)) return TAP_VERDICT_SAME;
+    double limit = isnan(piece->limit) ? 0 : piece->limit;
+    if (!isnan(p->pub.noise)) limit = fmax(limit, TIMES_NOISE * p->pub.noise);
+    bool same = d->options.by_tolerance || (said && within) ? within : gap <= limit;
+    (void)ours;
+    if (same) return TAP_VERDICT_HEALED;
+    return p->gap > AMPLIFIED_BY * most ? TAP_VERDICT_AMPLIFIED : TAP_VERDICT_INHERITED;
+}
+
+/* Names of what the piece starts from. */
+static const char *start_names(tap_diff *d, const tap_piece *piece) {
+    char text[1024] = "";
+    tap_text t = {text, sizeof text, 0};
+    for (size_t i = 0; i < piece->plain.n_in; i++)
+        tap_text_add(&t, "%s%s", i ? ", " : "", d->parts.bound->main->values[piece->plain.in[i]].full);
+    return tap_arena_string(&d->arena, text, strlen(text));
+}
+
+/* ---- values without a piece: inputs, initializers, values in bodies ---- */
+
+static void judge_alone(tap_diff *d, tap_point *p, bool within) {
+    double eps = tap_epsilon(tap_value_tensor(p->ref)->dtype);
+    bool same = d->options.by_tolerance || eps == 0 ? within : p->gap <= LEAST_ULPS * eps;
+    p->pub.verdict = same || within ? TAP_VERDICT_SAME : TAP_VERDICT_INTRODUCED;
+    if (p->pub.verdict != TAP_VERDICT_INTRODUCED) return;
+    bool body = p->vid == TAP_NO_VALUE;
+    if (body) {
+        p->pub.verdict = TAP_VERDICT_INHERITED;
+        p->pub.note = "a value in a body: it is compared, but not run alone";
+    } else {
+        p->pub.fault = d->parts.bound->main->values[p->vid].init ? "other_weights" : "other_input";
+        p->pub.why = d->parts.bound->main->values[p->vid].init
+                         ? "the initializer's values are not those of the reference"
+                         : "the model was given another input than the reference has";
+    }
+}
+
+static tap_status judge_piece(tap_diff *d, tap_point *p, const tap_value *ours, bool within, bool said,
+                              tap_error *err) {
+    tap_piece piece;
+    const char *why;
+    bool introduced = false;
+    tap_status st = tap_piece_run(d, p, &piece, &why, err);
+    if (st == TAP_OK && p->truth && same_shape(p->truth, ours)) p->pub.noise = tap_gap(ours, p->truth);
+    if (st == TAP_OK && piece.by_model) {
+        p->pub.from = start_names(d, &piece);
+        st = is_introduced(d, p, &piece, &introduced, err);
+        p->pub.verdict = introduced ? TAP_VERDICT_INTRODUCED : handed_on(d, p, &piece, ours, within, said);
+    } else if (st == TAP_OK) {
+        double most;
+        double limit = fmax(TIMES_NOISE * p->pub.noise,
+                            LEAST_ULPS * tap_epsilon(tap_value_tensor(ours)->dtype) * tap_scale(p->ref));
+        bool same = within || p->pub.measure.max_abs <= limit;
+        p->pub.verdict = same                              ? TAP_VERDICT_SAME
+                         : starts_differ(d, &piece, &most) ? TAP_VERDICT_INHERITED
+                                                           : TAP_VERDICT_INTRODUCED;
+        p->pub.note = why;
+    }
+    if (st == TAP_OK && introduced) st = tap_explain(d, p, &piece, err);
+    tap_piece_free(&piece);
+    return st;
+}
+
+static void let_go(tap_diff *d, const tap_point *p) {
+    (void)p;
+    for (size_t i = 0; i < d->n_points; i++) {
+        tap_point *x = &d->points[i];
+        if (!x->done || x->uses > 0) continue;
+        tap_value_release(x->ref);
+        tap_value_release(x->truth);
+        x->ref = x->truth = NULL;
+    }
+}
+
+/* ---- all ---- */
+
+/* Both can be measured; else the pair's note says why not. */
+static bool comparable(tap_point *p, const tap_value *ours) {
+    const tap_tensor *a = tap_value_tensor(ours), *b = tap_value_tensor(p->ref);
+    if (!a) p->pub.note = "the model has no tensor there";
+    if (!a || !b) return false;
+    if ((a->dtype == TAP_STRING) != (b->dtype == TAP_STRING)) {
+        p->pub.note = "one is text, the other numbers";
+        return false;
+    }
+    bool a_float = tap_epsilon(a->dtype) > 0, b_float = tap_epsilon(b->dtype) > 0;
+    bool small =
+        a->dtype == TAP_INT8 || a->dtype == TAP_UINT8 || b->dtype == TAP_INT8 || b->dtype == TAP_UINT8;
+    if (a_float != b_float && small && a->dtype != b->dtype) {
+        p->pub.note = "integers of a quantised model against floats";
+        return false;
+    }
+    return true;
+}
+
+tap_status tap_judge(tap_diff *d, tap_point *p, const tap_value *ours, tap_error *err) {
+    bool within = false, said = false;
+    const tap_tensor *t = tap_value_tensor(ours);
+    p->done = true;
+    p->pub.note = NULL;
+    tap_status st = tap_point_load(d, p, t, err);
+    if (st != TAP_OK) return st;
+    p->pub.verdict = TAP_VERDICT_NOT_COMPARABLE;
+    bool piece = p->given && p->vid != TAP_NO_VALUE && d->parts.bound->main->values[p->vid].producer;
+    if (!comparable(p, ours)) {
+        p->given = false;
+        if (p->vid != TAP_NO_VALUE && p->primary && piece) d->marks[p->vid] = 0;
+    } else {
+        if (same_shape(ours, p->ref)) {
+            st = measure(d, p, ours, &p->pub.measure, &within, &said, err);
+            double scale = p->pub.measure.ref_max;
+            p->gap = p->pub.measure.nonfinite ? INFINITY : p->pub.measure.max_abs / (scale > 0 ? scale : 1);
+        } else {
+            p->gap = p->pub.measure.max_abs = INFINITY;
+        }
+        p->pub.within = within;
+        if (st == TAP_OK && piece)
+            st = judge_piece(d, p, ours, within, said, err);
+        else if (st == TAP_OK && same_shape(ours, p->ref) && p->primary)
+            judge_alone(d, p, within);
+        else if (st == TAP_OK && !p->primary)
+            p->pub.verdict = d->points[d->at[p->match.value]].pub.verdict == TAP_VERDICT_SAME && !within &&
+                                     !same_shape(ours, p->ref)
+                                 ? TAP_VERDICT_NOT_COMPARABLE
+                                 : d->points[d->at[p->match.value]].pub.verdict;
+    }
+    if (st == TAP_OK && p->vid != TAP_NO_VALUE && d->held[p->vid] && !p->truth && p->uses > 0)
+        st = tap_value_copy(ours, &p->truth, err);
+    if (st == TAP_OK && d->options.show && d->options.show(&p->pub, d->options.user)) st = TAP_CANCELLED;
+    let_go(d, p);
+    return st;
+}
