@@ -325,7 +325,8 @@ static bool by_inputs(matcher *w, entry *e) {
         const tap_node *n = w->g->nodes[u->users[i]];
         int32_t m = w->f->tree->of_node[u->users[i]];
         if ((m >= 0 && w->f->tree->modules[m].name) || n->n_out != 1 || only_asks_shape(n)) continue;
-        size_t seen = 0, strange = 0;
+        size_t seen = 0, strange = 0, known = 0;
+        for (size_t s = 0; s < c->n_inputs; s++) known += input_of(w, e, s) != NULL;
         for (int32_t k = 0; k < n->n_in; k++) {
             bool is = false;
             if (n->in[k] == TAP_NO_VALUE || !is_data(w, n->in[k])) continue;
@@ -333,7 +334,7 @@ static bool by_inputs(matcher *w, entry *e) {
             seen += is;
             strange += !is;
         }
-        if (strange || seen < c->n_inputs || tap_name_is_made_up(n->src->name)) continue;
+        if (strange || seen < known || tap_name_is_made_up(n->src->name)) continue;
         if (only >= 0 && only != u->users[i]) return false;
         only = u->users[i];
     }

@@ -217,6 +217,10 @@ static bool place_between(const tap_graph *g, tap_arena *a, tap_layer_tree *t, c
     for_edges(g, position, join_edge, &p);
     for_edges(g, position, meet_edge, &p);
     for (size_t i = 0; i < g->n_nodes; i++)
+        for (int32_t k = 0; t->of_node[i] < 0 && k < g->nodes[i]->n_in; k++)
+            if (g->nodes[i]->in[k] != TAP_NO_VALUE && g->values[g->nodes[i]->in[k]].is_input)
+                meet(t, &p.groups[leader(p.of, (int32_t)i)], -1);
+    for (size_t i = 0; i < g->n_nodes; i++)
         if (t->of_node[i] < 0) p.of[i] = leader(p.of, (int32_t)i);
     for (size_t i = 0; i < g->n_nodes; i++)
         if (t->of_node[i] < 0 && p.groups[p.of[i]].seen) t->of_node[i] = p.groups[p.of[i]].around;
