@@ -65,7 +65,8 @@ static entry *entry_of(const matcher *w, const char *name, int32_t call, int32_t
 /* Whether a value can have the shape that the list tells, in the order of axes that it has. Where its order
  * is not known any that fits will do. */
 static bool fits(const matcher *w, const entry *e, int32_t value) {
-    if (!e->of->n_outputs) return true;
+    if (!e->of->n_outputs || e->call > 0) return true; /* shapes are the first call's */
+
     const tap_listed_output *o = &e->of->outputs[e->output];
     const tap_type *t = &w->g->values[w->f->vid[value]].type;
     const tap_axes *axes = &w->f->axes[value];
@@ -118,7 +119,7 @@ static void choose_by_shape(matcher *w, entry *e) {
     const tap_uses *u = w->f->uses;
     int32_t only = -1;
     if (e->l->value >= 0 || e->module < 0 || e->l->status == TAP_LAYER_FOLDED || w->f->tree->rounded) return;
-    if (w->f->tree->grouped || !e->of->n_outputs || e->of->outputs[e->output].rank < 1) return;
+    if (w->f->tree->grouped || e->call > 0 || !e->of->n_outputs || e->of->outputs[e->output].rank < 1) return;
     for (int32_t i = u->of[e->module].first_leaver; i >= 0; i = u->leavers[i].next) {
         const tap_gvalue *v = &w->g->values[u->leavers[i].v];
         if (v->type.kind != TAP_KIND_TENSOR || v->type.rank < 0 || !fits(w, e, v->global)) continue;
@@ -288,7 +289,13 @@ static bool by_consumers(matcher *w, entry *e) {
         int32_t value = taken_by(w, c, e);
         if (value >= 0 && is_an_input(w, e, value) && is_kind(e->of, "Reshape"))
             value = prepared(w, c, value);
-        if (value < 0 || !fits(w, e, value) || is_an_input(w, e, value) || is_anothers(w, e, value)) continue;
+        if (value < 0 || !fits(w, e, value)) continue;
+        if (does_nothing(e->of)) {
+            e->l->value = value;
+            e->l->status = TAP_LAYER_ALIAS;
+            return true;
+        }
+        if (is_an_input(w, e, value) || is_anothers(w, e, value)) continue;
         found(w, e, value);
         return true;
     }
@@ -378,6 +385,26 @@ static bool by_place(matcher *w, entry *e) {
     return true;
 }
 
+/* An attention's second output are its weights: what its only Softmax gives. */
+static bool by_attention(matcher *w, entry *e) {
+    if (!is_kind(e->of, "Attention") || e->output != 1 || e->call || e->module < 0 || !e->of->n_outputs)
+        return false;
+    const tap_module *m = &w->f->tree->modules[e->module];
+    int32_t only = -1;
+    if (e->of->outputs[1].rank < 4) return false;
+    for (int32_t i = m->first; i >= 0 && i <= m->last; i++) {
+        const tap_node *n = w->g->nodes[i];
+        if (strcmp(n->src->op, "Softmax") != 0 ||
+            !tap_module_has(w->f->tree, e->module, w->f->tree->of_node[i]))
+            continue;
+        if (only >= 0) return false;
+        only = w->g->values[n->out[0]].global;
+    }
+    if (only < 0 || !fits(w, e, only)) return false;
+    found(w, e, only);
+    return true;
+}
+
 /* ---- What did nothing, what was merged ---- */
 
 static bool by_doing_nothing(matcher *w, entry *e) {
@@ -456,7 +483,7 @@ static void settle(matcher *w) {
             entry *e = &w->entries[i];
             if (e->l->value >= 0 || (e->l->status == TAP_LAYER_FOLDED && e->carried >= 0)) continue;
             changed |= by_doing_nothing(w, e) || by_merging(w, e) || by_inputs(w, e) || by_consumers(w, e) ||
-                       by_last_inside(w, e) || by_activation(w, e) || by_place(w, e);
+                       by_last_inside(w, e) || by_activation(w, e) || by_place(w, e) || by_attention(w, e);
         }
     }
 }
