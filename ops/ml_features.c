@@ -326,11 +326,10 @@ static tap_status onehot_infer(tap_ctx *ctx) {
     return tap_out_type(ctx, 0, TAP_FLOAT, x->rank + 1, dims);
 }
 
-/* The category of element i; -1 = none. A float counts as the integer that it equals. */
+/* The category of element i; -1 = none. Floats are cast to integers. */
 static int64_t category_at(const onehot_state *s, const tap_tensor *x, int64_t i) {
-    int64_t whole;
     if (x->dtype != TAP_FLOAT && x->dtype != TAP_DOUBLE) return tap_find_at(&s->categories, x, i);
-    return tap_whole_at(x, i, &whole) ? tap_find_number(&s->categories, (uint64_t)whole, NULL) : -1;
+    return tap_find_number(&s->categories, (uint64_t)tap_cut_at(x, i), NULL);
 }
 
 static tap_status onehot_run(tap_ctx *ctx) {

@@ -479,7 +479,7 @@ ml("normalizer_max_is_signed", "Normalizer", f32([[-4, 2], [0, 0]]), [f32([[-2, 
 ml("normalizer_l2", "Normalizer", np.array([[3, -4]], np.float64), [f32([[0.6, -0.8]])], norm="L2")
 ml("imputer_nan", "Imputer", f32([[np.nan, 1], [2, np.nan]]), [f32([[8, 1], [2, 9]])], imputed_value_floats=[8.0, 9.0],
    replaced_value_float=float("nan"))
-ml("one_hot_of_floats", "OneHotEncoder", f32([[2, 1.5], [0, 2]]),
+ml("one_hot_of_floats", "OneHotEncoder", f32([[2.5, 1.5], [-0.5, 2]]),
    [f32([[[0, 1], [0, 0]], [[1, 0], [0, 1]]])], cats_int64s=[0, 2])
 case("feature_vectorizer", one_node("FeatureVectorizer", {"a": (I, [2, 3]), "b": (I, [2, 1])}, {"y": (F, [2, 4])}, domain=ML,
                                     ml=1, inputdimensions=[2, 2]),
