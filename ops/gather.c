@@ -134,12 +134,11 @@ static tap_status compress_prepare(tap_ctx *ctx, void **state) {
 static tap_status count_true(tap_ctx *ctx, const tap_tensor *condition, int64_t d, int64_t *n) {
     const uint8_t *c = condition->data;
     *n = 0;
-    for (int64_t i = 0; i < condition->count; i++) {
-        *n += c[i] != 0;
-        if (c[i] && d >= 0 && i >= d)
+    for (int64_t i = 0; i < condition->count; i++) *n += c[i] != 0;
+    for (int64_t i = d < 0 ? condition->count : d; i < condition->count; i++)
+        if (c[i])
             return tap_fail(ctx, tap_misfit(ctx), "condition[%lld] is true, but there are only %lld elements",
                             (long long)i, (long long)d);
-    }
     return TAP_OK;
 }
 
@@ -168,10 +167,12 @@ static tap_status compress_run(tap_ctx *ctx) {
     int axis = 0;
     if (!s->flat && !tap_axis(s->axis, x->rank, &axis)) return tap_fail(ctx, TAP_RUN, "axis out of range");
     int64_t d = s->flat ? x->count : x->dims[axis], n = s->flat ? y->count : y->dims[axis];
-    int64_t *v = tap_scratch(ctx, (size_t)n * sizeof *v);
+    int64_t *v = tap_scratch(ctx, (size_t)(n + 1) * sizeof *v);
     if (!v) return TAP_MEMORY;
-    for (int64_t i = 0; i < condition->count; i++)
-        if (c[i]) v[at.count++] = i;
+    for (int64_t i = 0; i < condition->count; i++) { /* without a branch that nobody can foresee */
+        v[at.count] = i;
+        at.count += c[i] != 0;
+    }
     at.data = v;
     take_slices(ctx, x, s->flat ? 1 : tap_product(x->dims, axis), d,
                 s->flat ? 1 : tap_product(x->dims + axis + 1, x->rank - axis - 1), &at, y);

@@ -211,13 +211,32 @@ typedef struct lookup {
     char *y;
 } lookup;
 
+enum { BLOCK = 256 }; /* keys that are taken at once */
+
+/* The value at place `at`; -1: the default. */
+static inline void put_value(const way *w, int64_t at, char *y) {
+    const char *v = w->values + (at < 0 ? w->keys.n : (size_t)at) * w->each;
+    if (w->each == 8)
+        memcpy(y, v, 8);
+    else
+        memcpy(y, v, w->each);
+}
+
 static void lookup_piece(void *arg, int64_t begin, int64_t end, int worker) {
     const lookup *l = arg;
     size_t each = l->w->each;
     (void)worker;
-    for (int64_t i = begin; i < end; i++) {
-        int64_t at = tap_find_at(&l->w->keys, l->x, i);
-        memcpy(l->y + (size_t)i * each, l->w->values + (at < 0 ? l->w->keys.n : (size_t)at) * each, each);
+    if (l->w->keys.words) {
+        for (int64_t i = begin; i < end; i++)
+            put_value(l->w, tap_find_at(&l->w->keys, l->x, i), l->y + (size_t)i * each);
+        return;
+    }
+    for (int64_t i = begin; i < end; i += BLOCK) {
+        uint64_t keys[BLOCK];
+        const int64_t n = tap_min64(BLOCK, end - i);
+        tap_keys_of(l->x, i, n, keys);
+        for (int64_t k = 0; k < n; k++)
+            put_value(l->w, tap_find_number(&l->w->keys, keys[k], NULL), l->y + (size_t)(i + k) * each);
     }
 }
 

@@ -74,12 +74,20 @@ static void place_block(const nonzero *z, int64_t from, int64_t end, int64_t to)
         index[i] = rest % x->dims[i];
         rest /= x->dims[i];
     }
-    for (int64_t p = from; p < end; p++) {
-        if (z->flags[p]) {
-            for (int i = 0; i <= last; i++) z->y[i * z->n + to] = index[i];
-            to++;
+    for (int64_t p = from; p < end;) {
+        const int64_t n = tap_min64(end - p, x->dims[last] - index[last]);
+        int64_t place[BLOCK], found = 0;
+        for (int64_t q = 0; q < n; q++) { /* without a branch that nobody can foresee */
+            place[found] = index[last] + q;
+            found += z->flags[p + q];
         }
-        for (int64_t i = last; i >= 0 && ++index[i] == x->dims[i]; i--) index[i] = 0;
+        for (int i = 0; i < last; i++)
+            for (int64_t k = 0; k < found; k++) z->y[i * z->n + to + k] = index[i];
+        memcpy(z->y + last * z->n + to, place, (size_t)found * sizeof *place);
+        to += found;
+        p += n;
+        index[last] += n;
+        for (int64_t i = last; i > 0 && index[i] == x->dims[i]; i--) index[i] = 0, index[i - 1]++;
     }
 }
 

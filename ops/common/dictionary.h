@@ -40,6 +40,26 @@ static inline uint64_t tap_key_at(const tap_tensor *t, int64_t i) {
     }
 }
 
+/* The keys of elements begin .. begin + n of such a tensor. */
+#define TAP_KEYS(T, KEY)                         \
+    do {                                         \
+        const T *v = (const T *)t->data + begin; \
+        for (int64_t i = 0; i < n; i++) {        \
+            const T x = v[i];                    \
+            keys[i] = KEY;                       \
+        }                                        \
+    } while (0)
+static inline void tap_keys_of(const tap_tensor *t, int64_t begin, int64_t n, uint64_t *keys) {
+    switch (t->dtype) {
+    case TAP_FLOAT: TAP_KEYS(float, tap_key_of_real((double)x)); break;
+    case TAP_DOUBLE: TAP_KEYS(double, tap_key_of_real(x)); break;
+    case TAP_INT16: TAP_KEYS(int16_t, (uint64_t)(int64_t)x); break;
+    case TAP_INT32: TAP_KEYS(int32_t, (uint64_t)(int64_t)x); break;
+    default: TAP_KEYS(int64_t, (uint64_t)x); break;
+    }
+}
+#undef TAP_KEYS
+
 static inline uint64_t tap_hash_number(uint64_t x) {
     x *= UINT64_C(0x9E3779B97F4A7C15);
     return x ^ x >> 32;

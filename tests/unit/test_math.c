@@ -106,7 +106,7 @@ static void accuracy(void) {
                 }
             }
         }
-        if (step == 1 || worst > functions[f].ulp)
+        if (step < 4099 || worst > functions[f].ulp)
             printf("%s: %.3f ulp at %a\n", functions[f].name, worst, (double)at);
         CHECK(worst <= functions[f].ulp);
     }
@@ -193,6 +193,7 @@ int main(int argc, char **argv) {
     static const test_case tests[] = {TEST(accuracy), TEST(two_operands), TEST(loops_equal_calls),
                                       TEST(special_values)};
     if (!cpu_has_it()) return 77;
-    if (argc > 1 && strcmp(argv[1], "all") == 0) step = 1;
+    if (argc > 1) step = (uint32_t)strtoul(argv[1], NULL, 10);
+    if (step == 0) return 2;
     return test_main(tests, sizeof tests / sizeof tests[0]);
 }
