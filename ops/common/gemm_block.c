@@ -53,18 +53,25 @@ static bool part_of(const tap_block *b, const tap_rows *r, piece p, part *t) {
     return t->last > t->first || (r->n_seg == 0 && t->begins);
 }
 
-/* What of B comes next. Each group's tile brings its share of it closer: one at a time with the
- * multiply-adds, for many at once would hold up everything else that is not in the first cache. */
+/* Memory that is wanted soon. A tile brings it closer line by line with its multiply-adds: many at once would
+ * hold up everything else that is not in the first cache. */
 typedef struct ahead {
     const char *p;
-    int64_t n_bytes; /* for one group */
+    int64_t n_bytes;
 } ahead;
 
-static ahead next_of(const tap_block *b, int n, piece k, int64_t last, int64_t p0, int64_t p1) {
-    piece next = last < p1 || k.end == b->k ? k : piece_at(b, n, k.end);
+/* What of B comes next: one group's share of it. */
+static ahead next_of_b(const tap_block *b, int n, piece k, int64_t last, int64_t p0, int64_t p1) {
+    piece next = last < p1 ? k : piece_at(b, n, k.end < b->k ? k.end : 0);
     int64_t p = last < p1 ? last : p0;
     if (n == 1 || b->b_step != b->set->columns * b->set->elem) return (ahead){b->b, 0};
     return (ahead){b->b + p * b->b_panel + next.begin * b->b_step, (next.end - next.begin) * b->b_step / n};
+}
+
+/* The rows of A of a group that comes next, where they are one run of memory; else nothing. */
+static ahead next_of_a(const tap_block *b, const tap_rows *r, const part *t) {
+    bool dense = !r->b_seg && t->k * b->set->elem == r->a_row;
+    return (ahead){r->a, dense ? r->rows * r->a_row : 0};
 }
 
 /* A group's part x panels p .. last. */
@@ -119,10 +126,12 @@ void tap_block_run(const tap_block *b, const tap_rows *rows, int n, int64_t p0, 
         for (int i = 0; i < n; i++) has_part[i] = part_of(b, &rows[i], k, &parts[i]);
         for (int64_t p = p0; p < p1; p += step) {
             int64_t last = tap_min64(p1, p + step);
-            ahead next = next_of(b, n, k, last, p0, p1);
+            ahead next = next_of_b(b, n, k, last, p0, p1);
             for (int i = 0; i < n; i++, next.p += next.n_bytes) {
                 if (!has_part[i]) continue;
-                run_part(b, &rows[i], &parts[i], p, last, next, tmp);
+                ahead a = {0};
+                if (p == p0 && i + 1 < n) a = next_of_a(b, &rows[i + 1], &parts[i + 1]);
+                run_part(b, &rows[i], &parts[i], p, last, a.n_bytes ? a : next, tmp);
                 if (b->done && b->last && parts[i].ends) tell(b, &rows[i], p, last);
             }
         }
