@@ -25,6 +25,7 @@ typedef struct shape {
     int64_t panels; /* of B                                                         */
     bool copy_a;    /* rows of A are copied first                                   */
     bool direct;    /* B is read where it lies, but for a last panel that is not full */
+    bool as_needed; /* B is packed piece by piece, by each job that comes to it     */
     int64_t rows;   /* of a job                                                     */
     int64_t k_block;
     tap_finish finish;
@@ -34,7 +35,7 @@ typedef struct shape {
 typedef struct work {
     char *a;    /* rows of a job x k_block, where they are copied */
     char *c;    /* a tile of one panel, where n ends in it        */
-    char *tail; /* direct: that panel of B                        */
+    char *tail; /* direct: that panel of B; as_needed: room for a piece */
 } work;
 
 static tap_dtype b_dtype(const tap_gemm *g) {
@@ -62,6 +63,7 @@ static shape shape_of(const tap_gemm *g) {
     s.copy_a = g->trans_a || (same_sets && s.panels >= 4);
     s.rows = tap_min64(g->m, tap_min64(ROWS_OF_JOB / set->rows, TAP_BLOCK_ROWS_MAX) * set->rows);
     s.k_block = s.copy_a ? tap_min64(g->k, COPIED_K) : g->k;
+    s.as_needed = !g->packed && !s.direct && g->m <= s.rows;
     return s;
 }
 
@@ -69,6 +71,7 @@ static size_t work_bytes(const shape *s) {
     int64_t n = (int64_t)tap_tile_tmp_bytes(s->set);
     if (s->copy_a) n += s->rows * a_copy_row(s);
     if (s->direct) n += s->g->k * s->columns * s->elem;
+    if (s->as_needed) n += (int64_t)tap_block_room(s->set);
     return tap_round_up((size_t)n, TAP_ALIGN);
 }
 
@@ -124,7 +127,10 @@ static void run_panels(const shape *s, const work *w, tap_block b, const char *p
     b.b_step = s->columns * e;
     b.b_panel = g->k * b.b_step;
     b.b = s->direct ? w->tail - full * b.b_panel : packed;
-    b.b += k0 * b.b_step;
+    if (b.b) b.b += k0 * b.b_step;
+    b.unpacked = g;
+    b.first_k = k0;
+    b.room = w->tail;
     tap_block_run(&b, rows, n, full, p1, w->c);
 }
 
@@ -158,7 +164,7 @@ static void run_block(const shape *s, const work *w, const char *packed, int64_t
 /* ---- One thread ---- */
 
 static bool needs_packing(const shape *s) {
-    return !s->g->packed && !s->direct;
+    return !s->g->packed && !s->direct && !s->as_needed;
 }
 
 bool tap_gemm_work_bytes(const tap_gemm *g, size_t *n_bytes) {

@@ -1,6 +1,8 @@
 /* Groups of rows x panels, in pieces of k. */
 #include "common/gemm_block.h"
 
+#include "common/gemm_internal.h"
+
 /* So many bytes of a panel stay in the first cache beside the rows of A that pass it. */
 #ifdef TAP_ISA_avx512
 #define PIECE_BYTES (24 << 10)
@@ -25,11 +27,17 @@ static int64_t divide_evenly(int64_t n, int64_t at_most) {
     return (n + pieces - 1) / pieces;
 }
 
-/* The piece that begins at k: some segments, or a part of one. Alone, a group has no use for pieces. */
+/* k of a piece at most; half as much again where that is all. */
+static int64_t most_k(const tap_tile_set *set) {
+    return tap_max64(1, PIECE_BYTES / (set->columns * set->elem));
+}
+
+/* The piece that begins at k: some segments, or a part of one. Alone, a group has no use for pieces, unless
+ * they are packed for it. */
 static piece piece_at(const tap_block *b, int n, int64_t k) {
-    int64_t most = tap_max64(1, PIECE_BYTES / (b->set->columns * b->set->elem)), s = b->segment;
+    int64_t most = most_k(b->set), s = b->segment;
     piece p = {k, b->k};
-    if (n == 1 || b->k <= most + most / 2) return p;
+    if ((n == 1 && b->b) || b->k <= most + most / 2) return p;
     if (s >= most)
         p.end = tap_min64(k + divide_evenly(s, most), (k / s + 1) * s);
     else
@@ -64,7 +72,7 @@ typedef struct ahead {
 static ahead next_of_b(const tap_block *b, int n, piece k, int64_t last, int64_t p0, int64_t p1) {
     piece next = last < p1 ? k : piece_at(b, n, k.end < b->k ? k.end : 0);
     int64_t p = last < p1 ? last : p0;
-    if (n == 1 || b->b_step != b->set->columns * b->set->elem) return (ahead){b->b, 0};
+    if (n == 1 || !b->b || b->b_step != b->set->columns * b->set->elem) return (ahead){b->b, 0};
     return (ahead){b->b + p * b->b_panel + next.begin * b->b_step, (next.end - next.begin) * b->b_step / n};
 }
 
@@ -74,65 +82,96 @@ static ahead next_of_a(const tap_block *b, const tap_rows *r, const part *t) {
     return (ahead){r->a, dense ? r->rows * r->a_row : 0};
 }
 
-/* A group's part x panels p .. last. */
-static void run_part(const tap_block *b, const tap_rows *r, const part *t, int64_t p, int64_t last,
-                     ahead next, char *tmp) {
-    int64_t col = p * b->set->columns, wide = b->set->columns * b->set->elem;
-    tap_tile one = {.a = r->a + t->in * b->set->elem,
+/* ---- Running ---- */
+
+enum { PANELS_PACKED = 4 }; /* at once: a multiple of what tiles take, and some lines of each row of B */
+
+size_t tap_block_room(const tap_tile_set *set) {
+    int64_t most = most_k(set);
+    return (size_t)(PANELS_PACKED * (most + most / 2) * set->columns * set->elem);
+}
+
+/* Panels p .. p1 of B in piece k, of a block that begins at panel p0; *step: from panel to panel. */
+static const char *panels_at(const tap_block *b, piece k, int64_t p0, int64_t p, int64_t p1, int64_t *step) {
+    const tap_gemm *g = b->unpacked;
+    int64_t length = k.end - k.begin, n = (p - p0) % PANELS_PACKED;
+    *step = b->b ? b->b_panel : length * b->b_step;
+    if (b->b) return b->b + p * b->b_panel + k.begin * b->b_step;
+    if (n == 0) {
+        tap_dtype from = g->b_from ? g->b_from : g->dtype;
+        int64_t first = b->first_k + k.begin, at = g->trans_b ? first : first * g->ldb;
+        tap_gemm_pack_panels(g->dtype, from, length, g->n,
+                             (const char *)g->b + at * (int64_t)tap_dtype_bytes(from), g->ldb, g->trans_b, p,
+                             tap_min64(p1, p + PANELS_PACKED), b->room);
+    }
+    return b->room + n * *step;
+}
+
+/* A group's part x `cols` columns from number `col` on; panels: of B, in the piece that begins at k. */
+static void run_part(const tap_block *b, const tap_rows *r, const part *t, int64_t k, const char *panels,
+                     int64_t panel_step, int64_t col, int64_t cols, ahead next, char *tmp) {
+    int64_t elem = b->set->elem;
+    tap_tile one = {.a = r->a + t->in * elem,
                     .a_row = r->a_row,
                     .n_seg = t->last - t->first,
                     .k = t->k,
-                    .b = b->b + p * b->b_panel + t->in * b->b_step,
+                    .b = panels,
                     .b_step = b->b_step,
-                    .b_panel = b->b_panel,
-                    .c = r->c + p * wide,
+                    .b_panel = panel_step,
+                    .c = r->c + col * elem,
                     .c_row = b->c_row,
                     .from_c = !t->begins || b->from_c,
                     .finish = t->ends && b->last ? b->finish : NULL,
-                    .column = b->column + p * wide,
+                    .column = b->column + col * elem,
                     .next = next.p,
                     .next_step = next.n_bytes / tap_max64(1, t->k * (t->last - t->first))};
     if (r->b_seg) {
         one.a_seg = r->a_seg + t->first;
         one.b_seg = r->b_seg + t->first;
+        one.b -= (k - t->in) * b->b_step; /* b_seg counts from the panel's start */
     }
-    tap_tile_run(b->set, &one, r->rows, tap_min64(last * b->set->columns, b->n) - col, tmp);
+    tap_tile_run(b->set, &one, r->rows, cols, tmp);
 }
 
-static void tell(const tap_block *b, const tap_rows *r, int64_t p0, int64_t p1) {
-    int64_t col = p0 * b->set->columns, n = tap_min64(p1 * b->set->columns, b->n) - col;
+static void tell(const tap_block *b, const tap_rows *r, int64_t col, int64_t cols) {
     if (b->row_step == 1) {
-        b->done(b->arg, r->at, r->rows, b->first_column + col, n);
+        b->done(b->arg, r->at, r->rows, b->first_column + col, cols);
         return;
     }
-    for (int i = 0; i < r->rows; i++) b->done(b->arg, r->at + i * b->row_step, 1, b->first_column + col, n);
+    for (int i = 0; i < r->rows; i++)
+        b->done(b->arg, r->at + i * b->row_step, 1, b->first_column + col, cols);
 }
 
-/* As many panels as a tile of one of the groups takes at once. */
-static int64_t panels_at_once(const tap_block *b, const tap_rows *rows, int n) {
+/* As many panels as a tile of one of the groups takes at once; packed, they are all there for a group alone.
+ */
+static int64_t panels_at_once(const tap_block *b, const tap_rows *rows, int n, int64_t all) {
     int most = 1;
+    if (n == 1 && b->b) return tap_max64(1, all);
     for (int i = 0; i < n; i++)
         if (b->set->panels[rows[i].rows] > most) most = b->set->panels[rows[i].rows];
     return most;
 }
 
 void tap_block_run(const tap_block *b, const tap_rows *rows, int n, int64_t p0, int64_t p1, char *tmp) {
-    int64_t step = n == 1 ? tap_max64(1, p1 - p0) : panels_at_once(b, rows, n);
     part parts[TAP_BLOCK_ROWS_MAX];
     if (n == 0) return;
+    int64_t step = panels_at_once(b, rows, n, p1 - p0);
     for (piece k = {0, 0}; k.end < b->k || b->k == 0;) {
         bool has_part[TAP_BLOCK_ROWS_MAX];
         k = piece_at(b, n, k.end);
         for (int i = 0; i < n; i++) has_part[i] = part_of(b, &rows[i], k, &parts[i]);
         for (int64_t p = p0; p < p1; p += step) {
             int64_t last = tap_min64(p1, p + step);
+            int64_t col = p * b->set->columns, cols = tap_min64(last * b->set->columns, b->n) - col, panel;
+            const char *panels = panels_at(b, k, p0, p, p1, &panel);
             ahead next = next_of_b(b, n, k, last, p0, p1);
             for (int i = 0; i < n; i++, next.p += next.n_bytes) {
                 if (!has_part[i]) continue;
                 ahead a = {0};
                 if (p == p0 && i + 1 < n) a = next_of_a(b, &rows[i + 1], &parts[i + 1]);
-                run_part(b, &rows[i], &parts[i], p, last, a.n_bytes ? a : next, tmp);
-                if (b->done && b->last && parts[i].ends) tell(b, &rows[i], p, last);
+                run_part(b, &rows[i], &parts[i], k.begin, panels, panel, col, cols, a.n_bytes ? a : next,
+                         tmp);
+                if (b->done && b->last && parts[i].ends) tell(b, &rows[i], col, cols);
             }
         }
         if (b->k == 0) break;

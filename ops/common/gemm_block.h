@@ -22,8 +22,11 @@ typedef struct tap_rows {
 
 typedef struct tap_block {
     const tap_tile_set *set;
-    const char *b; /* panel 0 */
+    const char *b; /* panel 0; NULL: pieces are packed as they are needed */
     int64_t b_step, b_panel;
+    const tap_gemm *unpacked; /* where b is NULL: whose b, from `first_k` on, is read */
+    int64_t first_k;
+    char *room;               /* where b is NULL: tap_block_room(set) bytes */
     int64_t k, segment;       /* of B; of a segment of those groups that have several          */
     int64_t n;                /* columns                                                       */
     int64_t c_row, column;    /* as in tap_tile, for column 0                                  */
@@ -36,9 +39,11 @@ typedef struct tap_block {
     int64_t row_step;     /* between two rows' numbers, for `done` */
 } tap_block;
 
-#define tap_block_run TAP_ISA_NAME(tap_block_run)
+#define tap_block_run  TAP_ISA_NAME(tap_block_run)
+#define tap_block_room TAP_ISA_NAME(tap_block_room)
 
 /* n groups (TAP_BLOCK_ROWS_MAX at most) x panels p0 .. p1. tmp: tap_tile_tmp_bytes(set) bytes. */
 void tap_block_run(const tap_block *b, const tap_rows *rows, int n, int64_t p0, int64_t p1, char *tmp);
+size_t tap_block_room(const tap_tile_set *set);
 
 #endif
