@@ -71,7 +71,9 @@ static void plan_input(plan *p) {
     const tap_conv *v = p->v;
     const tap_conv_axis *w = &p->s.last;
     int64_t rows = p->set->rows, elem = p->set->elem;
-    p->scattered = p->s.dense && p->s.lines > 1 && w->out * 5 < rows * 2;
+    bool one_tap = p->s.outer_taps * w->taps == 1; /* which copies no pixel twice */
+    bool short_lines = one_tap ? w->out < rows : w->out * 5 < rows * 2;
+    p->scattered = p->s.dense && p->s.lines > 1 && short_lines;
     bool collide = w->taps == 1 && w->step * p->s.x_pixel % 4096 == 0 && p->panels >= 4;
     p->direct = !p->scattered && !collide && (v->groups == 1 || p->c_bytes >= 64 || w->taps == 1);
     p->merged = w->tap_step == 1 && (v->groups == 1 || !p->direct);
