@@ -77,8 +77,9 @@ static void plan_input(plan *p) {
     bool collide = w->taps == 1 && w->step * p->s.x_pixel % 4096 == 0 && p->panels >= 4;
     p->direct = !p->scattered && !collide && (v->groups == 1 || p->c_bytes >= 64 || w->taps == 1);
     p->merged = w->tap_step == 1 && (v->groups == 1 || !p->direct);
-    p->columns = (rows - 1) * w->step + (w->taps - 1) * w->tap_step + 1;
-    p->by_pixel = p->scattered || collide || p->columns > rows * w->taps;
+    int64_t in_line = (w->out + p->tiles_of_line - 1) / p->tiles_of_line;
+    p->columns = (in_line - 1) * w->step + (w->taps - 1) * w->tap_step + 1;
+    p->by_pixel = p->scattered || collide || p->columns > in_line * w->taps;
     p->tile_bytes =
         p->by_pixel ? rows * (p->k * elem + PAD_BYTES) : p->s.outer_taps * p->columns * p->c_bytes;
     p->tile_bytes = (int64_t)tap_round_up((size_t)p->tile_bytes, TAP_ALIGN);
@@ -121,8 +122,8 @@ static void plan_init(plan *p, const tap_conv *v) {
     p->k = p->s.outer_taps * p->s.last.taps * v->c;
     p->panels = (v->m + p->set->columns - 1) / p->set->columns;
     p->panel_bytes = p->k * p->set->columns * elem;
-    plan_input(p);
     p->tiles_of_line = (p->s.last.out + rows - 1) / rows;
+    plan_input(p);
     p->lines_at_once = tap_min64(LINES_MAX, tap_max64(1, TAP_BLOCK_ROWS_MAX / p->tiles_of_line));
     p->tiles_of_image =
         p->scattered ? (p->s.lines * p->s.last.out + rows - 1) / rows : p->s.lines * p->tiles_of_line;

@@ -68,12 +68,29 @@ typedef struct ahead {
     int64_t n_bytes;
 } ahead;
 
-/* What of B comes next: one group's share of it. */
-static ahead next_of_b(const tap_block *b, int n, piece k, int64_t last, int64_t p0, int64_t p1) {
-    piece next = last < p1 ? k : piece_at(b, n, k.end < b->k ? k.end : 0);
-    int64_t p = last < p1 ? last : p0;
-    if (n == 1 || !b->b || b->b_step != b->set->columns * b->set->elem) return (ahead){b->b, 0};
-    return (ahead){b->b + p * b->b_panel + next.begin * b->b_step, (next.end - next.begin) * b->b_step / n};
+/* What of B comes next, in equal shares for the groups. */
+typedef struct shares {
+    const char *p; /* where the piece of a panel begins */
+    int64_t n_bytes, at, share;
+} shares;
+
+static shares next_of_b(const tap_block *b, int n, piece k, int64_t p, int64_t p0, int64_t p1, int64_t step) {
+    bool more = p + step < p1;
+    piece next = more ? k : piece_at(b, n, k.end < b->k ? k.end : 0);
+    int64_t first = more ? p + step : p0, panels = tap_min64(step, p1 - first);
+    shares s = {b->b, 0, 0, 0};
+    if (n == 1 || !b->b || b->b_step != b->set->columns * b->set->elem) return s;
+    s.p += first * b->b_panel + next.begin * b->b_step;
+    s.n_bytes = (next.end - next.begin) * b->b_step;
+    s.share = tap_min64(s.n_bytes, panels * s.n_bytes / n);
+    return s;
+}
+
+static ahead take_share(const tap_block *b, shares *s) {
+    ahead a = {s->p + s->at, s->share};
+    s->at += s->share;
+    if (s->share > 0 && s->at >= s->n_bytes) s->at -= s->n_bytes, s->p += b->b_panel;
+    return a;
 }
 
 /* The rows of A of a group that comes next, where they are one run of memory; else nothing. */
@@ -164,8 +181,9 @@ void tap_block_run(const tap_block *b, const tap_rows *rows, int n, int64_t p0, 
             int64_t last = tap_min64(p1, p + step);
             int64_t col = p * b->set->columns, cols = tap_min64(last * b->set->columns, b->n) - col, panel;
             const char *panels = panels_at(b, k, p0, p, p1, &panel);
-            ahead next = next_of_b(b, n, k, last, p0, p1);
-            for (int i = 0; i < n; i++, next.p += next.n_bytes) {
+            shares of_b = next_of_b(b, n, k, p, p0, p1, step);
+            for (int i = 0; i < n; i++) {
+                ahead next = take_share(b, &of_b);
                 if (!has_part[i]) continue;
                 ahead a = {0};
                 if (p == p0 && i + 1 < n) a = next_of_a(b, &rows[i + 1], &parts[i + 1]);
