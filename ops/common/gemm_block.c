@@ -78,7 +78,7 @@ static shares next_of_b(const tap_block *b, int n, piece k, int64_t p, int64_t p
     bool more = p + step < p1;
     piece next = more ? k : piece_at(b, n, k.end < b->k ? k.end : 0);
     int64_t first = more ? p + step : p0, panels = tap_min64(step, p1 - first);
-    shares s = {b->b, 0, 0, 0};
+    shares s = {b->b ? b->b : b->room, 0, 0, 0};
     if (n == 1 || !b->b || b->b_step != b->set->columns * b->set->elem) return s;
     s.p += first * b->b_panel + next.begin * b->b_step;
     s.n_bytes = (next.end - next.begin) * b->b_step;
