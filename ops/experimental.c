@@ -198,15 +198,29 @@ static tap_status filling_prepare(tap_ctx *ctx, void **state) {
     return TAP_OK;
 }
 
-/* The shape before extra_shape. */
+static tap_status check_sizes(tap_ctx *ctx, const char *what, const int64_t *v, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (v[i] < 0)
+            return tap_fail(ctx, tap_misfit(ctx), "size %zu in %s is %lld", i, what, (long long)v[i]);
+    return TAP_OK;
+}
+
+/* The shape before extra_shape; sizes that are unknown are -1. */
 static tap_status base_shape(tap_ctx *ctx, tap_ints *shape) {
     const filling *s = ctx->state;
     const tap_type *x = tap_in_type(ctx, 0);
-    if (!x) return tap_copy_ints(ctx, s->shape, s->n_shape, TAP_RANK_MAX, "shape", shape);
-    if (s->by_value) return tap_read_ints(ctx, 0, TAP_RANK_MAX, "the shape", shape);
-    *shape = (tap_ints){.known = x->rank >= 0, .n = x->rank};
-    for (int i = 0; i < x->rank; i++) shape->v[i] = x->dims[i];
-    return TAP_OK;
+    tap_status status = TAP_OK;
+    if (!x) {
+        status = tap_copy_ints(ctx, s->shape, s->n_shape, TAP_RANK_MAX, "shape", shape);
+    } else if (s->by_value) {
+        status = tap_read_ints(ctx, 0, TAP_RANK_MAX, "the shape", shape);
+    } else {
+        *shape = (tap_ints){.n = x->rank};
+        for (int i = 0; i < x->rank; i++) shape->v[i] = x->dims[i];
+        return TAP_OK;
+    }
+    for (int i = 0; i < shape->n && !status && !shape->known; i++) shape->v[i] = -1;
+    return status || !shape->known ? status : check_sizes(ctx, "the shape", shape->v, (size_t)shape->n);
 }
 
 static tap_status filling_infer(tap_ctx *ctx) {
@@ -214,9 +228,9 @@ static tap_status filling_infer(tap_ctx *ctx) {
     tap_ints shape;
     tap_status status = base_shape(ctx, &shape);
     if (status || shape.n < 0) return status ? status : tap_out_type(ctx, 0, s->dtype, -1, NULL);
+    if ((status = check_sizes(ctx, "extra_shape", s->extra, s->n_extra))) return status;
     if (s->n_extra > TAP_RANK_MAX || shape.n + (int)s->n_extra > TAP_RANK_MAX)
         return tap_fail(ctx, TAP_MODEL, "the output would have %zu dimensions", (size_t)shape.n + s->n_extra);
-    for (int i = 0; i < shape.n && !shape.known; i++) shape.v[i] = -1;
     for (size_t i = 0; i < s->n_extra; i++) shape.v[shape.n++] = s->extra[i];
     const int64_t count = tap_product(shape.v, shape.n);
     if (s->values && count >= 0 && (uint64_t)count != s->n_values)
