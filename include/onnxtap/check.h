@@ -46,6 +46,30 @@ TAP_API bool tap_check_at(const tap_check *c, size_t i, tap_finding *out);
 /* The worst of all findings; NOTE where there are none. */
 TAP_API tap_severity tap_check_worst(const tap_check *c);
 
+/* Where values stop being finite while a model runs. Taps on everything, and this as the session's listener:
+ *
+ *     tap_finite *finite;  tap_finite_new(model, &finite, &err);
+ *     for each of "all", "input:*", "init:*": tap_session_tap(session, ..., NULL, &err);
+ *     tap_session_listen(session, tap_finite_listen, finite);
+ *     tap_session_run(session, inputs, n, &err);
+ *
+ * Only ranges are kept. A finding for each origin: a node whose inputs are finite and whose output is not
+ * (`nonfinite-origin`, with the cause in words), an input or weight that is not finite from the start; and
+ * for each Cast to float16 of numbers beyond half of its range (`float16-near-overflow`). An error where
+ * there are NaN or an output of the model is reached; infinities that stay inside, as those of a mask, are a
+ * warning. */
+typedef struct tap_finite tap_finite;
+
+TAP_API tap_status tap_finite_new(const tap_model *m, tap_finite **out, tap_error *err);
+TAP_API void tap_finite_free(tap_finite *f); /* NULL is fine; before the model */
+/* A tap_listener; user data: the tap_finite. */
+TAP_API int tap_finite_listen(const tap_event *event, void *finite);
+TAP_API size_t tap_finite_count(const tap_finite *f);
+/* *spread (may be NULL): values that it made not finite further on; *reaches_output: one of the model's
+ * outputs is among them, or is it. Strings are borrowed from f. */
+TAP_API bool tap_finite_at(const tap_finite *f, size_t i, tap_finding *out, size_t *spread,
+                           bool *reaches_output);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,17 +1,30 @@
 /* onnxtap check: everything that is wrong with a model, at once. */
-#include <onnxtap/check.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-#include "cli.h"
+#include "finite.h"
 
-static void show_text(const tap_check *c) {
+/* All findings of a check: of the file, then of a run. */
+typedef struct findings {
+    tap_finding *items;
+    size_t n;
+    tap_severity worst;
+} findings;
+
+static void add(findings *f, const tap_finding *x) {
+    f->items = cli_grow(f->items, f->n + 1, sizeof *f->items);
+    f->items[f->n++] = *x;
+    if (x->severity > f->worst) f->worst = x->severity;
+}
+
+static void show_text(const findings *all) {
     size_t counts[3] = {0};
-    tap_finding f = {.size = sizeof f};
-    for (size_t i = 0; tap_check_at(c, i, &f); i++) {
-        counts[f.severity]++;
-        printf("%s: %s: %s", tap_severity_name(f.severity), f.code, f.message);
-        if (f.count > 1) printf(" (%zu nodes)", f.count);
-        if (*f.hint) printf("\n    %s", f.hint);
+    for (size_t i = 0; i < all->n; i++) {
+        const tap_finding *f = &all->items[i];
+        counts[f->severity]++;
+        printf("%s: %s: %s", tap_severity_name(f->severity), f->code, f->message);
+        if (f->count > 1) printf(" (%zu nodes)", f->count);
+        if (*f->hint) printf("\n    %s", f->hint);
         putchar('\n');
     }
     printf("%zu error%s, %zu warning%s, %zu note%s\n", counts[TAP_SEVERITY_ERROR],
@@ -20,56 +33,77 @@ static void show_text(const tap_check *c) {
            counts[TAP_SEVERITY_NOTE] == 1 ? "" : "s");
 }
 
-static void show_json(const tap_check *c) {
+static void show_json(const findings *all) {
     tap_json *j = cli_json();
-    tap_finding f = {.size = sizeof f};
     tap_json_object(j, NULL);
     tap_json_array(j, "findings");
-    for (size_t i = 0; tap_check_at(c, i, &f); i++) {
-        tap_json_object(j, NULL);
-        tap_json_string(j, "severity", tap_severity_name(f.severity));
-        tap_json_string(j, "code", f.code);
-        tap_json_string(j, "node", f.node);
-        tap_json_string(j, "op", f.op);
-        tap_json_string(j, "tensor", f.tensor);
-        tap_json_string(j, "message", f.message);
-        tap_json_string(j, "hint", f.hint);
-        tap_json_uint(j, "count", f.count);
-        tap_json_end(j);
-    }
+    for (size_t i = 0; i < all->n; i++) cli_json_finding(j, &all->items[i]);
     tap_json_end(j);
     tap_json_end(j);
     tap_json_free(j);
 }
 
+/* With inputs, where the file has no error: a run that is watched for values that are not finite. */
+static tap_status watch_run(cli_args *args, tap_model *m, tap_finite *finite, findings *all, tap_error *err) {
+    tap_session *s = NULL;
+    cli_values in = {.items = NULL};
+    tap_finding f = {.size = sizeof f};
+    tap_status status = cli_open_session(args, m, &s, err);
+    if (status == TAP_OK) status = cli_watch_finite(s, err);
+    if (status == TAP_OK) status = cli_load_inputs(args, m, false, &in, err);
+    if (status == TAP_OK) {
+        tap_session_listen(s, tap_finite_listen, finite);
+        status = tap_session_run(s, in.items, in.n, err);
+    }
+    for (size_t i = 0; tap_finite_at(finite, i, &f, NULL, NULL); i++) add(all, &f);
+    cli_free_inputs(&in);
+    tap_session_free(s);
+    return status;
+}
+
+static int check_run(cli_args *args, findings *all, tap_finite **finite, tap_model **m) {
+    tap_error err = TAP_ERROR_INIT;
+    int status = cli_open_model(args, false, m);
+    if (status != 0) return status;
+    tap_status s = tap_finite_new(*m, finite, &err);
+    if (s == TAP_OK) s = watch_run(args, *m, *finite, all, &err);
+    return s == TAP_OK ? 0 : cli_fail(args, &err);
+}
+
 static int check(cli_args *args) {
     tap_check *c;
+    tap_model *m = NULL;
+    tap_finite *finite = NULL;
+    findings all = {.worst = TAP_SEVERITY_NOTE};
     tap_error err = TAP_ERROR_INIT;
+    tap_finding f = {.size = sizeof f};
+    int status = 0;
     if (args->words.n == 0) cli_wrong(args, "which model? Give the file's name");
     if (args->words.n > 1) cli_wrong(args, "%s: one model at a time", args->words.items[1]);
     if (args->usage.code != TAP_OK) return cli_fail(args, &args->usage);
     tap_model_options o = {.size = sizeof o, .memory_limit_bytes = args->memory_limit_bytes};
     if (tap_check_file(args->words.items[0], &o, &c, &err) != TAP_OK) return cli_fail(args, &err);
-    if (args->json)
-        show_json(c);
-    else
-        show_text(c);
-    int status = tap_check_worst(c) == TAP_SEVERITY_ERROR;
+    for (size_t i = 0; tap_check_at(c, i, &f); i++) add(&all, &f);
+    if (args->inputs.n > 0 && all.worst != TAP_SEVERITY_ERROR) status = check_run(args, &all, &finite, &m);
+    if (status == 0 && args->json)
+        show_json(&all);
+    else if (status == 0)
+        show_text(&all);
+    if (status == 0) status = all.worst == TAP_SEVERITY_ERROR;
+    tap_finite_free(finite);
+    cli_close_model(m);
     tap_check_free(c);
+    free(all.items);
     return status;
 }
 
-static const cli_option check_options[] = {{"memory-limit", 0, CLI_BYTES, "N[K|M|G]",
-                                            offsetof(cli_args, memory_limit_bytes),
-                                            "memory for the model (half of the machine's)"},
-                                           {0}};
-static const cli_group check_group = {"Running", check_options};
-static const cli_group *const groups[] = {&check_group, &cli_common, NULL};
+static const cli_group *const groups[] = {&cli_inputs, &cli_running, &cli_common, NULL};
 
 const cli_command cli_check = {
     .name = "check",
-    .synopsis = "MODEL",
-    .about = "everything that is wrong with a model, at once, without running it\n"
+    .synopsis = "MODEL [-i INPUT]...",
+    .about = "everything that is wrong with a model, at once\n"
+             "With inputs it is also run, and each place is told where values stop being finite.\n"
              "Each finding: severity, code, where and what, and what to do. docs/CHECK.md lists the codes.\n"
              "Exit status 1 where a finding is an error.",
     .example = "onnxtap check model.onnx",

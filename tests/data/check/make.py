@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes a model for each finding of onnxtap check: CODE.onnx has that one, sound.onnx has none.
+"""Makes a model for each finding of onnxtap check: CODE.onnx has that one, sound.onnx has none; log-of-zero.onnx and
+near-float16.onnx have some when they run.
 
 usage: make.py FOLDER    (needs the onnx package; the results lie beside this file)
 """
@@ -53,6 +54,10 @@ def nan_weight():
 
 MODELS = {
     "sound": lambda: model([node("MatMul", ["x", "w"], ["h"]), node("Relu", ["h"], ["y"])], inits={"w": weights(4, 4)}),
+    "log-of-zero": lambda: model([node("Log", ["x"], ["l"], "log"), node("Neg", ["l"], ["y"])],
+                                 [value("x", shape=["n", 4])]),
+    "near-float16": lambda: model([node("Cast", ["x"], ["y"], "cast", to=TensorProto.FLOAT16)], None,
+                                  [value("y", TensorProto.FLOAT16)]),
     "external-data": external,
     "initializer": short,
     "attribute": lambda: model([node("Relu", ["x"], ["y"], slope=1.0)]),
