@@ -68,6 +68,40 @@ bool tap_model_layer(const tap_model *m, size_t i, tap_layer_info *info) {
     return true;
 }
 
+static void mark_layers(const tap_layer_index *x, const char *name, bool asked, bool *set) {
+    size_t count = 0;
+    for (int glob = 0; glob < 2 && !count; glob++)
+        for (size_t i = 0; i < x->n; i++) {
+            if (!tap_layer_is_called(&x->layers[i], name, glob)) continue;
+            set[i] = asked;
+            count++;
+        }
+}
+
+tap_status tap_model_select_layers(const tap_model *m, const char *const *selectors, size_t n,
+                                   size_t **indices, size_t *n_indices, tap_error *err) {
+    tap_error own = TAP_ERROR_INIT;
+    const tap_layer_index *x = index_of(m, err ? err : &own);
+    *indices = NULL;
+    *n_indices = 0;
+    if (!x) return err ? err->code : own.code;
+    bool *set = calloc(x->n + 1, sizeof *set);
+    *indices = calloc(x->n + 1, sizeof **indices);
+    for (size_t i = 0; set && *indices && i < n; i++) {
+        bool asked = selectors[i][0] != '!';
+        const char *s = selectors[i] + !asked;
+        if (strncmp(s, "layer:", 6) == 0) mark_layers(x, s + 6, asked, set);
+    }
+    for (size_t i = 0; set && *indices && i < x->n; i++)
+        if (set[i]) (*indices)[(*n_indices)++] = i;
+    bool ok = set && *indices;
+    free(set);
+    if (ok) return TAP_OK;
+    free(*indices);
+    *indices = NULL;
+    return tap_error_no_memory(err, x->n);
+}
+
 size_t tap_model_layer_of(const tap_model *m, size_t value) {
     const tap_layer_index *x = index_of(m, NULL);
     return x && value < m->n_values && x->of_value[value] >= 0 ? (size_t)x->of_value[value] : SIZE_MAX;

@@ -83,19 +83,19 @@ static tap_status turn(const tap_tensor *t, const int32_t *perm, tap_value **out
     return st;
 }
 
-tap_status tap_recorder_add(tap_recorder *r, const tap_entry *entry, size_t index, const tap_value *v,
-                            tap_error *err) {
-    tap_entry e = {.size = sizeof e};
+/* Adds the value as the output of a layer; SIZE_MAX: of none. */
+static tap_status add_as(tap_recorder *r, const tap_entry *entry, size_t index, size_t l, const tap_value *v,
+                         tap_error *err) {
+    tap_entry e = *entry;
     tap_layer_info layer = {.size = sizeof layer};
     int32_t perm[TAP_RANK_MAX];
     bool options = recorder_has(r, original_layout);
-    memcpy(&e, entry, entry->size < sizeof e ? entry->size : sizeof e);
-    size_t l = r->model ? tap_model_layer_of(r->model, index) : SIZE_MAX;
     if (l != SIZE_MAX && tap_model_layer(r->model, l, &layer)) e.layer = layer.key;
     if (options && r->layer_keys && e.layer && e.n_iterations == 0) {
         e.tensor = e.tensor ? e.tensor : e.name;
         e.name = e.layer;
     }
+
     const tap_tensor *t = tap_value_tensor(v);
     int32_t rank = t && r->model ? tap_model_layout(r->model, index, perm) : -1;
     if (!t || rank != t->rank) return tap_sink_add(r->sink, &e, v, err);
@@ -110,6 +110,23 @@ tap_status tap_recorder_add(tap_recorder *r, const tap_entry *entry, size_t inde
     s = tap_sink_add(r->sink, &e, turned, err);
     tap_value_release(turned);
     return s;
+}
+
+tap_status tap_recorder_add(tap_recorder *r, const tap_entry *entry, size_t index, const tap_value *v,
+                            tap_error *err) {
+    tap_entry e = {.size = sizeof e};
+    tap_layer_info layer = {.size = sizeof layer};
+    tap_status s = TAP_OK;
+    size_t asked = 0;
+    memcpy(&e, entry, entry->size < sizeof e ? entry->size : sizeof e);
+    bool by_layer = recorder_has(r, n_layers) && r->layer_keys && r->model;
+    for (size_t i = 0; by_layer && s == TAP_OK && i < r->n_layers; i++) {
+        if (!tap_model_layer(r->model, r->layers[i], &layer) || layer.value != index) continue;
+        s = add_as(r, &e, index, r->layers[i], v, err);
+        asked++;
+    }
+    if (asked) return s;
+    return add_as(r, &e, index, r->model ? tap_model_layer_of(r->model, index) : SIZE_MAX, v, err);
 }
 
 int tap_record(const tap_event *event, void *user) {

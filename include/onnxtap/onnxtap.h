@@ -327,6 +327,11 @@ typedef struct tap_layer_info {
 /* *n = how many there are. In the order in which they are called. Errors: TAP_MEMORY. */
 TAP_API tap_status tap_model_layers(const tap_model *m, size_t *n, tap_error *err);
 TAP_API bool tap_model_layer(const tap_model *m, size_t i, tap_layer_info *info);
+/* The layers that selectors of the form `layer:NAME` name, as indices for tap_model_layer, in their order;
+ * those without a tensor too. Other selectors name none; `!layer:NAME` takes away. Ownership: the caller
+ * frees *indices with tap_free. Errors: TAP_MEMORY. */
+TAP_API tap_status tap_model_select_layers(const tap_model *m, const char *const *selectors, size_t n,
+                                           size_t **indices, size_t *n_indices, tap_error *err);
 /* The layer whose output value `value` is, for tap_model_layer; of several the one that computed it.
  * SIZE_MAX: none, or the value is something inside a layer. */
 TAP_API size_t tap_model_layer_of(const tap_model *m, size_t value);

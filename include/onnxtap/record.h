@@ -186,6 +186,10 @@ typedef struct tap_recorder {
     const tap_batch *batch; /* NULL, or the batch of a data set that the run is for                       */
     const int *axes;        /* with batch: of tap_session_batch_axes                                      */
     bool apart;             /* with batch: batches are kept apart                                         */
+    const size_t *layers;   /* with layer_keys: layers that were asked for (tap_model_layer): a value that is
+                               the   output of several is there once for each; another's has the key of the layer
+                               that   computed it. May be NULL */
+    size_t n_layers;
 } tap_recorder;
 
 TAP_API int tap_record(const tap_event *event, void *recorder);

@@ -100,7 +100,16 @@ static bool is_anothers(const matcher *w, const entry *e, int32_t value) {
 
 /* ---- By name ---- */
 
+/* Calls that the file does not tell apart: what it says is of one of them, and not known which. */
+static bool is_mixed(matcher *w, const entry *e) {
+    size_t calls = calls_of(e->of);
+    return calls > 1 && w->f->tree->reentered &&
+           tap_map_get(&w->known, label(w, e->of->name, (int32_t)calls - 1, 0), -1) < 0;
+}
+
 static void take_known(matcher *w, entry *e) {
+    if (is_mixed(w, e)) return;
+
     int32_t k = tap_map_get(&w->known, label(w, e->of->name, e->call, e->output), -1);
     int32_t first = tap_map_get(&w->known, label(w, e->of->name, e->call, 0), -1);
     if (first >= 0) e->module = w->f->module[first];

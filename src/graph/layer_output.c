@@ -83,15 +83,36 @@ static void find_repeated(tap_uses *u) {
     }
 }
 
+static bool takes_weights(const tap_node *n) {
+    return strncmp(n->src->op, "Conv", 4) == 0 || is_op(n, "MatMul") || is_op(n, "Gemm") ||
+           is_op(n, "Gather") || is_op(n, "Mul") || is_recurrent(n);
+}
+
+/* Where all calls of a layer have one scope, its weights tell that there are several. */
+static void find_repeats(tap_uses *u) {
+    for (size_t v = 0; v < u->g->n_values; v++) {
+        const tap_gvalue *x = &u->g->values[v];
+        if (!x->init || x->init->rank == 0 || tap_name_is_made_up(x->name)) continue;
+        for (int32_t i = u->first[v] + 1; i < u->first[v + 1]; i++) {
+            const tap_node *a = u->g->nodes[u->users[i - 1]], *b = u->g->nodes[u->users[i]];
+            int32_t m = u->t->of_node[u->users[i]];
+            if (a == b || m != u->t->of_node[u->users[i - 1]] || !is_op(a, b->src->op) || !takes_weights(a))
+                continue;
+            for (; m >= 0; m = u->t->modules[m].parent) u->of[m].repeats = true;
+        }
+    }
+}
+
 static tap_status look_at_modules(tap_uses *u, tap_arena *a, tap_error *err) {
     u->of = tap_arena_array(a, u->t->n, sizeof *u->of);
     if (!u->of) return tap_error_no_memory(err, u->t->n * sizeof *u->of);
-    for (size_t i = 0; i < u->t->n; i++) u->of[i] = (tap_module_uses){-1, -1, -1, -1, -1};
+    for (size_t i = 0; i < u->t->n; i++) u->of[i] = (tap_module_uses){-1, -1, -1, -1, -1, false};
     int32_t n = leave_all(u);
     u->leavers = tap_arena_array(a, (size_t)n, sizeof *u->leavers);
     if (!u->leavers) return tap_error_no_memory(err, (size_t)n * sizeof *u->leavers);
     leave_all(u);
     find_repeated(u);
+    if (u->t->reentered) find_repeats(u);
     return TAP_OK;
 }
 
@@ -401,6 +422,19 @@ static bool loop_outputs(const tap_uses *u, int32_t m, const tap_vid *leaving, i
     return false;
 }
 
+/* A scope in which several calls are: what leaves one comes back into another, or weights are used again. */
+static bool has_several_calls(const tap_uses *u, int32_t m) {
+    if (!u->t->reentered) return false;
+    if (u->of[m].repeats) return true;
+    for (int32_t i = u->of[m].first_leaver; i >= 0; i = u->leavers[i].next) {
+        tap_vid v = u->leavers[i].v;
+        if (u->position[v] >= u->of[m].over_time && !is_about_shapes(&u->g->values[v]) &&
+            !is_prepared_input(u, m, v) && !only_shape_leaves(u, m, v) && comes_back(u, m, v))
+            return true;
+    }
+    return false;
+}
+
 /* ---- The output ---- */
 
 /* Transformers give what goes into their pooler first, and what comes out of it second. */
@@ -449,6 +483,7 @@ void tap_module_outputs_find(const tap_uses *u, int32_t m, tap_module_outputs *o
     int32_t around = u->t->modules[m].parent;
     /* One direction of two that became one node has no output of its own. */
     if (u->t->dialect == TAP_DIALECT_TF && around >= 0 && u->of[around].over_time >= 0) return;
+    if (has_several_calls(u, m)) return;
     int32_t n = u->t->rounded ? 0 : find_leaving(u, m, leaving, CANDIDATES);
     if (n > CANDIDATES) return;
     if (u->t->dialect == TAP_DIALECT_TF) {

@@ -194,6 +194,8 @@ static bool has_keras3_numbers(const tap_layer_tree *t, int32_t model) {
 static bool name_tf(tap_layer_tree *t, tap_arena *a) {
     int32_t model = model_of(t);
     bool keras3 = has_keras3_numbers(t, model);
+    t->reentered = !keras3;
+
     for (size_t i = 0; i < t->n; i++) {
         tap_module *m = &t->modules[i];
         const char *around = "";

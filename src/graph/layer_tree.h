@@ -25,6 +25,7 @@ typedef struct tap_layer_tree {
     tap_module *modules;
     size_t n, room;
     bool grouped;     /* TFLite: a name may be that of several operations which run as one */
+    bool reentered;   /* TensorFlow before Keras 3: all calls of a layer are in one scope */
     bool rounded;     /* TFLite with integers: no value is what the framework computed */
     int32_t *of_node; /* by position in the main graph: the innermost module; -1: none */
     tap_map by_raw;

@@ -157,16 +157,15 @@ static bool is_constant(const flow *f, tap_vid v) {
     return x->init || (x->producer && strcmp(x->producer->src->op, "Constant") == 0);
 }
 
-/* Operators that broadcast: all inputs of full rank have to agree. */
+/* Operators that broadcast: all inputs of full rank that are known have to agree. */
 static labels broadcasts(flow *f, const tap_node *n, int32_t slot) {
     labels l = unknown;
     int32_t rank = rank_of(f, n->out[slot]);
     for (int32_t i = 0; i < n->n_in; i++) {
         if (n->in[i] == TAP_NO_VALUE || is_constant(f, n->in[i])) continue;
         const labels *x = input(f, n, i);
-        if (x->rank < 0 && rank_of(f, n->in[i]) >= 0 && rank_of(f, n->in[i]) < rank) continue;
-        if (x->rank < 0) return unknown;
-        if (x->rank < l.rank) continue;
+        if (x->rank < 0 || x->rank < l.rank) continue; /* what is known of one holds for all */
+
         if (x->rank == l.rank && !same(x, &l)) return unknown;
         l = *x;
     }
@@ -179,7 +178,8 @@ static labels concatenates(flow *f, const tap_node *n, int32_t slot) {
     for (int32_t i = 0; i < n->n_in; i++) {
         if (n->in[i] == TAP_NO_VALUE || is_constant(f, n->in[i])) continue;
         const labels *x = input(f, n, i);
-        if (x->rank < 0 || (l.rank >= 0 && !same(x, &l))) return unknown;
+        if (x->rank < 0) continue;
+        if (l.rank >= 0 && !same(x, &l)) return unknown;
         l = *x;
     }
     return l;
@@ -277,10 +277,22 @@ static bool moves_nothing(const flow *f, tap_vid x, const int32_t *perm, int32_t
     return true;
 }
 
+/* A Reshape to the same sizes. */
+static bool changes_nothing(const flow *f, const tap_node *n) {
+    if (n->in[0] == TAP_NO_VALUE || n->out[0] == TAP_NO_VALUE) return false;
+    int32_t rank = rank_of(f, n->in[0]);
+    if (rank < 0 || rank != rank_of(f, n->out[0])) return false;
+    for (int32_t i = 0; i < rank; i++)
+        if (size_at(f, n->in[0], i) != size_at(f, n->out[0], i)) return false;
+    return true;
+}
+
 /* A Reshape that stands for a Transpose in which only axes of size 1 move. */
 static labels reshapes_as_transpose(const flow *f, const tap_node *n, int32_t slot) {
     const labels *x = input(f, n, 0);
     int32_t rank = x->rank;
+    if (changes_nothing(f, n)) return *x;
+
     for (int way = 0; way < 2; way++) {
         labels first = channels_first(rank), l = {.rank = rank};
         int32_t perm[TAP_RANK_MAX];
@@ -503,10 +515,10 @@ static void find_moved_inputs(flow *f) {
         const tap_node *n = f->g->nodes[i];
         behaviour *fn = behaviour_of(n);
         bool wanted = fn == spatial;
-        for (int32_t k = 0; k < n->n_out && fn == keeps; k++)
+        bool passes = fn == keeps || fn == broadcasts || (fn == reshapes && changes_nothing(f, n));
+        for (int32_t k = 0; k < n->n_out && passes; k++)
             wanted |= n->out[k] != TAP_NO_VALUE && f->moved[n->out[k]];
-        for (int32_t k = 0; k < n->n_out && fn == broadcasts; k++)
-            wanted |= n->out[k] != TAP_NO_VALUE && f->moved[n->out[k]];
+
         if (!wanted) continue;
         for (int32_t k = 0; k < (fn == broadcasts ? n->n_in : 1) && k < n->n_in; k++)
             if (n->in[k] != TAP_NO_VALUE && !is_constant(f, n->in[k]) && rank_of(f, n->in[k]) >= 3)

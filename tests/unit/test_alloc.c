@@ -162,6 +162,36 @@ static void model(const char *name) {
     reference_free(&x.ref);
 }
 
+/* The index of layers, with the framework's list: made or refused, and made when asked again. */
+static tap_status use_layers(const char *list, tap_error *err) {
+    tap_model_options o = {.size = sizeof o, .layer_list = list};
+    tap_model *m = NULL;
+    size_t n = 0;
+    tap_status st = tap_model_open(fixture_path("../layers/keras3", ".onnx"), &o, &m, err);
+    if (st != TAP_OK) return st;
+    st = tap_model_layers(m, &n, err);
+    fail_at(-1, false);
+    CHECK_EQ(tap_model_layers(m, &n, NULL), TAP_OK);
+    CHECK_EQ(n, 16);
+    tap_model_free(m);
+    return st;
+}
+
+static void layers(void) {
+    char list[512];
+    snprintf(list, sizeof list, "%s", fixture_path("../layers/keras3", ".layers.json"));
+    hit = true;
+    for (long n = 0; hit; n++) {
+        tap_error err = TAP_ERROR_INIT;
+        hit = false;
+        fail_at(n, false);
+        tap_status st = use_layers(list, &err);
+        fail_at(-1, false);
+        CHECK(st == TAP_OK || (hit && st == TAP_MEMORY));
+        CHECK(st == TAP_OK || err.code == st);
+    }
+}
+
 /* A model of known shapes allocates nothing after its first run. */
 static void none_after_the_first_run(const char *name) {
     subject x = {.name = name, .ref = reference_load(name)};
@@ -221,17 +251,9 @@ static void nothing_after_the_first_run(void) {
 }
 
 static const test_case tests[] = {
-    TEST(arith),
-    TEST(borders),
-    TEST(chain),
-    TEST(functions),
-    TEST(lists),
-    TEST(loops),
-    TEST(recurrent),
-    TEST(shapes),
-    TEST(values),
-    TEST(sequences),
-    TEST(nothing_after_the_first_run),
+    TEST(arith),  TEST(borders), TEST(chain),     TEST(functions),
+    TEST(layers), TEST(lists),   TEST(loops),     TEST(recurrent),
+    TEST(shapes), TEST(values),  TEST(sequences), TEST(nothing_after_the_first_run),
 };
 
 int main(int argc, char **argv) {

@@ -144,6 +144,11 @@ bool cli_same_bits(const tap_value *a, const tap_value *b);
 /* All n layers of the model, a line each, and as "layers" of an open object. */
 void cli_print_layers(const tap_model *m, size_t n);
 void cli_json_layers(tap_json *j, const tap_model *m, size_t n);
+/* With --keys layer the layers that --tap names, into r; freed by the caller (r->layers). */
+tap_status cli_name_layers(const cli_args *args, const tap_model *m, tap_recorder *r, tap_error *err);
+/* With --layout original: says which of the picked values (by value) stay as they are, for the framework's
+ * order of their axes is not known. */
+void cli_say_layouts(const cli_args *args, const tap_model *m, const bool *picked);
 /* Key of the layer whose output the value is; NULL: of none. */
 const char *cli_layer_of(const tap_model *m, size_t value);
 

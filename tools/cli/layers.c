@@ -94,6 +94,31 @@ void cli_json_layers(tap_json *j, const tap_model *m, size_t n) {
     tap_json_end(j);
 }
 
+tap_status cli_name_layers(const cli_args *args, const tap_model *m, tap_recorder *r, tap_error *err) {
+    size_t *layers = NULL;
+    if (!args->keys) return TAP_OK;
+    tap_status s = tap_model_select_layers(m, args->taps.items, args->taps.n, &layers, &r->n_layers, err);
+    r->layers = layers;
+    return s;
+}
+
+void cli_say_layouts(const cli_args *args, const tap_model *m, const bool *picked) {
+    int32_t perm[TAP_RANK_MAX];
+    tap_value_info v = {.size = sizeof v};
+    size_t n = 0;
+    const char *first = NULL;
+    for (size_t i = 0; args->layout && tap_model_value(m, i, &v); i++) {
+        if (!picked[i] || v.type->kind != TAP_KIND_TENSOR || tap_model_layout(m, i, perm) >= 0) continue;
+        if (n++ == 0) first = v.name;
+    }
+    if (n == 1)
+        cli_say("'%s' is written as the file has it: the framework's order of axes is not known", first);
+    if (n > 1)
+        cli_say(
+            "'%s' and %zu more are written as the file has them: the framework's order of axes is not known",
+            first, n - 1);
+}
+
 const char *cli_layer_of(const tap_model *m, size_t value) {
     tap_layer_info l = {.size = sizeof l};
     size_t i = tap_model_layer_of(m, value);

@@ -138,6 +138,11 @@ static tap_status run_once(job *b, tap_error *err) {
     if (output) snprintf(tmp, sizeof tmp, n && output[n - 1] == '/' ? "%sindex.json.tmp" : "%s.tmp", output);
     cli_catch_interrupts(output ? tmp : NULL, b->args->taps.n > 0);
     b->recorder = make_recorder(b);
+    tap_status named = cli_name_layers(b->args, b->model, &b->recorder, err);
+        if (named != TAP_OK) return named;
+    cli_say_layouts(b->args, b->model, b->picked);
+
+
     if (b->args->taps.n > 0) tap_session_listen(b->session, listen, b);
     double begin = cli_now_ms();
     tap_status s = tap_session_run(b->session, b->inputs.items, b->inputs.n, err);
@@ -269,6 +274,7 @@ static int run(cli_args *args) {
     cli_close_model(b.model);
     free(b.picked);
     free(b.recorded);
+    tap_free((void *)(uintptr_t)b.recorder.layers);
     return status;
 }
 

@@ -320,6 +320,8 @@ static tap_status prepare(job *b, tap_error *err) {
                                  .layer_keys = a->keys != NULL,
                                  .original_layout = a->layout != NULL,
                                  .apart = a->split != NULL};
+    if (s == TAP_OK) s = cli_name_layers(a, b->pass.model, &b->recorder, err);
+    if (s == TAP_OK) cli_say_layouts(a, b->pass.model, b->pass.picked);
     b->observer = (tap_observer){.size = sizeof b->observer,
                                  .stats = b->stats,
                                  .model = b->pass.model,
@@ -355,6 +357,7 @@ int cli_run_data(cli_args *args, tap_model *m) {
     cli_pass_close(&b.pass);
     tap_session_free(b.plain);
     tap_stats_free(b.stats);
+    tap_free((void *)(uintptr_t)b.recorder.layers);
     for (size_t i = 0; i < b.n_lines; i++) free(b.lines[i].name);
     free(b.lines);
     free(b.samples);

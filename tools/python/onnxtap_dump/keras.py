@@ -58,9 +58,10 @@ def dump_keras(model, inputs, path):
                 sources = [record.source(t) for t in tensors((args, kw), is_tensor)]
                 stack.append(self)
                 name = "/".join(x.name for x in stack[1:])
-                # An operation that a layer uses inside of itself is that layer's own affair.
-                seen = len(stack) > 1 and (isinstance(self, layers.Layer) or len(stack) == 2 or
-                                           hasattr(stack[-2], "_run_through_graph"))
+                                # An operation that a layer uses inside of itself is that layer's own affair, and so is each step in time.
+                steps = any(isinstance(x, (layers.RNN, layers.TimeDistributed)) for x in stack[:-1])
+                seen = not steps and  len(stack) > 1 and (
+                    isinstance(self, layers.Layer) or len(stack) == 2 or hasattr(stack[-2], "_run_through_graph"))
                 try:
                     out = original(self, *args, **kw)
                 finally:
