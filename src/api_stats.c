@@ -27,6 +27,9 @@ int tap_observe(const tap_event *event, void *user) {
     source.batch = o->batch;
     source.axis = o->axes && event->n_iterations == 0 ? o->axes[event->index] : TAP_BATCH_UNKNOWN;
     source.is_output = o->model && tap_model_value(o->model, event->index, &info) && info.is_output;
+    tap_layer_info layer = {.size = sizeof layer};
+    size_t l = o->model && event->n_iterations == 0 ? tap_model_layer_of(o->model, event->index) : SIZE_MAX;
+    if (l != SIZE_MAX && tap_model_layer(o->model, l, &layer)) source.layer = layer.key;
     adding a = {o, &source};
     tap_status s = tap_value_each(event->value, event->name, add_one, &a, o->err);
     if (s == TAP_OK) return TAP_WANT;

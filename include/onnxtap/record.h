@@ -7,7 +7,8 @@
  * tap_sink_abort(sink, &err);
  *
  * Formats in: .npy, .npz (stored and deflated, zip64), .pb (TensorProto, SequenceProto, OptionalProto,
- * MapProto). Formats out: .npz, .npy, .pb, .json, and folders of them. A file appears under its name whole or
+ * MapProto). Formats out: .npz, .npy, .pb, .json, .jsonl, .csv, .png,
+ * .sqlite, and folders of them. A file appears under its name whole or
  * not at all. */
 #ifndef ONNXTAP_RECORD_H
 #define ONNXTAP_RECORD_H
@@ -92,6 +93,17 @@ TAP_API bool tap_tensor_doubles(const tap_tensor *t, int64_t first, int64_t n, d
  * the whole length. */
 TAP_API size_t tap_tensor_text(const tap_tensor *t, int64_t i, char *out, size_t room);
 
+/* As NumPy prints it (numpy.array2string, lines of 75 characters). Fields that are 0: edge_items 3, threshold
+ * 1000 elements, beyond which only the edges of each axis are shown, precision 8. */
+typedef struct tap_print_options {
+    size_t size;
+    int64_t edge_items, threshold;
+    int precision;
+} tap_print_options;
+
+/* Freed with tap_free. NULL: no memory. */
+TAP_API char *tap_tensor_print(const tap_tensor *t, const tap_print_options *options);
+
 /* What a line about a tensor says. Over finite elements (complex: magnitudes); NaN where there are none, or
  * for strings. */
 typedef struct tap_summary {
@@ -118,16 +130,22 @@ typedef enum tap_format {
     TAP_FORMAT_NPZ,
     TAP_FORMAT_NPY,
     TAP_FORMAT_PB,
-    TAP_FORMAT_JSON
+    TAP_FORMAT_JSON,
+    TAP_FORMAT_JSONL, /* a line a value (and batch)                                          */
+    TAP_FORMAT_CSV,   /* a line a sample: row number, label, elements of all values          */
+    TAP_FORMAT_PNG,   /* a picture a sample of pictures and feature maps, else a heat map     */
+    TAP_FORMAT_SQLITE /* a run of tables runs, tensors, statistics, rows                     */
 } tap_format;
 
 TAP_API tap_format tap_format_from_name(const char *name); /* "npz", ...; AUTO where there is none */
 
 typedef struct tap_sink_options {
     size_t size;
-    tap_format format; /* AUTO: by the path's extension; a folder: npy                                */
-    bool raw_types;    /* types that NumPy lacks: their bits as uint8, uint16                         */
-    bool compress;     /* .npz: deflate                                                               */
+    tap_format format;     /* AUTO: by the path's extension; a folder: npy                                */
+    bool raw_types;        /* types that NumPy lacks: their bits as uint8, uint16                         */
+    bool compress;         /* .npz: deflate                                                               */
+    bool append;           /* .csv: lines are added to the file                                           */
+    tap_dtype cast_output; /* floating-point values are written in this type; TAP_UNDEFINED: in their own */
 } tap_sink_options;
 
 /* Where values go, one by one, as they are made: nothing of them is kept in memory. */

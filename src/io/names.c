@@ -51,3 +51,24 @@ const char *tap_names_unique(tap_names *n, const char *name, char separator, boo
         return remember(n, other_key, other);
     }
 }
+
+/* ---- Names of files ---- */
+
+#define NAME_MOST 200 /* file systems allow 255 bytes; extension, ".tmp" and a number take some */
+
+static bool is_safe(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
+}
+
+char *tap_safe_name(tap_arena *a, const char *key) {
+    char *name = tap_arena_string(a, key, strlen(key));
+    size_t n = 0;
+    if (!name) return NULL;
+    for (const char *p = key; *p && n < NAME_MOST; p++)
+        if (((unsigned char)*p & 0xC0) != 0x80) name[n++] = is_safe(*p) ? *p : '_';
+    name[n] = '\0';
+    if (n == 0) return tap_arena_string(a, "_", 1);
+    if (name[0] == '.') name[0] = '_';
+    return name;
+}

@@ -9,12 +9,14 @@
 #include <sys/stat.h>
 
 #include "core/error.h"
+#include "io/element.h"
 
 static const struct {
     const char *name;
     tap_format format;
-} formats[] = {
-    {"npz", TAP_FORMAT_NPZ}, {"npy", TAP_FORMAT_NPY}, {"pb", TAP_FORMAT_PB}, {"json", TAP_FORMAT_JSON}};
+} formats[] = {{"npz", TAP_FORMAT_NPZ},     {"npy", TAP_FORMAT_NPY},      {"pb", TAP_FORMAT_PB},
+               {"json", TAP_FORMAT_JSON},   {"csv", TAP_FORMAT_CSV},      {"png", TAP_FORMAT_PNG},
+               {"jsonl", TAP_FORMAT_JSONL}, {"sqlite", TAP_FORMAT_SQLITE}};
 
 tap_format tap_format_from_name(const char *name) {
     for (size_t i = 0; i < TAP_COUNT_OF(formats); i++)
@@ -37,6 +39,10 @@ static const tap_sink_kind *kind_of(tap_format format, bool folder) {
     switch (format) {
     case TAP_FORMAT_NPZ: return folder ? NULL : &tap_sink_npz;
     case TAP_FORMAT_JSON: return folder ? NULL : &tap_sink_json;
+    case TAP_FORMAT_JSONL: return folder ? NULL : &tap_sink_jsonl;
+    case TAP_FORMAT_CSV: return folder ? NULL : &tap_sink_csv;
+    case TAP_FORMAT_SQLITE: return folder ? NULL : &tap_sink_sqlite;
+    case TAP_FORMAT_PNG: return folder ? &tap_sink_png_folder : &tap_sink_png_file;
     case TAP_FORMAT_NPY: return folder ? &tap_sink_npy_folder : &tap_sink_npy_file;
     case TAP_FORMAT_PB: return folder ? &tap_sink_pb_folder : &tap_sink_pb_file;
     default: return NULL;
@@ -49,10 +55,12 @@ static tap_status choose(tap_sink *s, tap_error *err) {
         s->options.format = folder ? TAP_FORMAT_NPY : by_extension(s->path);
     s->kind = kind_of(s->options.format, folder);
     if (s->kind) return TAP_OK;
-    if (folder) return tap_error_set(err, TAP_USAGE, "%s: a folder takes the formats npy and pb", s->path);
-    return tap_error_set(
-        err, TAP_USAGE,
-        "%s: which format? Its name should end in .npz, .npy, .pb, .json, or in / for a folder", s->path);
+    if (folder)
+        return tap_error_set(err, TAP_USAGE, "%s: a folder takes the formats npy, pb and png", s->path);
+    return tap_error_set(err, TAP_USAGE,
+                         "%s: which format? Its name should end in .npz, .npy, .pb, .csv, .png, .json, "
+                         ".jsonl, .sqlite, or in / for a folder",
+                         s->path);
 }
 
 static void sink_free(tap_sink *s) {
@@ -109,7 +117,8 @@ static tap_status add_apart(tap_sink *s, const tap_entry *e, const tap_value *v,
 
 static tap_status add_one(void *user, const char *name, const tap_value *v, tap_error *err) {
     const adding *a = user;
-    const char *key = tap_names_unique(a->sink->keys, name, '#', false);
+    bool again = a->entry->batch && a->sink->kind->takes_batches; /* a name comes once a batch */
+    const char *key = again ? name : tap_names_unique(a->sink->keys, name, '#', false);
     if (!key) return tap_error_no_memory(err, strlen(name));
     return a->sink->kind->add(a->sink, key, a->entry, v, err);
 }
@@ -120,6 +129,11 @@ static tap_status add_any(tap_sink *s, const tap_entry *e, const tap_value *v, t
     return whole ? add_one(&a, e->name, v, err) : tap_value_each(v, e->name, add_one, &a, err);
 }
 
+static bool is_float(const tap_value *v) {
+    const tap_tensor *t = tap_value_tensor(v);
+    return t && tap_class_of(t->dtype) == TAP_CLASS_REAL;
+}
+
 tap_status tap_sink_add(tap_sink *s, const tap_entry *entry, const tap_value *v, tap_error *err) {
     tap_entry e = {.output = -1};
     memcpy(&e, entry, entry->size < sizeof e ? entry->size : sizeof e);
@@ -127,12 +141,20 @@ tap_status tap_sink_add(tap_sink *s, const tap_entry *entry, const tap_value *v,
     if (!e.tensor) e.tensor = e.name;
     adding a = {s, &e};
     tap_status status;
+    tap_value *cast = NULL;
+    if (s->options.cast_output && is_float(v)) {
+        status = tap_value_cast(v, s->options.cast_output, &cast, err);
+        if (status != TAP_OK) return status;
+        v = cast;
+        e.type = NULL;
+    }
     if (!e.batch || s->kind->takes_batches)
         status = add_any(s, &e, v, err);
     else if (e.apart)
         status = add_apart(s, &e, v, err);
     else
         status = tap_value_each(v, e.name, join_one, &a, err);
+    tap_value_release(cast);
     if (status == TAP_OK) s->n++;
     return status;
 }

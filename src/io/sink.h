@@ -51,7 +51,6 @@ typedef struct tap_sink_kind {
 
 typedef struct tap_names tap_names;
 
-
 struct tap_sink {
     const tap_sink_kind *kind;
     tap_sink_options options;
@@ -65,8 +64,9 @@ struct tap_sink {
     tap_map part_of; /* name -> its number + 1 */
 };
 
-extern const tap_sink_kind tap_sink_npz, tap_sink_json, tap_sink_npy_file, tap_sink_pb_file,
-    tap_sink_npy_folder, tap_sink_pb_folder;
+extern const tap_sink_kind tap_sink_npz, tap_sink_json, tap_sink_jsonl, tap_sink_csv, tap_sink_sqlite,
+    tap_sink_npy_file, tap_sink_pb_file, tap_sink_png_file, tap_sink_npy_folder, tap_sink_pb_folder,
+    tap_sink_png_folder;
 
 /* tap_sink_open. */
 tap_status tap_sink_make(const char *path, const tap_sink_options *options, tap_pb_encode *encode,
@@ -103,6 +103,13 @@ tap_json *tap_json_to(tap_writer *w, int indent);
 /* The keys that index.json and .json share: tensor, node, operator, layer, dtype, shape, layout, iteration.
  */
 void tap_json_entry(tap_json *j, const tap_entry *e, const tap_value *v);
+
+/* "dtype", "shape", figures and elements ("data") of a value, into an open object. */
+void tap_json_value_body(tap_json *j, const tap_value *v);
+
+/* A file name from a value's name: unsafe characters (a whole UTF-8 one counts once) as _, no dot in front,
+ * not too long. NULL: no memory. */
+char *tap_safe_name(tap_arena *a, const char *name);
 
 /* A set of names. */
 tap_names *tap_names_new(void);

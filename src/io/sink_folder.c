@@ -9,8 +9,6 @@
 #include "io/npy.h"
 #include "io/sink.h"
 
-#define NAME_MOST 200 /* file systems allow 255 bytes; extension, ".tmp" and a number take some */
-
 typedef struct folder {
     tap_writer *index;
     tap_json *json;
@@ -57,25 +55,6 @@ static tap_status folder_open(tap_sink *s, tap_error *err) {
     return TAP_OK;
 }
 
-static bool is_safe(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '-' || c == '_';
-}
-
-/* A file name from a tensor name: unsafe characters (a whole UTF-8 one counts once) as _, no dot in front,
- * not too long. */
-static char *safe_name(folder *f, const char *key) {
-    char *name = tap_arena_string(&f->arena, key, strlen(key));
-    size_t n = 0;
-    if (!name) return NULL;
-    for (const char *p = key; *p && n < NAME_MOST; p++)
-        if (((unsigned char)*p & 0xC0) != 0x80) name[n++] = is_safe(*p) ? *p : '_';
-    name[n] = '\0';
-    if (n == 0) return tap_arena_string(&f->arena, "_", 1);
-    if (name[0] == '.') name[0] = '_';
-    return name;
-}
-
 /* The file of a value, relative to the folder. */
 static const char *file_of(tap_sink *s, const char *key, const tap_entry *e, tap_error *err) {
     folder *f = s->state;
@@ -84,7 +63,7 @@ static const char *file_of(tap_sink *s, const char *key, const tap_entry *e, tap
     if (pb && e->output >= 0) {
         file = tap_arena_printf(&f->arena, "output_%d.pb", e->output);
     } else {
-        const char *name = safe_name(f, key);
+        const char *name = tap_safe_name(&f->arena, key);
         name = name ? tap_names_unique(f->files, name, '_', true) : NULL;
         if (name) file = tap_arena_printf(&f->arena, pb ? "taps/%s.pb" : "%s.npy", name);
     }

@@ -127,7 +127,7 @@ static void put_summary(tap_json *j, const tap_tensor *t) {
     tap_json_int(j, "nonfinite", s.nonfinite);
 }
 
-static void put_value(tap_json *j, const tap_value *v) {
+void tap_json_value_body(tap_json *j, const tap_value *v) {
     static const char *const names[2] = {"keys", "values"};
     put_type(j, v);
     if (v->kind == TAP_KIND_TENSOR) {
@@ -138,7 +138,7 @@ static void put_value(tap_json *j, const tap_value *v) {
     if (v->kind == TAP_KIND_SEQUENCE) tap_json_array(j, "items");
     for (size_t i = 0; i < v->n; i++) {
         tap_json_object(j, v->kind == TAP_KIND_MAP ? names[i % 2] : NULL);
-        if (v->items[i]) put_value(j, v->items[i]);
+        if (v->items[i]) tap_json_value_body(j, v->items[i]);
         tap_json_end(j);
     }
     if (v->kind == TAP_KIND_SEQUENCE) tap_json_end(j);
@@ -208,7 +208,7 @@ static tap_status json_add(tap_sink *s, const char *key, const tap_entry *e, con
     tap_json_string(d->json, "node", e->node);
     tap_json_string(d->json, "op", e->op);
     tap_json_string(d->json, "layer", e->layer);
-    put_value(d->json, v);
+    tap_json_value_body(d->json, v);
     tap_json_end(d->json);
     tap_status status = tap_writer_check(d->w, err);
     if (status != TAP_OK) tap_writer_cut(d->w, at);
@@ -223,7 +223,7 @@ static tap_status json_finish(tap_sink *s, const tap_error *reason, tap_error *e
         if (!h->value) continue;
         tap_json_object(d->json, NULL);
         tap_json_string(d->json, "name", h->name);
-        put_value(d->json, h->value);
+        tap_json_value_body(d->json, h->value);
         tap_json_end(d->json);
     }
     tap_json_end(d->json);

@@ -36,7 +36,7 @@ may ops/common "$core|common/[a-z0-9_]+\.(h|inc)" ops/common/*
 may ops "$core|common/[a-z0-9_]+\.(h|inc)|[a-z0-9_]+\.(inc|def)|picture\.h|regex\.h|registry\.h|unicode_case\.h" ops/*.c ops/*.h ops/*.inc ops/*.cc
 may tools/cli "$public|[a-z_]+\.h" tools/cli/*
 may tests/api "$public|fixture\.h|bits\.h|test\.h" tests/api/*.c tests/api/support/* tests/api/laws/*
-may include "$public|(onnxtap|dataset|json)\.h" include/onnxtap/*
+may include "$public|(onnxtap|dataset|json|stats)\.h" include/onnxtap/*
 
 # Libraries that one folder alone knows.
 for file in src/*.c src/*/* ops/*.c ops/*.h ops/common/* tools/cli/*; do

@@ -6,6 +6,7 @@
 #ifndef ONNXTAP_CLI_H
 #define ONNXTAP_CLI_H
 
+#include <onnxtap/board.h>
 #include <onnxtap/json.h>
 #include <onnxtap/onnxtap.h>
 #include <onnxtap/record.h>
@@ -197,10 +198,13 @@ typedef struct cli_pass {
     tap_listener *listener;
     tap_status (*after)(struct cli_pass *pass, tap_error *err); /* NULL, or called after each batch */
     void *user;                                                 /* of both */
-    bool *picked;                                               /* by value: --tap asks for it */
-    int *axes;                                                  /* by value: known once a batch was seen */
-    tap_batch batch;                                            /* at hand */
-    double ms;                                                  /* spent in runs */
+    bool or_plain;     /* inputs that are no data set, and nobody said so: one run with them as they are */
+    cli_values inputs; /* then */
+    bool *picked;      /* by value: --tap asks for it */
+    bool *printed;     /* by value: --print asks for it; NULL: it is not there */
+    int *axes;         /* by value: known once a batch was seen */
+    tap_batch batch;   /* at hand */
+    double ms;         /* spent in runs */
     cli_progress progress;
 } cli_pass;
 
@@ -217,8 +221,10 @@ const tap_tensor *cli_pass_prediction(const cli_pass *p);
 
 /* ---- run over a data set (run_data.c) ---- */
 
+extern const cli_command cli_stats, cli_series;
 int cli_run_data(cli_args *args, tap_model *m);
 /* --keys and --layout. Errors: TAP_USAGE. */
+tap_status cli_check_layout(const cli_args *args, tap_error *err);
 tap_status cli_check_naming(const cli_args *args, tap_error *err);
 /* A sink for -o, as the options say. Errors: TAP_USAGE, those of tap_sink_open. */
 tap_status cli_open_sink(const cli_args *args, tap_sink **out, tap_error *err);

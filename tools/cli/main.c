@@ -4,8 +4,9 @@
 
 #include "cli.h"
 
-static const cli_command *const commands[] = {&cli_run,   &cli_diff,    &cli_info,    &cli_ops,  &cli_test,
-                                              &cli_bench, &cli_extract, &cli_repro, &cli_check};
+static const cli_command *const commands[] = {&cli_run,   &cli_diff,  &cli_info,    &cli_ops,
+                                              &cli_test,  &cli_bench, &cli_extract, &cli_repro,
+                                              &cli_check, &cli_stats, &cli_series};
 
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 

@@ -43,11 +43,16 @@ static tap_status check_single(const job *b, tap_error *err) {
 }
 
 tap_status cli_open_sink(const cli_args *a, tap_sink **out, tap_error *err) {
-    tap_sink_options o = {.size = sizeof o, .raw_types = a->raw_types, .compress = a->compress};
+    tap_sink_options o = {
+        .size = sizeof o, .raw_types = a->raw_types, .compress = a->compress, .append = a->append};
+    if (a->cast_output && !(o.cast_output = tap_dtype_from_name(a->cast_output)))
+        return cli_error(err, TAP_USAGE, "--cast-output %s: no type of that name", a->cast_output);
     if (a->format) {
         o.format = tap_format_from_name(a->format);
         if (o.format == TAP_FORMAT_AUTO)
-            return cli_error(err, TAP_USAGE, "--format %s: not one of npz, npy, pb, json", a->format);
+            return cli_error(err, TAP_USAGE,
+                             "--format %s: not one of npz, npy, pb, csv, png, json, jsonl, sqlite",
+                             a->format);
     }
     return tap_sink_open(a->output, &o, out, err);
 }
@@ -58,11 +63,15 @@ static tap_status open_sink(job *b, tap_error *err) {
     return s == TAP_OK ? cli_open_sink(b->args, &b->sink, err) : s;
 }
 
+tap_status cli_check_layout(const cli_args *a, tap_error *err) {
+    if (!a->layout || strcmp(a->layout, "original") == 0) return TAP_OK;
+    return cli_error(err, TAP_USAGE, "--layout %s: only 'original' is known", a->layout);
+}
+
 tap_status cli_check_naming(const cli_args *a, tap_error *err) {
     if (a->keys && strcmp(a->keys, "layer") != 0)
         return cli_error(err, TAP_USAGE, "--keys %s: only 'layer' is known", a->keys);
-    if (a->layout && strcmp(a->layout, "original") != 0)
-        return cli_error(err, TAP_USAGE, "--layout %s: only 'original' is known", a->layout);
+    if (cli_check_layout(a, err) != TAP_OK) return TAP_USAGE;
     if ((a->keys || a->layout) && !a->output)
         return cli_error(err, TAP_USAGE, "--keys and --layout are for what is written: give -o");
     return TAP_OK;
@@ -263,7 +272,7 @@ static int run(cli_args *args) {
     tap_error err = TAP_ERROR_INIT;
     int status = cli_open_model(args, false, &b.model);
     if (status != 0) return status;
-    if (cli_wants_data(args, b.model)) {
+    if (args->tensorboard || args->prints.n || cli_wants_data(args, b.model)) {
         status = cli_run_data(args, b.model);
         cli_close_model(b.model);
         return status;
@@ -280,10 +289,21 @@ static int run(cli_args *args) {
 
 static const cli_option output[] = {
     {"output", 'o', CLI_TEXT, "FILE", offsetof(cli_args, output),
-     "write the values: .npz, .npy, .pb, .json, or folder/ (a file each and\n"
-     "index.json); without -o a table is printed"},
+     "write the values: .npz, .npy, .pb, .csv, .png, .json, .jsonl, .sqlite, or\n"
+     "folder/ (a file each and index.json); without -o a table is printed"},
     {"format", 0, CLI_TEXT, "FORMAT", offsetof(cli_args, format),
-     "npz, npy, pb or json, where the name does not tell (folder/: npy or pb)"},
+     "one of these, where the name does not tell (folder/: npy, pb or png)"},
+    {"append", 0, CLI_FLAG, NULL, offsetof(cli_args, append), "add lines to a .csv that is there"},
+    {"cast-output", 0, CLI_TEXT, "TYPE", offsetof(cli_args, cast_output),
+     "write floating-point values as float32, say"},
+    {"tensorboard", 0, CLI_TEXT, "FOLDER", offsetof(cli_args, tensorboard),
+     "what --tap picks and the outputs for TensorBoard: scalars, histograms, pictures,\n"
+     "a step a batch"},
+    {"print", 0, CLI_LIST, "SELECTOR", offsetof(cli_args, prints),
+     "print values as they are computed, as NumPy prints arrays; repeatable"},
+    {"edge-items", 0, CLI_INT, "N", offsetof(cli_args, edge_items),
+     "elements at each end of an axis, for --print (3)"},
+    {"precision", 0, CLI_INT, "N", offsetof(cli_args, precision), "places behind the point, for --print (8)"},
     {"compress", 0, CLI_FLAG, NULL, offsetof(cli_args, compress), "deflate the arrays of an .npz"},
     {"raw-types", 0, CLI_FLAG, NULL, offsetof(cli_args, raw_types),
      "bfloat16 and 8-bit floats as their bits, not as float32"},

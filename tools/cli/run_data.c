@@ -32,6 +32,8 @@ typedef struct job {
     tap_recorder recorder;
     tap_stats *stats; /* NULL where no table is shown */
     tap_observer observer;
+    tap_board *board; /* NULL without --tensorboard */
+    tap_boarder boarder;
     tap_error listener_error;
     line *lines;
     size_t n_lines;
@@ -93,14 +95,48 @@ static tap_status see(void *user, const char *name, const tap_value *v, tap_erro
     return TAP_OK;
 }
 
+static bool is_only_printed(const job *b, size_t index) {
+    tap_value_info info = {.size = sizeof info};
+    bool output = tap_model_value(b->pass.model, index, &info) && info.is_output;
+    return b->pass.printed && b->pass.printed[index] && !b->pass.picked[index] && !output;
+}
+
+/* --print: the value as NumPy would show it, under a line about it. */
+static tap_status print_one(void *user, const char *name, const tap_value *v, tap_error *err) {
+    (void)err;
+    const seeing *x = user;
+    const cli_args *a = x->b->pass.args;
+    const tap_tensor *t = tap_value_tensor(v);
+    const char *layer = cli_layer_of(x->b->pass.model, x->e->index);
+    tap_print_options o = {.size = sizeof o, .edge_items = a->edge_items, .precision = (int)a->precision};
+    tap_summary s = {.size = sizeof s};
+    char shape[200] = "";
+    FILE *out = a->json ? stderr : stdout;
+    char *text = tap_tensor_print(t, &o);
+    tap_tensor_summary(t, &s);
+    for (int d = 0; d < tap_tensor_rank(t); d++)
+        cli_append(shape, sizeof shape, "%s%" PRId64, d ? "," : "", tap_tensor_dims(t)[d]);
+    fprintf(out, "%s%s%s  %s[%s]", name, layer ? "  layer " : "", layer ? layer : "",
+            tap_dtype_name(tap_tensor_dtype(t)), shape);
+    if (s.min_at >= 0) fprintf(out, "  min %.6g  max %.6g  mean %.6g", s.min, s.max, s.mean);
+    fprintf(out, "  nonfinite %" PRId64 "\n%s\n", s.nonfinite, text ? text : "");
+    fflush(out);
+    tap_free(text);
+    return TAP_OK;
+}
+
 static int listen(const tap_event *e, void *user) {
     job *b = user;
     if (cli_interrupted()) return TAP_STOP;
     if (e->ask) return TAP_WANT;
-    b->recorder.batch = b->observer.batch = &b->pass.batch;
+    b->recorder.batch = b->observer.batch = b->pass.data ? &b->pass.batch : NULL;
+    seeing s = {b, e};
+    if (b->pass.printed && b->pass.printed[e->index]) tap_value_each(e->value, e->name, print_one, &s, NULL);
+    b->boarder.step = b->pass.batch.index;
+    if (b->board && tap_board_listen(e, &b->boarder) != TAP_WANT) return TAP_STOP;
+    if (is_only_printed(b, e->index)) return TAP_WANT;
     if (b->sink && tap_record(e, &b->recorder) != TAP_WANT) return TAP_STOP;
     if (!b->stats) return TAP_WANT;
-    seeing s = {b, e};
     if (tap_value_each(e->value, e->name, see, &s, NULL) != TAP_OK) return TAP_STOP;
     return tap_observe(e, &b->observer);
 }
@@ -139,7 +175,9 @@ static void take_samples(job *b, const tap_tensor *y, const tap_tensor *labels) 
 static tap_status verify(job *b, tap_error *err) {
     const cli_pass *p = &b->pass;
     tap_status s = b->plain ? TAP_OK : cli_open_session(p->args, p->model, &b->plain, err);
-    if (s == TAP_OK) s = tap_session_run(b->plain, p->batch.inputs, p->batch.n_inputs, err);
+    if (s == TAP_OK)
+        s = tap_session_run(b->plain, p->data ? p->batch.inputs : p->inputs.items,
+                            p->data ? p->batch.n_inputs : p->inputs.n, err);
     for (size_t i = 0; s == TAP_OK && !b->differs && i < tap_model_output_count(p->model); i++)
         if (!cli_same_bits(tap_session_output(p->session, i), tap_session_output(b->plain, i)))
             b->differs = tap_model_output(p->model, i)->name;
@@ -310,7 +348,9 @@ static tap_status prepare(job *b, tap_error *err) {
     if (s == TAP_OK) s = cli_score_of(a, &b->score, err);
     if (s == TAP_OK) s = cli_pass_open(&b->pass, err);
     if (s == TAP_OK && a->output) s = cli_open_sink(a, &b->sink, err);
-    if (s == TAP_OK && (!a->output || a->json)) s = tap_stats_new(&o, &b->stats, err);
+    if (s == TAP_OK && ((!a->output && !a->tensorboard) || a->json)) s = tap_stats_new(&o, &b->stats, err);
+    tap_board_options board = {.size = sizeof board, .images = true};
+    if (s == TAP_OK && a->tensorboard) s = tap_board_open(a->tensorboard, &board, &b->board, err);
     b->wants_samples = a->sample > 0 && a->labels && (!a->output || a->json);
     b->recorder = (tap_recorder){.size = sizeof b->recorder,
                                  .sink = b->sink,
@@ -322,6 +362,8 @@ static tap_status prepare(job *b, tap_error *err) {
                                  .apart = a->split != NULL};
     if (s == TAP_OK) s = cli_name_layers(a, b->pass.model, &b->recorder, err);
     if (s == TAP_OK) cli_say_layouts(a, b->pass.model, b->pass.picked);
+    b->boarder = (tap_boarder){
+        .size = sizeof b->boarder, .board = b->board, .model = b->pass.model, .err = &b->listener_error};
     b->observer = (tap_observer){.size = sizeof b->observer,
                                  .stats = b->stats,
                                  .model = b->pass.model,
@@ -333,13 +375,18 @@ static tap_status prepare(job *b, tap_error *err) {
 static tap_status run(job *b, tap_error *err) {
     tap_status s = cli_pass_run(&b->pass, err);
     tap_status told = b->recorder.status != TAP_OK ? b->recorder.status : b->observer.status;
+    if (told == TAP_OK) told = b->boarder.status;
     if (s == TAP_CANCELLED && told != TAP_OK) {
         *err = b->listener_error;
         s = told;
     } else if (s == TAP_CANCELLED) {
         cli_error(err, s, "interrupted; what was complete is kept");
     }
-    return finish_sink(b, s, err);
+    s = finish_sink(b, s, err);
+    tap_error board = TAP_ERROR_INIT; /* what was shown before a failure stays */
+    tap_status closed = b->board ? tap_board_close(b->board, &board) : TAP_OK;
+    if (s == TAP_OK && closed != TAP_OK) *err = board;
+    return s == TAP_OK ? closed : s;
 }
 
 int cli_run_data(cli_args *args, tap_model *m) {
@@ -347,6 +394,7 @@ int cli_run_data(cli_args *args, tap_model *m) {
              .listener_error = TAP_ERROR_INIT};
     tap_error err = TAP_ERROR_INIT;
     b.pass.user = &b;
+    b.pass.or_plain = true;
     int status;
     if (prepare(&b, &err) == TAP_OK) {
         tap_status s = run(&b, &err);
