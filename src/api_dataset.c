@@ -1,5 +1,6 @@
 /* Data sets where they meet models: files that protobuf knows, and the axis along which a value grows with
  * the batch. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -78,6 +79,84 @@ static void compare(const tap_session *s, tap_plan *a, tap_plan *b, int64_t n, i
     }
 }
 
+/* ---- By trying ---- */
+
+/* Shapes of the values whose axis inference did not find, in two runs. */
+typedef struct probe {
+    tap_type *shapes; /* by value; rank -1: not seen, or in more than one shape */
+    const int *axes;
+} probe;
+
+static int note_shape(const tap_event *e, void *user) {
+    probe *p = user;
+    if (p->axes[e->index] != TAP_BATCH_UNKNOWN || e->n_iterations > 0) return TAP_SKIP;
+    if (!e->ask && e->tensor) p->shapes[e->index] = tap_type_of_tensor(e->tensor);
+    return TAP_WANT;
+}
+
+/* The first n rows of a batched input; where it has but one, that again. */
+static tap_status take_rows(const tap_value *v, int64_t n, tap_value **out, tap_error *err) {
+    const tap_tensor *t = &v->tensor;
+    int64_t dims[TAP_RANK_MAX];
+    size_t row_bytes = tap_tensor_bytes(t) / (size_t)t->dims[0];
+    memcpy(dims, t->dims, sizeof dims);
+    dims[0] = n;
+    tap_status st = tap_value_new(t->dtype, t->rank, dims, out, err);
+    for (int64_t i = 0; st == TAP_OK && i < n; i++)
+        memcpy((char *)(*out)->tensor.data + (size_t)i * row_bytes,
+               (const char *)t->data + (size_t)(i < t->dims[0] ? i : 0) * row_bytes, row_bytes);
+    return st;
+}
+
+static tap_status run_rows(tap_session *s, const tap_batch *batch, const tap_dataset *d, int64_t n, probe *p,
+                           tap_error *err) {
+    tap_listener *listener = s->listener;
+    void *user = s->listener_user;
+    tap_input *in = calloc(batch->n_inputs + 1, sizeof *in);
+    tap_status st = in ? TAP_OK : tap_error_no_memory(err, batch->n_inputs);
+    size_t n_made = 0;
+    for (; st == TAP_OK && n_made < batch->n_inputs; n_made++) {
+        const tap_input *from = &batch->inputs[n_made];
+        tap_value *part = (tap_value *)(uintptr_t)from->value;
+        if (tap_dataset_is_batched(d, from->name))
+            st = take_rows(from->value, n, &part, err);
+        else
+            tap_value_retain(part);
+        if (st != TAP_OK) break;
+        in[n_made] = (tap_input){from->name, part};
+    }
+    tap_session_listen(s, note_shape, p);
+    if (st == TAP_OK) st = tap_session_run(s, in, batch->n_inputs, err);
+    tap_session_listen(s, listener, user);
+    for (size_t i = 0; i < n_made; i++) tap_value_release((tap_value *)(uintptr_t)in[i].value);
+    free(in);
+    return st;
+}
+
+static bool is_sought(const tap_session *s, const int *axes) {
+    for (size_t i = 0; i < s->model->n_values; i++)
+        if (s->tapped[i] && axes[i] == TAP_BATCH_UNKNOWN && s->model->values[i].graph == s->model->bound.main)
+            return true;
+    return false;
+}
+
+/* Tapped values whose shape only a run tells: one with a row, one with two. */
+static void try_rows(tap_session *s, const tap_batch *batch, const tap_dataset *d, int *axes) {
+    size_t n = s->model->n_values;
+    tap_type *shapes[2] = {calloc(n + 1, sizeof **shapes), calloc(n + 1, sizeof **shapes)};
+    bool good = shapes[0] && shapes[1];
+    for (int k = 0; good && k < 2; k++) {
+        for (size_t i = 0; i < n; i++) shapes[k][i].rank = -1;
+        probe p = {shapes[k], axes};
+        good = run_rows(s, batch, d, k + 1, &p, NULL) == TAP_OK;
+    }
+    for (size_t i = 0; good && i < n; i++)
+        if (axes[i] == TAP_BATCH_UNKNOWN && shapes[0][i].rank >= 0)
+            axes[i] = axis_of(&shapes[0][i], &shapes[1][i], 1, 1);
+    free(shapes[0]);
+    free(shapes[1]);
+}
+
 tap_status tap_session_batch_axes(tap_session *s, const tap_batch *batch, const tap_dataset *d, int *axes,
                                   tap_error *err) {
     const int64_t more = 3; /* so that an axis of 1 becomes 4, not what an axis of 2 could be mistaken for */
@@ -93,8 +172,10 @@ tap_status tap_session_batch_axes(tap_session *s, const tap_batch *batch, const 
         if (plan_for(s, key, &larger, NULL) != TAP_OK) larger = NULL;
         compare(s, now, larger, batch->n_rows, more, axes);
     }
+    bool fixed = st == TAP_OK && !larger;
     tap_plan_free(now, budget);
     tap_plan_free(larger, budget);
     tap_mem_free(budget, key);
+    if (st == TAP_OK && !fixed && batch->n_rows > 0 && is_sought(s, axes)) try_rows(s, batch, d, axes);
     return st;
 }

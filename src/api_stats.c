@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "api_layers.h"
 #include "core/error.h"
 #include "io/sink.h"
 #include "onnxtap/stats.h"
@@ -31,7 +32,14 @@ int tap_observe(const tap_event *event, void *user) {
     size_t l = o->model && event->n_iterations == 0 ? tap_model_layer_of(o->model, event->index) : SIZE_MAX;
     if (l != SIZE_MAX && tap_model_layer(o->model, l, &layer)) source.layer = layer.key;
     adding a = {o, &source};
-    tap_status s = tap_value_each(event->value, event->name, add_one, &a, o->err);
+    tap_value *turned = NULL;
+    tap_status s = TAP_OK;
+    bool original =
+        o->size >= offsetof(tap_observer, original_layout) + sizeof o->original_layout && o->original_layout;
+    if (original && event->tensor)
+        s = tap_turn_back(o->model, event->index, event->tensor, &source.axis, &turned, o->err);
+    if (s == TAP_OK) s = tap_value_each(turned ? turned : event->value, event->name, add_one, &a, o->err);
+    tap_value_release(turned);
     if (s == TAP_OK) return TAP_WANT;
     if (o->status == TAP_OK) o->status = s;
     return TAP_STOP;

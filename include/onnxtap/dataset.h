@@ -88,8 +88,9 @@ TAP_API tap_status tap_dataset_next(tap_dataset *d, tap_batch *batch, tap_error 
 
 /* For each value of tap_model_value_count: the axis that grows with the batch, found by inferring every shape
  * twice, for this batch and for a larger one (where a model fixes its batch and cannot be inferred with
- * another: the first axis, if that is as long as the batch). Values in bodies: TAP_BATCH_UNKNOWN. Errors: as
- * the nodes' inference has them. */
+ * another: the first axis, if that is as long as the batch). Tapped values whose
+ * shape only a run tells are found by running the batch's first row, and two rows. Values in bodies:
+ * TAP_BATCH_UNKNOWN. Errors: as the nodes' inference has them. */
 TAP_API tap_status tap_session_batch_axes(tap_session *s, const tap_batch *batch, const tap_dataset *d,
                                           int *axes, tap_error *err);
 

@@ -106,6 +106,7 @@ typedef struct tap_observer {
     const int *axes;        /* with batch: of tap_session_batch_axes                   */
     tap_status status;      /* of the first failure: the run then ends, TAP_CANCELLED  */
     tap_error *err;
+    bool original_layout; /* tensors in the framework's order of axes, where that is known */
 } tap_observer;
 
 TAP_API int tap_observe(const tap_event *event, void *observer);

@@ -40,6 +40,7 @@ tap_buffer *tap_buffer_wrap(tap_budget *budget, void *data, size_t n_bytes) {
     b->data = data;
     b->n_bytes = n_bytes;
     b->owned = false;
+    b->drops = false;
     b->let_go = NULL;
     b->owner = NULL;
     tap_arena_init(&b->strings, budget);

@@ -33,6 +33,8 @@ void tap_writer_write(tap_writer *o, const void *p, size_t n_bytes);
 void tap_writer_printf(tap_writer *o, const char *fmt, ...) TAP_PRINTF(2, 3);
 /* Overwrites n bytes written before. */
 void tap_writer_patch(tap_writer *o, uint64_t at, const void *p, size_t n_bytes);
+/* What was written leaves the buffer, so that a failure shows now, and a cut to here keeps it. */
+void tap_writer_flush(tap_writer *o);
 /* Leaves room for n bytes, zero until they are patched. */
 void tap_writer_skip(tap_writer *o, uint64_t n_bytes);
 /* Reads n bytes written before; false where that fails. */

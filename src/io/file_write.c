@@ -131,6 +131,10 @@ void tap_writer_patch(tap_writer *o, uint64_t at, const void *p, size_t n) {
     }
 }
 
+void tap_writer_flush(tap_writer *o) {
+    flush(o);
+}
+
 void tap_writer_skip(tap_writer *o, uint64_t n) {
     flush(o);
     if (o->error) return;

@@ -20,6 +20,7 @@ typedef struct tap_part {
     tap_dtype dtype;
     int rank;
     int64_t dims[TAP_RANK_MAX]; /* dims[0]: rows so far */
+    int64_t each;               /* rows a sample */
     bool once;                  /* the same in every batch: the first is all */
     char *tmp;                  /* spooled: the file of its rows, as they are in memory */
     uint64_t n_bytes;           /* in it */

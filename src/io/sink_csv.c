@@ -143,6 +143,7 @@ static tap_status flush(table *t, tap_error *err) {
         tap_value_release(t->values[i].now);
         t->values[i].now = NULL;
     }
+    tap_writer_flush(t->w);
     if (s == TAP_OK) s = tap_writer_check(t->w, err);
     if (s == TAP_OK)
         t->good = tap_writer_at(t->w);

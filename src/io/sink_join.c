@@ -190,6 +190,21 @@ static tap_status check_shape(const tap_part *p, const tap_tensor *t, tap_error 
     return TAP_USAGE;
 }
 
+/* Each sample has the same number of rows, one mostly. */
+static tap_status check_rows(tap_part *p, const tap_entry *e, const tap_tensor *t, tap_error *err) {
+    int64_t n = e->batch ? e->batch->n_rows : 0;
+    if (n <= 0) return TAP_OK;
+    if (p->dims[0] == 0) p->each = t->dims[0] / n;
+    if (t->dims[0] == p->each * n) return TAP_OK;
+    tap_error_set(err, TAP_USAGE,
+                  "'%s' has %lld rows for the %lld samples of this batch: it cannot be joined; keep batches "
+                  "apart (--split "
+                  "batch)",
+                  p->name, (long long)t->dims[0], (long long)n);
+    tap_error_where(err, p->entry.node, p->entry.op, p->entry.tensor);
+    return TAP_USAGE;
+}
+
 static tap_status keep_strings(tap_part *p, const tap_tensor *t, tap_error *err) {
     if (!reserve((void **)&p->strings, &p->room_strings, p->n_strings + 1))
         return tap_error_no_memory(err, sizeof *p->strings);
@@ -207,6 +222,7 @@ tap_status tap_sink_join(tap_sink *s, const char *name, const tap_entry *e, cons
     if (!p) return TAP_MEMORY;
     if (p->once) return TAP_OK;
     tap_status status = once ? TAP_OK : check_shape(p, t, err);
+    if (status == TAP_OK && !once) status = check_rows(p, e, t, err);
     if (status == TAP_OK && s->kind->join && !once && (p->own || p->dims[0] == 0))
         status = s->kind->join(s, p, e, t, err);
     if (status == TAP_OK && !p->own)

@@ -36,6 +36,7 @@ static tap_status jsonl_add(tap_sink *s, const char *key, const tap_entry *e, co
     tap_json_bool(j, "output", e->output >= 0);
     tap_json_value_body(j, v);
     tap_json_free(j);
+    tap_writer_flush(w);
     tap_status status = tap_writer_check(w, err);
     if (status != TAP_OK) tap_writer_cut(w, at);
     return status;

@@ -90,4 +90,36 @@ says '"shape": [3]'
 says '"shape": [2]'
 absent late/good.npy.tmp
 
+# ---- A full disk, and the end in the middle ----
+
+# A file may have so many blocks of 512 bytes: what is complete is kept.
+status 0 run "$digits" -i "image=random" --shape image=400,8,8,1 --batch 400 -o many.npy
+(
+    ulimit -f 60
+    "$onnxtap" run "$digits" -i image=random --shape image=400,8,8,1 --batch 20 --tap op:MaxPool -o full.npz 2>full.txt
+    echo $? >full.status
+    "$onnxtap" run "$digits" -i image=random --shape image=400,8,8,1 --batch 20 --tap op:MaxPool -o full/ 2>>full.txt
+    echo $? >>full.status
+    "$onnxtap" run "$digits" -i image=random --shape image=400,8,8,1 --batch 20 --tap layer:pool_2 -o full.csv 2>>full.txt
+    echo $? >>full.status
+)
+out="$(cat full.status full.txt)"
+checks=$((checks + 1))
+[ "$(tr '\n' ' ' <full.status)" = "3 3 3 " ] || fail "a full disk is not status 3"
+says "cannot write"
+exists full/index.json
+for left in full.npz.tmp full.csv.tmp full/*.tmp full.npz.*.tmp; do absent "$left"; done
+checks=$((checks + 1))
+[ "$(wc -l <full.csv)" -gt 20 ] || fail "the complete rows of full.csv are gone"
+
+"$onnxtap" run "$digits" -i image=random --shape image=20000,8,8,1 --batch 10 --tap op:Conv -o killed.npz 2>/dev/null &
+pid=$!
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    sleep 0.1
+    [ -e killed.npz.tmp ] && break
+done
+kill -9 $pid
+wait $pid 2>/dev/null
+absent killed.npz
+
 finish

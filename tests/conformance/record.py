@@ -99,14 +99,11 @@ def check_batches(command, folder, model, n, out):
         for k in range(4):
             close(got[f"{layer}/batch_{k}"], want[f"{layer}/batch_{k}"], f"{layer} in batch {k} of epoch {n}")
     for over, key in (("samples", "mean_over_samples"), ("batches", "mean_over_batches")):
-        run(command, "stats", model, "-i", folder + "/inputs.npy", "--batch", 16, *taps, "--average", over, "-o", out + "/mean.npz")
+        run(command, "stats", model, "-i", folder + "/inputs.npy", "--batch", 16, *taps, "--average", over, "--layout", "original", "-o", out + "/mean.npz")
         with np.load(out + "/mean.npz") as mean:
             for name in mean.files:
                 layer = "relu2" if "relu2" in name else "penultimate"
-                value, wanted = mean[name], want[f"{layer}/{key}"]
-                if layer == "relu2":
-                    value = np.moveaxis(value, -3, -1)
-                close(value, wanted, f"average of {layer} over {over} in epoch {n}")
+                close(mean[name], want[f"{layer}/{key}"], f"average of {layer} over {over} in epoch {n}")
 
 
 def main(command, folder):

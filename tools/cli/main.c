@@ -1,4 +1,5 @@
 /* onnxtap: run an ONNX model and look at any tensor inside it. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,6 +53,7 @@ static int run(const cli_command *c, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a failed write, with a message */
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--version") == 0) {
         printf("onnxtap %s\n", tap_version());

@@ -57,13 +57,17 @@ static tap_status options_of(const cli_args *a, tap_stats_options *o, tap_error 
 
 static tap_status gather(job *b, tap_error *err) {
     tap_stats_options o;
-    tap_status s = options_of(b->args, &o, err);
+    tap_status s = cli_check_layout(b->args, err);
+    if (s == TAP_OK) s = options_of(b->args, &o, err);
     if (s == TAP_OK) s = cli_score_of(b->args, &b->score, err);
     if (s == TAP_OK) s = tap_stats_new(&o, &b->stats, err);
     if (s == TAP_OK) s = cli_pass_open(&b->pass, err);
     if (s != TAP_OK) return s;
-    b->observer = (tap_observer){
-        .size = sizeof b->observer, .stats = b->stats, .model = b->pass.model, .err = &b->listener_error};
+    b->observer = (tap_observer){.size = sizeof b->observer,
+                                 .stats = b->stats,
+                                 .model = b->pass.model,
+                                 .err = &b->listener_error,
+                                 .original_layout = b->args->layout != NULL};
     s = cli_pass_run(&b->pass, err);
     if (s == TAP_CANCELLED && b->observer.status != TAP_OK) {
         *err = b->listener_error;
@@ -279,6 +283,8 @@ static const cli_option options[] = {
      "no run: the words are .json files that stats -o wrote, of shards, say"},
     {"output", 'o', CLI_TEXT, "FILE", offsetof(cli_args, output),
      "FILE.json: all figures, to read or to merge; .npz, .npy, folder/: averages"},
+    {"layout", 0, CLI_TEXT, "original", offsetof(cli_args, layout),
+     "tensors in the order of axes of the framework that the model came from"},
     {"format", 0, CLI_TEXT, "FORMAT", offsetof(cli_args, format),
      "of the averages, where the name does not tell"},
     {0}};
