@@ -172,7 +172,7 @@ tap_status tap_compare(tap_diff *d, tap_error *err) {
         for (size_t i = 0; st == TAP_OK && i < n; i++) chosen[picked[i]] = true;
         if (st == TAP_OK) tap_free(picked);
     }
-    if (st == TAP_OK) st = tap_match_all(d->parts.model, d->ref, o, chosen, &d->matches, err);
+    if (st == TAP_OK) st = tap_match_all(d->parts.model, d->inputs, d->n_inputs, d->ref, o, chosen, &d->matches, err);
     if (st == TAP_OK) st = make_points(d, err);
     if (st == TAP_OK) st = take_inputs(d);
     d->oracle = !o->by_tolerance;

@@ -78,9 +78,9 @@ tap_status tap_point_load(tap_diff *d, tap_point *p, const tap_tensor *like, tap
  * run alone, *why tells the reason. */
 tap_status tap_piece_run(tap_diff *d, tap_point *p, tap_piece *out, const char **why, tap_error *err);
 void tap_piece_free(tap_piece *piece);
-/* Values of the plain piece's inputs with all floats moved by about one in the last place; `seed` tells which
- * way. */
-tap_status tap_piece_shake(const tap_piece *piece, uint64_t seed, tap_value **in, tap_error *err);
+/* Values of the plain piece's inputs with all floats moved by about one in the last place, or by the share eps where
+ * that is more; `seed` tells which way. */
+tap_status tap_piece_shake(const tap_piece *piece, uint64_t seed, double eps, tap_value **in, tap_error *err);
 
 /* Judges a point whose value the model has just computed. */
 tap_status tap_judge(tap_diff *d, tap_point *p, const tap_value *ours, tap_error *err);

@@ -255,6 +255,52 @@ static const char *layer_of_node(const tap_diff *d, const tap_node *n) {
     return NULL;
 }
 
+static bool uses_reached(const tap_node *n, const uint8_t *reached) {
+    for (int32_t i = 0; i < n->n_in; i++)
+        if (n->in[i] != TAP_NO_VALUE && reached[n->in[i]]) return true;
+    return false;
+}
+
+/* The layer that a node works for: its own, or that of the first node behind it that ends one. */
+static const char *layer_around(const tap_case *c, const tap_node *from) {
+    tap_arena arena;
+    tap_arena_init(&arena, NULL);
+    const tap_graph *g = c->d->parts.bound->main;
+    uint8_t *reached = tap_arena_array(&arena, g->n_values + 1, 1);
+    const char *layer = NULL;
+    bool found = false;
+    for (size_t i = 0; reached && i < g->n_nodes && !layer; i++) {
+        const tap_node *n = g->nodes[i];
+        found = found || n == from;
+        if (n != from && !(found && uses_reached(n, reached))) continue;
+        for (int32_t o = 0; o < n->n_out; o++)
+            if (n->out[o] != TAP_NO_VALUE) reached[n->out[o]] = 1;
+        layer = layer_of_node(c->d, n);
+    }
+    tap_arena_clear(&arena);
+    return layer;
+}
+
+/* Whether a node's name has the piece of a path, with or without a number behind it (`attn0_1`). */
+static bool in_scope(const char *address, const char *piece, size_t n) {
+    for (const char *at = address; (at = strstr(at, piece)) != NULL && n; at++) {
+        const char *end = at + n;
+        while (*end == '_' || (*end >= '0' && *end <= '9')) end++;
+        if ((at == address || at[-1] == '/') && (*end == '/' || *end == '\0')) return true;
+    }
+    return false;
+}
+
+/* "outer/inner" where the node lies in outer and not in inner: "outer". */
+static const char *outer_layer(tap_diff *d, const char *layer, const char *address) {
+    const char *slash = layer ? strrchr(layer, '/') : NULL;
+    if (!slash || in_scope(address, slash + 1, strlen(slash + 1))) return layer;
+    char *outer = tap_arena_string(&d->arena, layer, (size_t)(slash - layer));
+    const char *last = outer ? strrchr(outer, '/') : NULL;
+    last = last ? last + 1 : outer;
+    return outer && in_scope(address, last, strlen(last)) ? outer : layer;
+}
+
 static size_t producer_of(const tap_case *c) {
     const char *name = c->d->parts.bound->main->values[c->p->vid].full;
     for (size_t i = 0; i < c->s->n_nodes; i++)
@@ -274,8 +320,9 @@ static void report(tap_case *c) {
     p->pub.node = n->address;
     p->pub.op = n->src->op;
     describe_attributes(c->d, p, c->s, node);
-    const char *layer = layer_of_node(c->d, n);
-    if (layer && !p->pub.layer) p->pub.layer = layer;
+    const char *layer = layer_around(c, n);
+    if (layer && (!p->pub.layer || (c->fault && c->d->ref->other))) p->pub.layer = layer;
+    if (c->fault && c->node != SIZE_MAX) p->pub.layer = outer_layer(c->d, p->pub.layer, n->address);
 }
 
 static void open_case(tap_case *c, tap_diff *d, tap_point *p, const tap_piece *piece) {

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/half.h"
 #include "core/permute.h"
 #include "diff/faults.h"
 #include "diff/widen.h"
@@ -95,14 +96,24 @@ static bool try_flatten(tap_case *c, size_t node) {
     return false;
 }
 
+/* What a node makes goes into a Reshape or Flatten. */
+static bool is_flattened(const tap_case *c, size_t node) {
+    for (size_t i = node + 1; i < c->s->n_nodes; i++) {
+        bool flat = tap_node_is(c->s, i, "Reshape") || tap_node_is(c->s, i, "Flatten");
+        if (flat && strcmp(c->s->nodes[i].inputs[0], c->s->nodes[node].outputs[0]) == 0) return true;
+    }
+    return false;
+}
+
 static bool try_transpose(tap_case *c, size_t node) {
     const tap_tensor *x = tap_inner(c, c->s->nodes[node].inputs[0]);
     int perm[TAP_RANK_MAX];
     if (!x || x->rank < 2 || x->rank > 5) return false;
+    const char *fault = is_flattened(c, node) && c->want->rank < x->rank ? "flatten_order" : "layout";
     for (int i = 0; i < x->rank; i++) perm[i] = i;
     do {
         if (!tap_case_begin(c) || !set_perm(&c->edit, node, perm, x->rank)) return false;
-        if (tap_case_try(c, node, "layout", "Transpose puts the axes in another order than the reference"))
+        if (tap_case_try(c, node, fault, "Transpose puts the axes in another order than the reference"))
             return true;
     } while (tap_next_permutation(perm, x->rank));
     return false;
@@ -247,9 +258,62 @@ static size_t narrowing_cast(const tap_case *c) {
     return SIZE_MAX;
 }
 
+/* The weights of c->edit as a small float holds them. */
+static bool round_weights(tap_case *c, tap_dtype to) {
+    tap_src_graph *g = &c->edit.model.graph;
+    for (size_t i = 0; i < g->n_inits; i++) {
+        tap_src_tensor *t = (tap_src_tensor *)(uintptr_t)&g->inits[i];
+        double *x = t->dtype == TAP_FLOAT ? tap_stored_doubles(&c->arena, t) : NULL;
+        float *y = x ? tap_arena_array(&c->arena, (size_t)t->count + 1, sizeof *y) : NULL;
+        if (x && !y) return false;
+        for (int64_t k = 0; x && k < t->count; k++)
+            y[k] = to == TAP_BFLOAT16 ? tap_bf16_to_f32(tap_f32_to_bf16((float)x[k])) : tap_f16_to_f32(tap_f32_to_f16((float)x[k]));
+        if (!x) continue;
+        t->data = y;
+        t->encoding = TAP_STORED;
+    }
+    return true;
+}
+
+/* What is moved in the last place of a half moves the result as far as the reference is away. */
+static bool try_half_values(tap_case *c, tap_dtype half) {
+    if (!tap_case_begin(c)) return false;
+    tap_value **in = tap_arena_array(&c->arena, c->s->n_in + 1, sizeof *in);
+    tap_value **out = tap_arena_array(&c->arena, c->s->n_out + 1, sizeof *out);
+    if (!in || !out || tap_piece_shake(c->piece, 1, tap_epsilon(half) / 3, in, NULL) != TAP_OK) return false;
+    tap_status st = tap_lab_run(&c->d->parts.lab, &c->edit, false, (const tap_value *const *)in, out, NULL);
+    double moved = st == TAP_OK ? tap_gap(out[c->piece->want], c->piece->by_model) : 0;
+    if (st == TAP_OK) tap_release_all(out, c->s->n_out);
+    tap_release_all(in, c->s->n_in);
+    if (!(moved > c->gap / 4)) return false;
+    c->good = fmax(c->good, c->gap);
+    return tap_case_note(c, c->gap, SIZE_MAX, "rounding",
+                         "values moved in the last place of %s move the result by %.3g: such rounding is lost for good here",
+                         tap_dtype_name(half), moved);
+}
+
+/* The reference was computed in half precision, its weights with it. */
+static bool try_half_reference(tap_case *c) {
+    tap_dtype half = c->want->dtype;
+    for (size_t i = 0; i < c->s->n_in; i++) {
+        const tap_tensor *x = tap_value_tensor(c->piece->exact[i]);
+        if (x && tap_is_widened(x->dtype) && x->dtype != TAP_FLOAT) half = x->dtype;
+    }
+    if (half == TAP_FLOAT || !tap_is_widened(half)) return false;
+    if (try_half_values(c, half)) return true;
+    if (!tap_case_begin(c) || !round_weights(c, half)) return false;
+    double gap = tap_case_gap(c, NULL, 0);
+    if (!(gap < 0.2 * c->gap)) return false;
+    c->good = fmax(c->good, gap);
+    return tap_case_note(c, gap, SIZE_MAX, "rounding",
+                         "with weights rounded to %s the piece has the reference's result: what it computes is lost in that width",
+                         tap_dtype_name(half));
+}
+
 /* In double precision the piece has the reference's result: it is the width of the floats. */
 bool tap_fault_precision(tap_case *c) {
     double gap = c->piece->by_truth ? tap_gap(c->piece->by_truth, c->p->ref) : INFINITY;
+    if (isfinite(c->gap) && try_half_reference(c)) return true;
     if (!isfinite(c->gap) || !(gap < 0.2 * c->gap)) return false;
     const tap_tensor *y = tap_value_tensor(c->piece->by_model);
     size_t cast = narrowing_cast(c);

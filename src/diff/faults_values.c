@@ -295,15 +295,16 @@ static double *doubles_of(tap_arena *a, const tap_tensor *t) {
 }
 
 static bool result_of(fit *f, const double *a, const double *b, double *y) {
-    tap_value *out[1] = {NULL};
     tap_case *c = f->c;
+    tap_value **out = tap_arena_array(&c->arena, c->s->n_out + 1, sizeof *out);
+    if (!out) return false;
     memcpy(tap_value_data(f->in[f->n_in - 2]), a, (size_t)f->n * sizeof *a);
     memcpy(tap_value_data(f->in[f->n_in - 1]), b, (size_t)f->n * sizeof *b);
     c->tries++;
     if (tap_rig_run(&f->rig, (const tap_value *const *)f->in, out, NULL) != TAP_OK) return false;
-    const tap_tensor *t = tap_value_tensor(out[0]);
+    const tap_tensor *t = tap_value_tensor(out[c->piece->want]);
     bool good = t && t->count == f->count && tap_tensor_doubles(t, 0, f->count, y);
-    tap_value_release(out[0]);
+    tap_release_all(out, c->s->n_out);
     return good;
 }
 
@@ -436,10 +437,11 @@ static affine summary(const fit *f) {
 }
 
 /* sqrt((v + e) / (v + e')) has every factor on one side of 1. */
-static bool looks_like_epsilon(const affine *s) {
+static bool looks_like_epsilon(const affine *s, double scale) {
     bool up = s->a_least >= 1 - 1e-6 && s->a_most < 40 && s->a_most > 1 + 1e-6;
     bool down = s->a_most <= 1 + 1e-6 && s->a_least > 0.025 && s->a_least < 1 - 1e-6;
-    return s->n >= 4 && (up || down);
+    /* It moves the shift as well: that was made with the same root. */
+    return s->n >= 4 && (up || down) && s->b_size > 1e-4 * scale * fmax(s->a_most - 1, 1 - s->a_least);
 }
 
 /* Whether a BatchNormalization is at work on the value: by name of its layer or nodes, or by its shape in the
@@ -462,7 +464,7 @@ static bool tell(tap_case *c, const fit *f, size_t node, double residual, unsign
         return tap_case_note(c, residual, node, "bias",
                              "each channel of '%s' is off by a constant: the reference has another bias",
                              what);
-    if (f->n > 1 && looks_like_epsilon(&s) && is_batch_norm(c, node))
+    if (f->n > 1 && looks_like_epsilon(&s, scale) && is_batch_norm(c, node))
         return tap_case_note(c, residual, node, "bn_epsilon",
                              "each channel of '%s' is scaled about a point of its own by %.6g to %.6g, all "
                              "on one side of 1, as "
@@ -509,7 +511,7 @@ static int channel_axes(const tap_case *c, const tap_tensor *x, int *axes) {
 
 bool tap_fault_affine(tap_case *c) {
     static const unsigned order[] = {2, 1, 3};
-    if (!isfinite(c->gap) || tap_epsilon(c->want->dtype) == 0 || c->s->n_out != 1 || c->want->count > 1 << 22)
+    if (!isfinite(c->gap) || tap_epsilon(c->want->dtype) == 0 || c->want->count > 1 << 22)
         return false;
     /* The simplest first: one shift, one factor, both; then by channel. */
     for (size_t i = 0; i < c->s->n_nodes && c->s->n_nodes <= 60; i++) {

@@ -13,8 +13,12 @@
 #define LEAST_ULPS 24
 /* Of half precision, whose rounding is not noise but the question: what is beyond is lost for good. */
 #define LEAST_ULPS_HALF 8
+/* Where it has come together over layers, so many. */
+#define DRIFT_ULPS 10
 /* Largest share of a layer's signal that quantisation may cost: 16 dB. */
 #define QUANTISATION_SHARE 0.16
+/* So many steps integers of a quantised model may be apart: ties are rounded either way. */
+#define STEPS 2
 #define AMPLIFIED_BY       8
 #define SHAKES             4
 
@@ -85,8 +89,8 @@ static double epsilon_of(const tap_point *p, const tap_piece *piece, const tap_v
     const tap_tensor *t = tap_value_tensor(ours), *r = tap_value_tensor(p->ref);
     double eps = tap_epsilon(t->dtype);
     if (is_small_float(r->dtype)) coarser(&eps, r->dtype);
-    for (size_t i = 0; piece && piece->in && i < piece->plain.n_in; i++) {
-        const tap_tensor *x = tap_value_tensor(piece->in[i]);
+    for (size_t i = 0; piece && piece->exact && i < piece->plain.n_in; i++) {
+        const tap_tensor *x = tap_value_tensor(piece->exact[i]);
         if (x && is_small_float(x->dtype)) coarser(&eps, x->dtype);
     }
     const tap_src_graph *g = piece ? &piece->plain.model.graph : NULL;
@@ -120,7 +124,7 @@ static tap_status shaken_noise(tap_diff *d, tap_piece *piece, double *spread, do
     tap_status st =
         tap_rig_open(&d->parts.lab, &piece->plain, false, (const tap_value *const *)piece->in, &rig, err);
     for (uint64_t k = 0; k < SHAKES && st == TAP_OK; k++) {
-        st = tap_piece_shake(piece, k + 1, in, err);
+        st = tap_piece_shake(piece, k + 1, 0, in, err);
         if (st == TAP_OK) st = tap_rig_run(&rig, (const tap_value *const *)in, out, err);
         if (st == TAP_OK) {
             const tap_tensor *t = tap_value_tensor(out[piece->want]);
@@ -242,6 +246,14 @@ static tap_verdict handed_on(tap_diff *d, tap_point *p, const tap_piece *piece, 
     return p->gap > AMPLIFIED_BY * most ? TAP_VERDICT_AMPLIFIED : TAP_VERDICT_INHERITED;
 }
 
+/* Half precision on one side: the drift that has come together is beyond ten units in the last place. */
+static bool drifts(const tap_diff *d, const tap_point *p, const tap_piece *piece, const tap_value *ours, bool within,
+                   bool said) {
+    double most, eps = epsilon_of(p, piece, ours);
+    if (eps < 0x1p-20 || d->options.by_tolerance || (said && within) || is_quantised(piece)) return false;
+    return p->pub.verdict == TAP_VERDICT_SAME && !starts_differ(d, piece, &most) && p->gap > DRIFT_ULPS * eps;
+}
+
 /* Names of what the piece starts from. */
 static const char *start_names(tap_diff *d, const tap_piece *piece) {
     char text[1024] = "";
@@ -291,6 +303,11 @@ static tap_status judge_piece(tap_diff *d, tap_point *p, const tap_value *ours, 
                                                            : TAP_VERDICT_INTRODUCED;
         p->pub.note = why;
     }
+    if (st == TAP_OK && piece.by_model && !introduced && drifts(d, p, &piece, ours, within, said)) {
+        p->pub.verdict = TAP_VERDICT_INTRODUCED;
+        p->pub.fault = "rounding";
+        p->pub.why = "from here on what half precision has rounded away is more than a hundredth of the largest number";
+    }
     if (st == TAP_OK && introduced) st = tap_explain(d, p, &piece, err);
     tap_piece_free(&piece);
     return st;
@@ -328,6 +345,13 @@ static bool comparable(tap_point *p, const tap_value *ours) {
     return true;
 }
 
+/* Paired for its numbers, which lie otherwise in the other model (a Flatten of another order of axes). */
+static bool is_reordered(const tap_point *p, const tap_value *ours) {
+    if (p->match.by != TAP_BY_VALUES || !p->ref) return false;
+    double gap = tap_gap(ours, p->ref), scale = tap_scale(p->ref);
+    return gap > 1e-2 * scale;
+}
+
 tap_status tap_judge(tap_diff *d, tap_point *p, const tap_value *ours, tap_error *err) {
     bool within = false, said = false;
     const tap_tensor *t = tap_value_tensor(ours);
@@ -336,6 +360,11 @@ tap_status tap_judge(tap_diff *d, tap_point *p, const tap_value *ours, tap_error
     tap_status st = tap_point_load(d, p, t, err);
     if (st != TAP_OK) return st;
     p->pub.verdict = TAP_VERDICT_NOT_COMPARABLE;
+    if (st == TAP_OK && is_reordered(p, ours)) {
+        p->pub.note = "the same numbers in another order: the models flatten in other orders";
+        tap_value_release(p->ref);
+        p->ref = NULL;
+    }
     bool piece = p->given && p->vid != TAP_NO_VALUE && d->parts.bound->main->values[p->vid].producer;
     if (!comparable(p, ours)) {
         p->given = false;

@@ -1,5 +1,5 @@
 /* Pairing by names, positions of outputs, and layers. */
-#include "diff/pairs.h"
+#include "diff/align.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -138,7 +138,8 @@ static int by_value(const void *a, const void *b) {
     return x->ref < y->ref ? -1 : x->ref > y->ref;
 }
 
-tap_status tap_match_all(const tap_model *m, const tap_reference *r, const tap_diff_options *o,
+tap_status tap_match_all(tap_model *m, const tap_input *inputs, size_t n_inputs, const tap_reference *r,
+                         const tap_diff_options *o,
                          const bool *chosen, tap_match_list *l, tap_error *err) {
     l->used = tap_arena_array(l->arena, r->n + 1, 1);
     if (!l->used) return tap_error_no_memory(err, r->n);
@@ -148,6 +149,7 @@ tap_status tap_match_all(const tap_model *m, const tap_reference *r, const tap_d
     if (st == TAP_OK && !r->other && !match_names(m, r, l)) st = tap_error_no_memory(err, 64);
     if (st == TAP_OK && !r->other) st = match_layers(m, r, l, err);
     if (st == TAP_OK && !r->other && !match_canonical_names(m, r, l)) st = tap_error_no_memory(err, 64);
+    if (st == TAP_OK && r->other) st = tap_match_models(m, inputs, n_inputs, r, o->threads, l, err);
     if (st != TAP_OK) return st;
     keep_chosen(l, chosen);
     if (l->n) qsort(l->items, l->n, sizeof *l->items, by_value);

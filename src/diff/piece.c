@@ -184,10 +184,11 @@ static int perm_of(tap_diff *d, const tap_point *p, const tap_tensor *t, const t
     bool named = m->by == TAP_BY_NAME || m->by == TAP_BY_POSITION_OF_OUTPUT;
     if (!like || (same_dims(t, like) && (named || m->rank >= 0))) return -1;
     int32_t told[TAP_RANK_MAX];
-    int32_t rank = tap_model_layout(d->parts.model, m->value, told);
+    /* What the framework had says nothing of another model. */
+    int32_t rank = d->ref->other ? -1 : tap_model_layout(d->parts.model, m->value, told);
     for (int i = 0; i < rank; i++) perm[i] = told[i];
     if (rank >= 0 && perm_fits(t, like, rank, perm)) return rank;
-    return named ? -1 : found_layout(t, like, perm);
+    return named && !d->ref->other ? -1 : found_layout(t, like, perm);
 }
 
 static const char *shape_note(tap_diff *d, const tap_tensor *t, const tap_tensor *like) {
@@ -403,9 +404,9 @@ static uint64_t mix(uint64_t x) {
     return x ^ x >> 31;
 }
 
-static tap_status shake(const tap_value *v, uint64_t seed, tap_value **out, tap_error *err) {
+static tap_status shake(const tap_value *v, uint64_t seed, double least, tap_value **out, tap_error *err) {
     const tap_tensor *t = tap_value_tensor(v);
-    double eps = t ? tap_epsilon(t->dtype) : 0;
+    double eps = t ? fmax(tap_epsilon(t->dtype), least) : 0;
     if (!t || (t->dtype != TAP_FLOAT && t->dtype != TAP_DOUBLE)) {
         *out = (tap_value *)(uintptr_t)v;
         if (v) tap_value_retain(*out);
@@ -424,11 +425,11 @@ static tap_status shake(const tap_value *v, uint64_t seed, tap_value **out, tap_
     return TAP_OK;
 }
 
-tap_status tap_piece_shake(const tap_piece *piece, uint64_t seed, tap_value **in, tap_error *err) {
+tap_status tap_piece_shake(const tap_piece *piece, uint64_t seed, double eps, tap_value **in, tap_error *err) {
     tap_status st = TAP_OK;
     size_t n = piece->plain.n_in;
     for (size_t i = 0; i < n; i++) in[i] = NULL;
-    for (size_t i = 0; i < n && st == TAP_OK; i++) st = shake(piece->in[i], mix(seed + i), &in[i], err);
+    for (size_t i = 0; i < n && st == TAP_OK; i++) st = shake(piece->in[i], mix(seed + i), eps, &in[i], err);
     if (st != TAP_OK) tap_release_all(in, n);
     return st;
 }
