@@ -8,6 +8,41 @@
 
 #include "diff/hold.h"
 
+/* ---- pairs that refute themselves ---- */
+
+static bool carries(const tap_node *n) {
+    return !(n->op && n->op->flags & TAP_SHAPE_ONLY);
+}
+
+/* Two models: a pair by place alone is a mistake where a value behind it has the same numbers in both. agrees: by value
+ * of the main graph, whether it or anything made from it was paired for its numbers. */
+static tap_status drop_refuted(tap_diff *d, tap_error *err) {
+    const tap_graph *g = d->parts.bound->main;
+    uint8_t *agrees = tap_arena_array(&d->arena, g->n_values + 1, 1);
+    size_t n = 0;
+    if (!agrees) return tap_error_no_memory(err, g->n_values);
+    for (size_t i = 0; i < d->matches.n; i++) {
+        const tap_match *m = &d->matches.items[i];
+        tap_vid v = d->parts.values[m->value].graph == g ? d->parts.values[m->value].v : TAP_NO_VALUE;
+        if (v != TAP_NO_VALUE && m->by == TAP_BY_VALUES) agrees[v] = 1;
+    }
+    for (size_t i = g->n_nodes; i-- > 0;) {
+        const tap_node *x = g->nodes[i];
+        bool any = false;
+        for (int32_t o = 0; o < x->n_out; o++) any = any || (x->out[o] != TAP_NO_VALUE && agrees[x->out[o]]);
+        for (int32_t k = 0; any && carries(x) && k < x->n_in; k++)
+            if (x->in[k] != TAP_NO_VALUE) agrees[x->in[k]] = 1;
+    }
+    for (size_t i = 0; i < d->matches.n; i++) {
+        const tap_match *m = &d->matches.items[i];
+        tap_vid v = d->parts.values[m->value].graph == g ? d->parts.values[m->value].v : TAP_NO_VALUE;
+        bool refuted = m->by == TAP_BY_STRUCTURE && v != TAP_NO_VALUE && agrees[v] && !g->values[v].is_output;
+        if (!refuted) d->matches.items[n++] = *m;
+    }
+    d->matches.n = n;
+    return TAP_OK;
+}
+
 /* ---- points ---- */
 
 static tap_vid main_vid(const tap_diff *d, size_t value) {
@@ -158,6 +193,28 @@ static tap_status count_uses(tap_diff *d, tap_error *err) {
     return st == TAP_OK ? st : tap_error_no_memory(err, 64);
 }
 
+/* Where most pieces with weights differ and nothing explains it, these are another checkpoint's. */
+static void find_other_weights(tap_diff *d) {
+    size_t weighted = 0, unexplained = 0;
+    for (size_t i = 0; i < d->n_points; i++) {
+        const tap_point *p = &d->points[i];
+        if (!p->weighted) continue;
+        weighted++;
+        bool open = p->pub.verdict == TAP_VERDICT_INTRODUCED && p->pub.fault &&
+                    (strcmp(p->pub.fault, "unexplained") == 0 || strcmp(p->pub.fault, "other_weights") == 0);
+        unexplained += open;
+    }
+    if (unexplained < 2 || 5 * unexplained < 3 * weighted) return;
+    const char *why = tap_arena_printf(&d->arena, "%zu of %zu pieces with weights give another result and no known fault explains it: "
+                                       "the weights are another checkpoint's", unexplained, weighted);
+    for (size_t i = 0; why && i < d->n_points; i++) {
+        tap_diff_pair *p = &d->points[i].pub;
+        if (p->verdict != TAP_VERDICT_INTRODUCED || !p->fault || strcmp(p->fault, "nonfinite_weight") == 0) continue;
+        p->fault = "other_weights";
+        p->why = why;
+    }
+}
+
 tap_status tap_compare(tap_diff *d, tap_error *err) {
     const tap_diff_options *o = &d->options;
     bool *chosen = NULL;
@@ -173,12 +230,16 @@ tap_status tap_compare(tap_diff *d, tap_error *err) {
         if (st == TAP_OK) tap_free(picked);
     }
     if (st == TAP_OK) st = tap_match_all(d->parts.model, d->inputs, d->n_inputs, d->ref, o, chosen, &d->matches, err);
+    if (st == TAP_OK && d->ref->other) st = drop_refuted(d, err);
     if (st == TAP_OK) st = make_points(d, err);
     if (st == TAP_OK) st = take_inputs(d);
     d->oracle = !o->by_tolerance;
     if (st == TAP_OK && d->oracle) st = tap_find_held(&d->parts.lab, d->parts.bound, d->held, err);
     if (st == TAP_OK) st = count_uses(d, err);
-    return st == TAP_OK && d->n_points ? run(d, err) : st;
+    d->weights_epsilon = tap_weights_epsilon(d->parts.bound, &d->integer_weights);
+    if (st == TAP_OK && d->n_points) st = run(d, err);
+    if (st == TAP_OK) find_other_weights(d);
+    return st;
 }
 
 void tap_compare_clear(tap_diff *d) {

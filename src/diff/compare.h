@@ -25,6 +25,7 @@ typedef struct tap_point {
     tap_value *ref;   /* the reference's value in the model's order of axes; NULL: not loaded, or let go */
     tap_value *truth; /* in double precision, from the model's own inputs; NULL likewise */
     int uses;         /* points still to come that need ref and truth */
+    bool weighted;    /* its piece weighs by constants */
     double gap;       /* largest difference from the reference, as a share of its largest number */
 } tap_point;
 
@@ -43,6 +44,8 @@ struct tap_diff {
     uint8_t *held;   /* by value of the main graph (hold.h) */
     tap_value **own; /* by value of the main graph: held ones and inputs, as the model has them */
     bool oracle;
+    double weights_epsilon; /* all weights are numbers of a small float: its last place near 1; 0: they are not */
+    bool integer_weights;   /* all weights are integers times a scale */
     tap_status status; /* of what went wrong inside the listener */
     tap_error *err;
     size_t n_shown, n_explained;
@@ -89,6 +92,10 @@ tap_status tap_judge(tap_diff *d, tap_point *p, const tap_value *ours, tap_error
 tap_status tap_compare(tap_diff *d, tap_error *err);
 /* Frees what the comparison holds, not d itself. */
 void tap_compare_clear(tap_diff *d);
+
+/* Whether all weights of a model lie on the lattice of a small float (its epsilon; else 0), or of integers: then it is a
+ * twin in a narrower type, and rounding them is what to expect. */
+double tap_weights_epsilon(const tap_bound *b, bool *integers);
 
 /* Why the piece in front of p gives another result than the reference (faults.c): fills fault, why, node,
  * residual of the pair. Errors: TAP_MEMORY. */

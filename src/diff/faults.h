@@ -50,11 +50,15 @@ typedef bool tap_hypothesis(tap_case *c);
     X(tap_fault_rounding)      \
     X(tap_fault_quantization)  \
     X(tap_fault_affine)        \
-    X(tap_fault_rounded)
+    X(tap_fault_rounded)      \
+    X(tap_fault_weights)
 
 #define TAP_X(function) tap_hypothesis function;
 TAP_HYPOTHESES(TAP_X)
 #undef TAP_X
+
+/* Whether a piece weighs by constants (Conv, MatMul, LSTM, ...). */
+bool tap_is_weighted(const tap_segment *s);
 
 /* ---- what hypotheses are made of ---- */
 

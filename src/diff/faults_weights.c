@@ -417,6 +417,60 @@ bool tap_fault_rounded(tap_case *c) {
     return false;
 }
 
+/* ---- other weights ---- */
+
+bool tap_is_weighted(const tap_segment *s) {
+    for (size_t i = 0; i < s->n_nodes; i++)
+        for (size_t k = 0; k < s->nodes[i].n_inputs && k < 3; k++) {
+            const tap_src_tensor *t = has_weights(s, i) ? tap_constant_input(s, i, k) : NULL;
+            if (t && t->rank >= 2 && tap_epsilon(t->dtype) > 0) return true;
+        }
+    return false;
+}
+
+/* Nothing else is left in a piece that only weighs, adds and moves: every other reading of it was tried. */
+bool tap_fault_weights(tap_case *c) {
+    static const char *const plain[] = {"Add", "Relu", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Constant", "Softmax", "Shape"};
+    size_t node = SIZE_MAX;
+    if (c->fault || !isfinite(c->gap)) return false;
+    for (size_t i = 0; i < c->s->n_nodes; i++) {
+        bool weighs = false, is_plain = false;
+        for (size_t k = 0; k < c->s->nodes[i].n_inputs && k < 3; k++) weighs = weighs || weights_of(c, i, k);
+        for (size_t k = 0; k < TAP_COUNT_OF(plain); k++) is_plain = is_plain || tap_node_is(c->s, i, plain[k]);
+        if (weighs && node != SIZE_MAX) return false;
+        if (weighs) node = i;
+        if (!weighs && !is_plain) return false;
+    }
+    if (node == SIZE_MAX) return false;
+    c->good = fmax(c->good, c->gap);
+    return tap_case_note(c, c->gap, node, "other_weights",
+                         "no other reading of it makes the reference's result, and it only weighs and adds: its weights are others");
+}
+
+/* ---- the model as a whole ---- */
+
+double tap_weights_epsilon(const tap_bound *b, bool *integers) {
+    const tap_src_graph *g = b->main->src;
+    tap_arena arena;
+    tap_arena_init(&arena, NULL);
+    size_t n = 0, of[5] = {0};
+    for (size_t i = 0; i < g->n_inits; i++) {
+        const tap_src_tensor *t = &g->inits[i];
+        if (t->dtype != TAP_FLOAT || t->rank < 2 || t->count < 32 || t->count > WEIGHTS_MAX) continue;
+        double *x = tap_stored_doubles(&arena, t);
+        if (!x) continue;
+        lattice l = lattice_of(x, t);
+        tap_arena_clear(&arena);
+        n++;
+        of[l]++;
+        if (l == LATTICE_NONE) break;
+    }
+    tap_arena_clear(&arena);
+    *integers = n >= 2 && of[LATTICE_INT8] + of[LATTICE_INT4] == n;
+    if (n < 2 || of[LATTICE_NONE] || of[LATTICE_INT8] + of[LATTICE_INT4]) return 0;
+    return tap_epsilon(of[LATTICE_BFLOAT] == n ? TAP_BFLOAT16 : TAP_FLOAT16);
+}
+
 /* ---- channels ---- */
 
 /* Input `input` of the piece with one axis reversed. */

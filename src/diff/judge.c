@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "diff/compare.h"
+#include "diff/faults.h"
 #include "onnxtap/record.h"
 
 /* A difference is suspect beyond so many times what our own float run differs from the same piece in double
@@ -85,7 +85,7 @@ static void coarser(double *eps, tap_dtype t) {
 }
 
 /* The coarsest float that is the piece's own: of its values and weights, not of Casts in between. */
-static double epsilon_of(const tap_point *p, const tap_piece *piece, const tap_value *ours) {
+static double epsilon_of(const tap_diff *d, const tap_point *p, const tap_piece *piece, const tap_value *ours) {
     const tap_tensor *t = tap_value_tensor(ours), *r = tap_value_tensor(p->ref);
     double eps = tap_epsilon(t->dtype);
     if (is_small_float(r->dtype)) coarser(&eps, r->dtype);
@@ -96,7 +96,8 @@ static double epsilon_of(const tap_point *p, const tap_piece *piece, const tap_v
     const tap_src_graph *g = piece ? &piece->plain.model.graph : NULL;
     for (size_t i = 0; g && i < g->n_inits; i++)
         if (is_small_float(g->inits[i].dtype)) coarser(&eps, g->inits[i].dtype);
-    return eps;
+    bool rounded = piece && d->weights_epsilon > 0 && tap_is_weighted(&piece->plain);
+    return rounded ? fmax(eps, d->weights_epsilon) : eps;
 }
 
 /* Integers stand for floats in it. */
@@ -194,7 +195,7 @@ static tap_status is_introduced(tap_diff *d, tap_point *p, tap_piece *piece, boo
     if (!same_shape(piece->by_model, p->ref)) return TAP_OK;
     tap_status st = measure(d, p, piece->by_model, &m, &within, &said, err);
     if (st != TAP_OK) return st;
-    double eps = epsilon_of(p, piece, piece->by_model), scale = tap_scale(p->ref);
+    double eps = epsilon_of(d, p, piece, piece->by_model), scale = tap_scale(p->ref);
     bool half = eps > 0x1p-20;
     piece->noise = piece->by_truth ? tap_gap(piece->by_model, piece->by_truth) : NAN;
     p->pub.isolated_noise = piece->noise;
@@ -202,7 +203,7 @@ static tap_status is_introduced(tap_diff *d, tap_point *p, tap_piece *piece, boo
     if (!half && piece->noise * TIMES_NOISE > piece->limit) piece->limit = piece->noise * TIMES_NOISE;
     if (d->options.by_tolerance || (said && within))
         *introduced = !within;
-    else if (is_quantised(piece))
+    else if (is_quantised(piece) || (d->integer_weights && tap_is_weighted(&piece->plain)))
         *introduced =
             m.nonfinite || (tap_epsilon(tap_value_tensor(p->ref)->dtype) > 0 ? share(&m) > QUANTISATION_SHARE
                                                                              : m.outside > 0);
@@ -249,7 +250,7 @@ static tap_verdict handed_on(tap_diff *d, tap_point *p, const tap_piece *piece, 
 /* Half precision on one side: the drift that has come together is beyond ten units in the last place. */
 static bool drifts(const tap_diff *d, const tap_point *p, const tap_piece *piece, const tap_value *ours, bool within,
                    bool said) {
-    double most, eps = epsilon_of(p, piece, ours);
+    double most, eps = epsilon_of(d, p, piece, ours);
     if (eps < 0x1p-20 || d->options.by_tolerance || (said && within) || is_quantised(piece)) return false;
     return p->pub.verdict == TAP_VERDICT_SAME && !starts_differ(d, piece, &most) && p->gap > DRIFT_ULPS * eps;
 }
@@ -291,6 +292,7 @@ static tap_status judge_piece(tap_diff *d, tap_point *p, const tap_value *ours, 
     if (st == TAP_OK && p->truth && same_shape(p->truth, ours)) p->pub.noise = tap_gap(ours, p->truth);
     if (st == TAP_OK && piece.by_model) {
         p->pub.from = start_names(d, &piece);
+        p->weighted = tap_is_weighted(&piece.plain);
         st = is_introduced(d, p, &piece, &introduced, err);
         p->pub.verdict = introduced ? TAP_VERDICT_INTRODUCED : handed_on(d, p, &piece, ours, within, said);
     } else if (st == TAP_OK) {
@@ -322,6 +324,80 @@ static void let_go(tap_diff *d, const tap_point *p) {
         tap_value_release(x->truth);
         x->ref = x->truth = NULL;
     }
+}
+
+/* Another pair for a value that was judged: a layer that hands on what it gets. */
+static void judge_again(tap_diff *d, tap_point *p, const tap_value *ours) {
+    const tap_point *first = &d->points[d->at[p->match.value]];
+    p->pub.verdict = same_shape(ours, p->ref) ? first->pub.verdict : TAP_VERDICT_NOT_COMPARABLE;
+    if (p->pub.verdict == TAP_VERDICT_INTRODUCED) p->pub.verdict = TAP_VERDICT_INHERITED;
+    p->pub.note = tap_arena_printf(&d->arena, "the same tensor as of '%s'", first->pub.reference);
+}
+
+/* ---- integers of a quantised model ---- */
+
+/* The one number that an input is; NAN. */
+static double scalar_of(const tap_diff *d, tap_vid v) {
+    const tap_gvalue *x = v == TAP_NO_VALUE ? NULL : &d->parts.bound->main->values[v];
+    const tap_src_tensor *t = x ? x->init : NULL;
+    tap_tensor one;
+    double y = NAN;
+    char aligned[16] = "";
+    if (!t || t->count != 1 || t->n_bytes > sizeof aligned || !tap_tensor_shape(&one, t->dtype, 0, NULL)) return NAN;
+    memcpy(aligned, t->data, t->n_bytes);
+    one.data = aligned;
+    return tap_tensor_doubles(&one, 0, 1, &y) ? y : NAN;
+}
+
+/* Scale and zero point by which a node makes or reads value v. */
+static bool scale_of(const tap_diff *d, tap_vid v, double *scale, double *zero) {
+    const tap_graph *g = d->parts.bound->main;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const tap_node *n = g->nodes[i];
+        bool makes = strcmp(n->src->op, "QuantizeLinear") == 0 && n->out[0] == v;
+        bool reads = strcmp(n->src->op, "DequantizeLinear") == 0 && n->in[0] == v;
+        bool sums = strncmp(n->src->op, "QLinear", 7) == 0 && n->out[0] == v && n->n_in >= 8;
+        if (!makes && !reads && !sums) continue;
+        *scale = scalar_of(d, n->in[sums ? 6 : 1]);
+        *zero = sums ? scalar_of(d, n->in[7]) : n->n_in > 2 ? scalar_of(d, n->in[2]) : 0;
+        return isfinite(*scale) && isfinite(*zero);
+    }
+    return false;
+}
+
+/* Our integers as the floats that they stand for. *out is NULL: the graph does not tell. */
+static tap_status dequantised(const tap_diff *d, const tap_point *p, const tap_tensor *t, tap_value **out,
+                              tap_error *err) {
+    double scale, zero, x;
+    *out = NULL;
+    if (p->vid == TAP_NO_VALUE || !scale_of(d, p->vid, &scale, &zero)) return TAP_OK;
+    tap_status st = tap_value_new(TAP_FLOAT, t->rank, t->dims, out, err);
+    float *y = st == TAP_OK ? tap_value_data(*out) : NULL;
+    for (int64_t i = 0; y && i < t->count; i++)
+        if (tap_tensor_doubles(t, i, 1, &x)) y[i] = (float)((x - zero) * scale);
+    return st;
+}
+
+/* Integers against floats, through the graph's own scale. They start no piece: the reference has no such integers. */
+static tap_status judge_integers(tap_diff *d, tap_point *p, const tap_tensor *t, tap_error *err) {
+    tap_value *y = NULL;
+    bool within, said;
+    tap_status st = dequantised(d, p, t, &y, err);
+    if (st == TAP_OK && y && same_shape(y, p->ref)) {
+        st = measure(d, p, y, &p->pub.measure, &within, &said, err);
+        p->pub.within = within;
+        p->pub.note = "integers, compared through the graph's own scale";
+        bool same = d->options.by_tolerance || (said && within) ? within : share(&p->pub.measure) <= QUANTISATION_SHARE;
+        p->pub.verdict = same ? TAP_VERDICT_SAME : TAP_VERDICT_INTRODUCED;
+        for (size_t i = 0; !same && i < d->n_points; i++)
+            if (differs(&d->points[i])) p->pub.verdict = TAP_VERDICT_INHERITED;
+        if (p->pub.verdict == TAP_VERDICT_INTRODUCED) {
+            p->pub.fault = "quantization";
+            p->pub.why = "up to here quantisation has cost more than 16 % of the signal";
+        }
+    }
+    tap_value_release(y);
+    return st;
 }
 
 /* ---- all ---- */
@@ -367,6 +443,8 @@ tap_status tap_judge(tap_diff *d, tap_point *p, const tap_value *ours, tap_error
     }
     bool piece = p->given && p->vid != TAP_NO_VALUE && d->parts.bound->main->values[p->vid].producer;
     if (!comparable(p, ours)) {
+        bool integers = t && p->ref && tap_epsilon(tap_value_tensor(p->ref)->dtype) > 0 && tap_epsilon(t->dtype) == 0;
+        if (integers) st = judge_integers(d, p, t, err);
         p->given = false;
         if (p->vid != TAP_NO_VALUE && p->primary && piece) d->marks[p->vid] = 0;
     } else {
@@ -383,10 +461,7 @@ tap_status tap_judge(tap_diff *d, tap_point *p, const tap_value *ours, tap_error
         else if (st == TAP_OK && same_shape(ours, p->ref) && p->primary)
             judge_alone(d, p, within);
         else if (st == TAP_OK && !p->primary)
-            p->pub.verdict = d->points[d->at[p->match.value]].pub.verdict == TAP_VERDICT_SAME && !within &&
-                                     !same_shape(ours, p->ref)
-                                 ? TAP_VERDICT_NOT_COMPARABLE
-                                 : d->points[d->at[p->match.value]].pub.verdict;
+            judge_again(d, p, ours);
     }
     if (st == TAP_OK && p->vid != TAP_NO_VALUE && d->held[p->vid] && !p->truth && p->uses > 0)
         st = tap_value_copy(ours, &p->truth, err);
