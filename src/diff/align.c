@@ -100,12 +100,14 @@ static bool similar_name(const char *a, const char *b) {
 
 /* ---- scores ---- */
 
-/* Operators whose place alone says little: there are many of them, and exporters write formulas in other ways. */
+/* Operators whose place alone says little: there are many of them, and exporters write formulas in other
+ * ways. */
 static bool is_small(const char *op) {
-    static const char *const small[] = {"Add",     "Sub",     "Mul",       "Div",       "Pow",    "Sqrt",   "Erf",
-                                        "Exp",     "Neg",     "Cast",      "Identity",  "Reshape", "Squeeze", "Flatten",
-                                        "Unsqueeze", "Transpose", "Slice", "Concat",    "Gather", "Expand", "Where",
-                                        "ReduceMean", "Reciprocal", "Tanh", "Split", "Pad", "Constant", "Shape"};
+    static const char *const small[] = {
+        "Add",        "Sub",        "Mul",   "Div",      "Pow",     "Sqrt",     "Erf",
+        "Exp",        "Neg",        "Cast",  "Identity", "Reshape", "Squeeze",  "Flatten",
+        "Unsqueeze",  "Transpose",  "Slice", "Concat",   "Gather",  "Expand",   "Where",
+        "ReduceMean", "Reciprocal", "Tanh",  "Split",    "Pad",     "Constant", "Shape"};
     for (size_t i = 0; i < TAP_COUNT_OF(small); i++)
         if (strcmp(small[i], op) == 0) return true;
     return false;
@@ -120,10 +122,11 @@ static int score(const tap_trait *a, const tap_trait *b) {
     return op && (name || !is_small(a->op)) ? s : 0;
 }
 
-static bool add(const tap_model *m, tap_match_list *l, const tap_trait *a, const tap_trait *b, tap_paired_by by) {
+static bool add(const tap_model *m, tap_match_list *l, const tap_trait *a, const tap_trait *b,
+                tap_paired_by by) {
     tap_match x = {.ref = b->at, .value = a->at, .by = by, .rank = -1};
     tap_layer_info info = {.size = sizeof info};
-    size_t layer = tap_model_layer_of(m, a->at);
+    size_t layer = m ? tap_model_layer_of(m, a->at) : SIZE_MAX;
     if (layer != SIZE_MAX && tap_model_layer(m, layer, &info)) x.layer = info.key;
     return tap_match_add(l, x);
 }
@@ -166,7 +169,8 @@ static bool walk(const tap_model *m, table *t, tap_match_list *l) {
         const tap_trait *a = &t->a[t->ia[i]], *b = &t->b[t->ib[k]];
         if (way == 0) {
             t->a_used[t->ia[i]] = t->b_used[t->ib[k]] = true;
-            if (!add(m, l, a, b, same_numbers(a, b) && is_telling(a) ? TAP_BY_VALUES : TAP_BY_STRUCTURE)) return false;
+            if (!add(m, l, a, b, same_numbers(a, b) && is_telling(a) ? TAP_BY_VALUES : TAP_BY_STRUCTURE))
+                return false;
         }
         i += way != 2;
         k += way != 1;
@@ -214,8 +218,8 @@ static bool pair_outputs(const tap_model *m, table *t, size_t n, size_t n_theirs
     return true;
 }
 
-tap_status tap_align(const tap_model *m, const tap_trait *mine, size_t n, const tap_trait *theirs, size_t n_theirs,
-                     tap_match_list *l, tap_error *err) {
+tap_status tap_align(const tap_model *m, const tap_trait *mine, size_t n, const tap_trait *theirs,
+                     size_t n_theirs, tap_match_list *l, tap_error *err) {
     tap_arena arena;
     tap_arena_init(&arena, NULL);
     table t = {.a = mine, .b = theirs};
@@ -256,7 +260,8 @@ static int look(const tap_event *e, void *user) {
         else
             to = mid;
     }
-    if (e->tensor && from < s->n && s->traits[from].at == e->index) tap_trait_measure(&s->traits[from], e->tensor);
+    if (e->tensor && from < s->n && s->traits[from].at == e->index)
+        tap_trait_measure(&s->traits[from], e->tensor);
     return TAP_WANT;
 }
 
@@ -271,8 +276,8 @@ static size_t list_values(const tap_model *m, tap_trait *t) {
     return n;
 }
 
-static tap_status see_mine(tap_model *m, const tap_input *inputs, size_t n_inputs, int threads, seen *mine, size_t *taps,
-                           tap_error *err) {
+static tap_status see_mine(tap_model *m, const tap_input *inputs, size_t n_inputs, int threads, seen *mine,
+                           size_t *taps, tap_error *err) {
     tap_session_options o = {.size = sizeof o, .threads = threads};
     tap_session *s;
     tap_status st = tap_session_new(m, &o, &s, err);
@@ -300,8 +305,8 @@ static tap_status see_theirs(const tap_reference *r, seen *theirs, tap_error *er
     return st;
 }
 
-tap_status tap_match_models(tap_model *m, const tap_input *inputs, size_t n_inputs, const tap_reference *r, int threads,
-                            tap_match_list *l, tap_error *err) {
+tap_status tap_match_models(tap_model *m, const tap_input *inputs, size_t n_inputs, const tap_reference *r,
+                            int threads, tap_match_list *l, tap_error *err) {
     size_t n = tap_model_value_count(m), n_theirs = tap_model_value_count(r->other);
     tap_arena arena;
     tap_arena_init(&arena, NULL);

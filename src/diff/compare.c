@@ -14,8 +14,8 @@ static bool carries(const tap_node *n) {
     return !(n->op && n->op->flags & TAP_SHAPE_ONLY);
 }
 
-/* Two models: a pair by place alone is a mistake where a value behind it has the same numbers in both. agrees: by value
- * of the main graph, whether it or anything made from it was paired for its numbers. */
+/* Two models: a pair by place alone is a mistake where a value behind it has the same numbers in both.
+ * agrees: by value of the main graph, whether it or anything made from it was paired for its numbers. */
 static tap_status drop_refuted(tap_diff *d, tap_error *err) {
     const tap_graph *g = d->parts.bound->main;
     uint8_t *agrees = tap_arena_array(&d->arena, g->n_values + 1, 1);
@@ -205,11 +205,15 @@ static void find_other_weights(tap_diff *d) {
         unexplained += open;
     }
     if (unexplained < 2 || 5 * unexplained < 3 * weighted) return;
-    const char *why = tap_arena_printf(&d->arena, "%zu of %zu pieces with weights give another result and no known fault explains it: "
-                                       "the weights are another checkpoint's", unexplained, weighted);
+    const char *why =
+        tap_arena_printf(&d->arena,
+                         "%zu of %zu pieces with weights give another result and no known fault explains it: "
+                         "the weights are another checkpoint's",
+                         unexplained, weighted);
     for (size_t i = 0; why && i < d->n_points; i++) {
         tap_diff_pair *p = &d->points[i].pub;
-        if (p->verdict != TAP_VERDICT_INTRODUCED || !p->fault || strcmp(p->fault, "nonfinite_weight") == 0) continue;
+        if (p->verdict != TAP_VERDICT_INTRODUCED || !p->fault || strcmp(p->fault, "nonfinite_weight") == 0)
+            continue;
         p->fault = "other_weights";
         p->why = why;
     }
@@ -229,7 +233,8 @@ tap_status tap_compare(tap_diff *d, tap_error *err) {
         for (size_t i = 0; st == TAP_OK && i < n; i++) chosen[picked[i]] = true;
         if (st == TAP_OK) tap_free(picked);
     }
-    if (st == TAP_OK) st = tap_match_all(d->parts.model, d->inputs, d->n_inputs, d->ref, o, chosen, &d->matches, err);
+    if (st == TAP_OK)
+        st = tap_match_all(d->parts.model, d->inputs, d->n_inputs, d->ref, o, chosen, &d->matches, err);
     if (st == TAP_OK && d->ref->other) st = drop_refuted(d, err);
     if (st == TAP_OK) st = make_points(d, err);
     if (st == TAP_OK) st = take_inputs(d);

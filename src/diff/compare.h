@@ -44,9 +44,10 @@ struct tap_diff {
     uint8_t *held;   /* by value of the main graph (hold.h) */
     tap_value **own; /* by value of the main graph: held ones and inputs, as the model has them */
     bool oracle;
-    double weights_epsilon; /* all weights are numbers of a small float: its last place near 1; 0: they are not */
+    double weights_epsilon; /* all weights are numbers of a small float: its last place near 1; 0: they are
+                               not */
     bool integer_weights;   /* all weights are integers times a scale */
-    tap_status status; /* of what went wrong inside the listener */
+    tap_status status;      /* of what went wrong inside the listener */
     tap_error *err;
     size_t n_shown, n_explained;
 };
@@ -81,8 +82,8 @@ tap_status tap_point_load(tap_diff *d, tap_point *p, const tap_tensor *like, tap
  * run alone, *why tells the reason. */
 tap_status tap_piece_run(tap_diff *d, tap_point *p, tap_piece *out, const char **why, tap_error *err);
 void tap_piece_free(tap_piece *piece);
-/* Values of the plain piece's inputs with all floats moved by about one in the last place, or by the share eps where
- * that is more; `seed` tells which way. */
+/* Values of the plain piece's inputs with all floats moved by about one in the last place, or by the share
+ * eps where that is more; `seed` tells which way. */
 tap_status tap_piece_shake(const tap_piece *piece, uint64_t seed, double eps, tap_value **in, tap_error *err);
 
 /* Judges a point whose value the model has just computed. */
@@ -93,8 +94,8 @@ tap_status tap_compare(tap_diff *d, tap_error *err);
 /* Frees what the comparison holds, not d itself. */
 void tap_compare_clear(tap_diff *d);
 
-/* Whether all weights of a model lie on the lattice of a small float (its epsilon; else 0), or of integers: then it is a
- * twin in a narrower type, and rounding them is what to expect. */
+/* Whether all weights of a model lie on the lattice of a small float (its epsilon; else 0), or of integers:
+ * then it is a twin in a narrower type, and rounding them is what to expect. */
 double tap_weights_epsilon(const tap_bound *b, bool *integers);
 
 /* Why the piece in front of p gives another result than the reference (faults.c): fills fault, why, node,

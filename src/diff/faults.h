@@ -50,7 +50,7 @@ typedef bool tap_hypothesis(tap_case *c);
     X(tap_fault_rounding)      \
     X(tap_fault_quantization)  \
     X(tap_fault_affine)        \
-    X(tap_fault_rounded)      \
+    X(tap_fault_rounded)       \
     X(tap_fault_weights)
 
 #define TAP_X(function) tap_hypothesis function;

@@ -267,7 +267,8 @@ static bool round_weights(tap_case *c, tap_dtype to) {
         float *y = x ? tap_arena_array(&c->arena, (size_t)t->count + 1, sizeof *y) : NULL;
         if (x && !y) return false;
         for (int64_t k = 0; x && k < t->count; k++)
-            y[k] = to == TAP_BFLOAT16 ? tap_bf16_to_f32(tap_f32_to_bf16((float)x[k])) : tap_f16_to_f32(tap_f32_to_f16((float)x[k]));
+            y[k] = to == TAP_BFLOAT16 ? tap_bf16_to_f32(tap_f32_to_bf16((float)x[k]))
+                                      : tap_f16_to_f32(tap_f32_to_f16((float)x[k]));
         if (!x) continue;
         t->data = y;
         t->encoding = TAP_STORED;
@@ -287,9 +288,10 @@ static bool try_half_values(tap_case *c, tap_dtype half) {
     tap_release_all(in, c->s->n_in);
     if (!(moved > c->gap / 4)) return false;
     c->good = fmax(c->good, c->gap);
-    return tap_case_note(c, c->gap, SIZE_MAX, "rounding",
-                         "values moved in the last place of %s move the result by %.3g: such rounding is lost for good here",
-                         tap_dtype_name(half), moved);
+    return tap_case_note(
+        c, c->gap, SIZE_MAX, "rounding",
+        "values moved in the last place of %s move the result by %.3g: such rounding is lost for good here",
+        tap_dtype_name(half), moved);
 }
 
 /* The reference was computed in half precision, its weights with it. */
@@ -306,7 +308,8 @@ static bool try_half_reference(tap_case *c) {
     if (!(gap < 0.2 * c->gap)) return false;
     c->good = fmax(c->good, gap);
     return tap_case_note(c, gap, SIZE_MAX, "rounding",
-                         "with weights rounded to %s the piece has the reference's result: what it computes is lost in that width",
+                         "with weights rounded to %s the piece has the reference's result: what it computes "
+                         "is lost in that width",
                          tap_dtype_name(half));
 }
 

@@ -511,8 +511,8 @@ static int channel_axes(const tap_case *c, const tap_tensor *x, int *axes) {
 
 /* A factor or a summand that is one number. */
 static bool has_constant(const tap_case *c, size_t node) {
-    bool is = tap_node_is(c->s, node, "Mul") || tap_node_is(c->s, node, "Div") || tap_node_is(c->s, node, "Add") ||
-              tap_node_is(c->s, node, "Sub");
+    bool is = tap_node_is(c->s, node, "Mul") || tap_node_is(c->s, node, "Div") ||
+              tap_node_is(c->s, node, "Add") || tap_node_is(c->s, node, "Sub");
     for (size_t k = 0; is && k < c->s->nodes[node].n_inputs; k++) {
         const tap_src_tensor *t = tap_constant_input(c->s, node, k);
         if (t && t->count == 1) return true;
@@ -522,13 +522,14 @@ static bool has_constant(const tap_case *c, size_t node) {
 
 bool tap_fault_affine(tap_case *c) {
     static const unsigned order[] = {2, 1, 3};
-    if (!isfinite(c->gap) || tap_epsilon(c->want->dtype) == 0 || c->want->count > 1 << 22)
-        return false;
-    /* The simplest first: one shift, one factor, both; where a constant does that already, before all others. */
+    if (!isfinite(c->gap) || tap_epsilon(c->want->dtype) == 0 || c->want->count > 1 << 22) return false;
+    /* The simplest first: one shift, one factor, both; where a constant does that already, before all others.
+     */
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < c->s->n_nodes && c->s->n_nodes <= 60; i++) {
             const tap_tensor *x = c->inner ? tap_value_tensor(c->inner[i]) : NULL;
-            if (!x || tap_epsilon(x->dtype) == 0 || x->count < 2 || has_constant(c, i) != (pass == 0)) continue;
+            if (!x || tap_epsilon(x->dtype) == 0 || x->count < 2 || has_constant(c, i) != (pass == 0))
+                continue;
             for (size_t k = 0; k < TAP_COUNT_OF(order); k++)
                 if (try_fit(c, i, x, -1, order[k])) return true;
         }

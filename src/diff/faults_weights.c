@@ -430,13 +430,15 @@ bool tap_is_weighted(const tap_segment *s) {
 
 /* Nothing else is left in a piece that only weighs, adds and moves: every other reading of it was tried. */
 bool tap_fault_weights(tap_case *c) {
-    static const char *const plain[] = {"Add", "Relu", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Constant", "Softmax", "Shape"};
+    static const char *const plain[] = {"Add",       "Relu",     "Transpose", "Reshape", "Squeeze",
+                                        "Unsqueeze", "Identity", "Constant",  "Softmax", "Shape"};
     size_t node = SIZE_MAX;
     if (c->fault || !isfinite(c->gap)) return false;
     for (size_t i = 0; i < c->s->n_nodes; i++) {
         bool weighs = false, is_plain = false;
         for (size_t k = 0; k < c->s->nodes[i].n_inputs && k < 3; k++) weighs = weighs || weights_of(c, i, k);
-        for (size_t k = 0; k < TAP_COUNT_OF(plain); k++) is_plain = is_plain || tap_node_is(c->s, i, plain[k]);
+        for (size_t k = 0; k < TAP_COUNT_OF(plain); k++)
+            is_plain = is_plain || tap_node_is(c->s, i, plain[k]);
         if (weighs && node != SIZE_MAX) return false;
         if (weighs) node = i;
         if (!weighs && !is_plain) return false;
@@ -444,7 +446,8 @@ bool tap_fault_weights(tap_case *c) {
     if (node == SIZE_MAX) return false;
     c->good = fmax(c->good, c->gap);
     return tap_case_note(c, c->gap, node, "other_weights",
-                         "no other reading of it makes the reference's result, and it only weighs and adds: its weights are others");
+                         "no other reading of it makes the reference's result, and it only weighs and adds: "
+                         "its weights are others");
 }
 
 /* ---- the model as a whole ---- */

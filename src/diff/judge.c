@@ -18,9 +18,9 @@
 /* Largest share of a layer's signal that quantisation may cost: 16 dB. */
 #define QUANTISATION_SHARE 0.16
 /* So many steps integers of a quantised model may be apart: ties are rounded either way. */
-#define STEPS 2
-#define AMPLIFIED_BY       8
-#define SHAKES             4
+#define STEPS        2
+#define AMPLIFIED_BY 8
+#define SHAKES       4
 
 /* ---- tolerance ---- */
 
@@ -85,7 +85,8 @@ static void coarser(double *eps, tap_dtype t) {
 }
 
 /* The coarsest float that is the piece's own: of its values and weights, not of Casts in between. */
-static double epsilon_of(const tap_diff *d, const tap_point *p, const tap_piece *piece, const tap_value *ours) {
+static double epsilon_of(const tap_diff *d, const tap_point *p, const tap_piece *piece,
+                         const tap_value *ours) {
     const tap_tensor *t = tap_value_tensor(ours), *r = tap_value_tensor(p->ref);
     double eps = tap_epsilon(t->dtype);
     if (is_small_float(r->dtype)) coarser(&eps, r->dtype);
@@ -206,7 +207,7 @@ static tap_status is_introduced(tap_diff *d, tap_point *p, tap_piece *piece, boo
     else if (is_quantised(piece) || (d->integer_weights && tap_is_weighted(&piece->plain)))
         *introduced =
             m.nonfinite || (tap_epsilon(tap_value_tensor(p->ref)->dtype) > 0 ? share(&m) > QUANTISATION_SHARE
-                                                                             : m.outside > 0);
+                                                                             : m.max_abs > STEPS);
     else if (eps == 0)
         *introduced = m.outside > 0;
     else
@@ -248,8 +249,8 @@ static tap_verdict handed_on(tap_diff *d, tap_point *p, const tap_piece *piece, 
 }
 
 /* Half precision on one side: the drift that has come together is beyond ten units in the last place. */
-static bool drifts(const tap_diff *d, const tap_point *p, const tap_piece *piece, const tap_value *ours, bool within,
-                   bool said) {
+static bool drifts(const tap_diff *d, const tap_point *p, const tap_piece *piece, const tap_value *ours,
+                   bool within, bool said) {
     double most, eps = epsilon_of(d, p, piece, ours);
     if (eps < 0x1p-20 || d->options.by_tolerance || (said && within) || is_quantised(piece)) return false;
     return p->pub.verdict == TAP_VERDICT_SAME && !starts_differ(d, piece, &most) && p->gap > DRIFT_ULPS * eps;
@@ -308,7 +309,8 @@ static tap_status judge_piece(tap_diff *d, tap_point *p, const tap_value *ours, 
     if (st == TAP_OK && piece.by_model && !introduced && drifts(d, p, &piece, ours, within, said)) {
         p->pub.verdict = TAP_VERDICT_INTRODUCED;
         p->pub.fault = "rounding";
-        p->pub.why = "from here on what half precision has rounded away is more than a hundredth of the largest number";
+        p->pub.why = "from here on what half precision has rounded away is more than a hundredth of the "
+                     "largest number";
     }
     if (st == TAP_OK && introduced) st = tap_explain(d, p, &piece, err);
     tap_piece_free(&piece);
@@ -343,7 +345,8 @@ static double scalar_of(const tap_diff *d, tap_vid v) {
     tap_tensor one;
     double y = NAN;
     char aligned[16] = "";
-    if (!t || t->count != 1 || t->n_bytes > sizeof aligned || !tap_tensor_shape(&one, t->dtype, 0, NULL)) return NAN;
+    if (!t || t->count != 1 || t->n_bytes > sizeof aligned || !tap_tensor_shape(&one, t->dtype, 0, NULL))
+        return NAN;
     memcpy(aligned, t->data, t->n_bytes);
     one.data = aligned;
     return tap_tensor_doubles(&one, 0, 1, &y) ? y : NAN;
@@ -378,7 +381,8 @@ static tap_status dequantised(const tap_diff *d, const tap_point *p, const tap_t
     return st;
 }
 
-/* Integers against floats, through the graph's own scale. They start no piece: the reference has no such integers. */
+/* Integers against floats, through the graph's own scale. They start no piece: the reference has no such
+ * integers. */
 static tap_status judge_integers(tap_diff *d, tap_point *p, const tap_tensor *t, tap_error *err) {
     tap_value *y = NULL;
     bool within, said;
@@ -387,7 +391,9 @@ static tap_status judge_integers(tap_diff *d, tap_point *p, const tap_tensor *t,
         st = measure(d, p, y, &p->pub.measure, &within, &said, err);
         p->pub.within = within;
         p->pub.note = "integers, compared through the graph's own scale";
-        bool same = d->options.by_tolerance || (said && within) ? within : share(&p->pub.measure) <= QUANTISATION_SHARE;
+        bool same = d->options.by_tolerance || (said && within)
+                        ? within
+                        : share(&p->pub.measure) <= QUANTISATION_SHARE;
         p->pub.verdict = same ? TAP_VERDICT_SAME : TAP_VERDICT_INTRODUCED;
         for (size_t i = 0; !same && i < d->n_points; i++)
             if (differs(&d->points[i])) p->pub.verdict = TAP_VERDICT_INHERITED;
@@ -443,7 +449,8 @@ tap_status tap_judge(tap_diff *d, tap_point *p, const tap_value *ours, tap_error
     }
     bool piece = p->given && p->vid != TAP_NO_VALUE && d->parts.bound->main->values[p->vid].producer;
     if (!comparable(p, ours)) {
-        bool integers = t && p->ref && tap_epsilon(tap_value_tensor(p->ref)->dtype) > 0 && tap_epsilon(t->dtype) == 0;
+        bool integers =
+            t && p->ref && tap_epsilon(tap_value_tensor(p->ref)->dtype) > 0 && tap_epsilon(t->dtype) == 0;
         if (integers) st = judge_integers(d, p, t, err);
         p->given = false;
         if (p->vid != TAP_NO_VALUE && p->primary && piece) d->marks[p->vid] = 0;

@@ -139,8 +139,7 @@ static int by_value(const void *a, const void *b) {
 }
 
 tap_status tap_match_all(tap_model *m, const tap_input *inputs, size_t n_inputs, const tap_reference *r,
-                         const tap_diff_options *o,
-                         const bool *chosen, tap_match_list *l, tap_error *err) {
+                         const tap_diff_options *o, const bool *chosen, tap_match_list *l, tap_error *err) {
     l->used = tap_arena_array(l->arena, r->n + 1, 1);
     if (!l->used) return tap_error_no_memory(err, r->n);
     size_t n_layers;

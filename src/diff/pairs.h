@@ -30,8 +30,7 @@ bool tap_unmatched_add(tap_match_list *l, const char *name, const char *reason, 
  * structure and values (align.h). chosen: by value, which to look at; NULL: all. Errors: TAP_NOT_FOUND,
  * TAP_DATA and TAP_IO (the file of pairs), TAP_MEMORY. */
 tap_status tap_match_all(tap_model *m, const tap_input *inputs, size_t n_inputs, const tap_reference *r,
-                         const tap_diff_options *o,
-                         const bool *chosen, tap_match_list *l, tap_error *err);
+                         const tap_diff_options *o, const bool *chosen, tap_match_list *l, tap_error *err);
 /* The file of pairs: JSON (layers.json, or {"reference": "tensor" or {"tensor", "perm"}}) or lines
  * "reference tensor [perm]", perm as 0,2,3,1. */
 tap_status tap_match_file(const tap_model *m, const tap_reference *r, const char *path, tap_match_list *l,

@@ -188,7 +188,9 @@ static int perm_of(tap_diff *d, const tap_point *p, const tap_tensor *t, const t
     int32_t rank = d->ref->other ? -1 : tap_model_layout(d->parts.model, m->value, told);
     for (int i = 0; i < rank; i++) perm[i] = told[i];
     if (rank >= 0 && perm_fits(t, like, rank, perm)) return rank;
-    return named && !d->ref->other ? -1 : found_layout(t, like, perm);
+    /* A Transpose that another model has under the same name is meant to do the same. */
+    bool meant = named && (!d->ref->other || strcmp(p->pub.op, "Transpose") == 0);
+    return meant ? -1 : found_layout(t, like, perm);
 }
 
 static const char *shape_note(tap_diff *d, const tap_tensor *t, const tap_tensor *like) {
@@ -425,7 +427,8 @@ static tap_status shake(const tap_value *v, uint64_t seed, double least, tap_val
     return TAP_OK;
 }
 
-tap_status tap_piece_shake(const tap_piece *piece, uint64_t seed, double eps, tap_value **in, tap_error *err) {
+tap_status tap_piece_shake(const tap_piece *piece, uint64_t seed, double eps, tap_value **in,
+                           tap_error *err) {
     tap_status st = TAP_OK;
     size_t n = piece->plain.n_in;
     for (size_t i = 0; i < n; i++) in[i] = NULL;

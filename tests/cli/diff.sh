@@ -10,6 +10,7 @@ for kind in image sequence; do
     status 0 run "$models/sound_$kind.onnx" $made --tap all -o $kind.npz
     status 0 diff "$models/sound_$kind.onnx" $kind.npz $made
     says 'same:'
+    status 0 diff "$models/sound_$kind.onnx" "$models/sound_$kind.onnx" $made
     for model in "$models"/${kind}_*.onnx; do
         fault=${model##*/${kind}_}
         fault=${fault%.onnx}
@@ -17,6 +18,9 @@ for kind in image sequence; do
         says "  $fault: "
         status 1 diff "$model" $kind.npz $made --json
         says "\"fault\": \"$fault\""
+        # The sound model itself, in place of its trace.
+        status 1 diff "$model" "$models/sound_$kind.onnx" $made
+        says "  $fault: "
     done
 done
 
