@@ -59,6 +59,10 @@ const tap_diff_pair *tap_diff_first(const tap_diff *d) {
     return NULL;
 }
 
+const char *tap_diff_failure(const tap_diff *d) {
+    return d->failure;
+}
+
 size_t tap_diff_unmatched_count(const tap_diff *d) {
     return d->matches.n_unmatched;
 }

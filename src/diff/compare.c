@@ -166,7 +166,10 @@ static tap_status run(tap_diff *d, tap_error *err) {
     if (st == TAP_OK) st = tap_session_run(s, d->inputs, d->n_inputs, d->status == TAP_OK ? err : NULL);
     if (st == TAP_CANCELLED && d->status != TAP_OK) st = d->status;
     tap_session_free(s);
-    return st;
+    /* A fault may be what makes it fail: then that is told. */
+    if (st != TAP_RUN || !tap_diff_first(d)) return st;
+    d->failure = err ? tap_arena_printf(&d->arena, "%s", err->text) : "the model failed while running";
+    return TAP_OK;
 }
 
 /* ---- how long values are needed ---- */

@@ -47,6 +47,7 @@ struct tap_diff {
     double weights_epsilon; /* all weights are numbers of a small float: its last place near 1; 0: they are
                                not */
     bool integer_weights;   /* all weights are integers times a scale */
+    const char *failure;    /* what ended the run of the model early; NULL */
     tap_status status;      /* of what went wrong inside the listener */
     tap_error *err;
     size_t n_shown, n_explained;

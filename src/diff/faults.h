@@ -60,6 +60,11 @@ TAP_HYPOTHESES(TAP_X)
 /* Whether a piece weighs by constants (Conv, MatMul, LSTM, ...). */
 bool tap_is_weighted(const tap_segment *s);
 
+/* A BatchNormalization that never saw data: mean 0, variance 1. */
+bool tap_has_initial_statistics(tap_case *c, size_t node);
+/* A Cast of floats to a small float in a piece; SIZE_MAX: none. */
+size_t tap_narrowing_cast(const tap_segment *s);
+
 /* ---- what hypotheses are made of ---- */
 
 /* Starts a change: c->edit is a fresh copy of the piece. false: no memory, or enough was tried. */

@@ -246,14 +246,15 @@ bool tap_fault_rounding(tap_case *c) {
 
 /* ---- precision ---- */
 
-/* A Cast to a small float in a piece whose values are float32. */
-static size_t narrowing_cast(const tap_case *c) {
-    for (size_t i = 0; i < c->s->n_nodes; i++) {
-        int64_t to = tap_node_is(c->s, i, "Cast") ? tap_int_attr(c->s, i, "to", 0) : 0;
-        if ((to == TAP_FLOAT16 || to == TAP_BFLOAT16 ||
-             (to >= TAP_FLOAT8E4M3FN && to <= TAP_FLOAT8E5M2FNUZ)) &&
-            is_float_value(c, c->s->nodes[i].inputs[0]))
-            return i;
+size_t tap_narrowing_cast(const tap_segment *s) {
+    for (size_t i = 0; i < s->n_nodes; i++) {
+        int64_t to = tap_node_is(s, i, "Cast") ? tap_int_attr(s, i, "to", 0) : 0;
+        bool small =
+            to == TAP_FLOAT16 || to == TAP_BFLOAT16 || (to >= TAP_FLOAT8E4M3FN && to <= TAP_FLOAT8E5M2FNUZ);
+        const tap_node *n = s->from[i];
+        bool floats = n && n->n_in > 0 && n->in[0] != TAP_NO_VALUE &&
+                      n->graph->values[n->in[0]].type.dtype == TAP_FLOAT;
+        if (small && floats) return i;
     }
     return SIZE_MAX;
 }
@@ -319,7 +320,7 @@ bool tap_fault_precision(tap_case *c) {
     if (isfinite(c->gap) && try_half_reference(c)) return true;
     if (!isfinite(c->gap) || !(gap < 0.2 * c->gap)) return false;
     const tap_tensor *y = tap_value_tensor(c->piece->by_model);
-    size_t cast = narrowing_cast(c);
+    size_t cast = tap_narrowing_cast(c->s);
     bool half = y->dtype == TAP_FLOAT16 || y->dtype == TAP_BFLOAT16 || c->want->dtype == TAP_FLOAT16;
     c->good = fmax(c->good, gap);
     if (half || cast == SIZE_MAX)

@@ -464,6 +464,9 @@ static bool tell(tap_case *c, const fit *f, size_t node, double residual, unsign
         return tap_case_note(c, residual, node, "bias",
                              "each channel of '%s' is off by a constant: the reference has another bias",
                              what);
+    if (f->n > 1 && tap_has_initial_statistics(c, node))
+        return tap_case_note(c, residual, node, "bn_statistics",
+                             "mean 0 and variance 1 are initial statistics; the reference has others");
     if (f->n > 1 && looks_like_epsilon(&s, scale) && is_batch_norm(c, node))
         return tap_case_note(c, residual, node, "bn_epsilon",
                              "each channel of '%s' is scaled about a point of its own by %.6g to %.6g, all "

@@ -13,8 +13,8 @@
 #define WEIGHTS_MAX (INT64_C(1) << 24)
 
 static bool has_weights(const tap_segment *s, size_t i) {
-    static const char *const ops[] = {"Conv", "ConvTranspose", "Gemm", "MatMul",    "Einsum",
-                                      "LSTM", "GRU",           "RNN",  "DeformConv"};
+    static const char *const ops[] = {"Conv", "ConvTranspose", "Gemm", "MatMul",     "Einsum",
+                                      "LSTM", "GRU",           "RNN",  "DeformConv", "Gather"};
     for (size_t k = 0; k < TAP_COUNT_OF(ops); k++)
         if (tap_node_is(s, i, ops[k])) return true;
     return false;
@@ -120,6 +120,18 @@ static bool try_flipped(tap_case *c, size_t node, size_t k, const tap_src_tensor
             return true;
     }
     return false;
+}
+
+bool tap_has_initial_statistics(tap_case *c, size_t node) {
+    if (!tap_node_is(c->s, node, "BatchNormalization")) return false;
+    for (size_t k = 3; k < 5; k++) {
+        const tap_src_tensor *t = tap_constant_input(c->s, node, k);
+        double *x = t ? tap_stored_doubles(&c->d->arena, t) : NULL;
+        for (int64_t i = 0; x && i < t->count; i++)
+            if (x[i] != (double)(k == 4)) return false;
+        if (!x) return false;
+    }
+    return true;
 }
 
 static bool try_kernel(tap_case *c, size_t node, size_t k) {

@@ -201,7 +201,9 @@ static tap_status is_introduced(tap_diff *d, tap_point *p, tap_piece *piece, boo
     piece->noise = piece->by_truth ? tap_gap(piece->by_model, piece->by_truth) : NAN;
     p->pub.isolated_noise = piece->noise;
     piece->limit = (half ? LEAST_ULPS_HALF : eps < 0x1p-40 ? 64 * LEAST_ULPS : LEAST_ULPS) * eps * scale;
-    if (!half && piece->noise * TIMES_NOISE > piece->limit) piece->limit = piece->noise * TIMES_NOISE;
+    bool narrowed = !half && piece->by_truth && tap_narrowing_cast(&piece->plain) != SIZE_MAX;
+    if (!half && !narrowed && piece->noise * TIMES_NOISE > piece->limit)
+        piece->limit = piece->noise * TIMES_NOISE;
     if (d->options.by_tolerance || (said && within))
         *introduced = !within;
     else if (is_quantised(piece) || (d->integer_weights && tap_is_weighted(&piece->plain)))
@@ -212,6 +214,11 @@ static tap_status is_introduced(tap_diff *d, tap_point *p, tap_piece *piece, boo
         *introduced = m.outside > 0;
     else
         *introduced = m.nonfinite || m.max_abs > piece->limit;
+    /* A Cast to a small float is at fault where the reference has the digits that it drops. */
+    if (narrowed && *introduced && !d->options.by_tolerance) {
+        *introduced = tap_gap(piece->by_truth, p->ref) < 0.2 * m.max_abs;
+        return TAP_OK;
+    }
     if (*introduced && !d->options.by_tolerance) st = look_again(d, p, piece, &piece->limit, introduced, err);
     return st;
 }

@@ -128,6 +128,7 @@ static void json_report(const tap_diff *d, const tap_diff_options *o) {
     tap_json_string(j, "tolerance", tap_tolerance_name(o->tolerance));
     tap_json_string(j, "formula", tap_tolerance_formula(o->tolerance));
     tap_json_bool(j, "oracle", !o->by_tolerance);
+    if (tap_diff_failure(d)) tap_json_string(j, "failure", tap_diff_failure(d));
     tap_json_array(j, "pairs");
     for (size_t i = 0; i < tap_diff_count(d); i++) json_pair(j, tap_diff_at(d, i));
     tap_json_end(j);
@@ -343,6 +344,7 @@ int diff_report(const cli_args *args, const tap_diff *d, const tap_diff_options 
     } else {
         colours = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
         text_head(d);
+        if (tap_diff_failure(d)) printf("and later the model's run fails: %s\n", tap_diff_failure(d));
         text_others(d);
         text_table(args, d);
         text_classes(d);
