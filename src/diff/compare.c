@@ -68,6 +68,7 @@ static tap_status make_point(tap_diff *d, size_t i) {
     p->pub = (tap_diff_pair){.size = sizeof p->pub, .tensor = info.name, .node = info.node, .op = info.op};
     p->pub.reference = d->ref->items[p->match.ref].name;
     p->pub.layer = p->match.layer;
+    p->pub.output = p->match.output;
     p->pub.by = p->match.by;
     p->pub.rank = -1;
     p->pub.attributes = "";

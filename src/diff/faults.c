@@ -301,6 +301,54 @@ static const char *outer_layer(tap_diff *d, const char *layer, const char *addre
     return outer && in_scope(address, last, strlen(last)) ? outer : layer;
 }
 
+/* Faults of what a convolution or a product is by itself, whatever was multiplied into it. */
+static bool is_of_weights(const char *fault) {
+    static const char *const words[] = {"kernel_transposed", "kernel_flipped", "padding_side",  "stride",
+                                        "dilation",          "channel_order",  "flatten_order", "nonfinite_weight"};
+    for (size_t i = 0; i < TAP_COUNT_OF(words); i++)
+        if (strcmp(words[i], fault) == 0) return true;
+    return false;
+}
+
+/* The module that PyTorch's legacy exporter names in a node's path: "/layer1/layer1.0/conv1/Conv" is of layer1.0.conv1,
+ * for a child of a Sequential repeats its parent. */
+static const char *module_of(const tap_diff *d, const char *address) {
+    char path[512] = "";
+    size_t n = 0, last = 0; /* where the last piece begins */
+    tap_layer_info info = {.size = sizeof info};
+    for (const char *at = address; *at == '/';) {
+        const char *piece = at + 1, *end = strchr(piece, '/');
+        size_t length = end ? (size_t)(end - piece) : 0, old = n - last;
+        if (!end || n + length + 2 > sizeof path) break;
+        bool repeats = n && length > old && strncmp(piece, path + last, old) == 0 && piece[old] == '.';
+        if (repeats) n = last;
+        if (n && !repeats) path[n++] = '.';
+        last = n;
+        memcpy(path + n, piece, length);
+        n += length;
+        path[n] = '\0';
+        at = end;
+    }
+    for (size_t i = 0; n && tap_model_layer(d->parts.model, i, &info); i++)
+        if (strcmp(info.key, path) == 0) return info.key;
+    return NULL;
+}
+
+/* A convolution into which a BatchNormalization was multiplied carries that one's values; its weights are its own. */
+static const char *merged_layer(const tap_case *c, const tap_node *n) {
+    tap_layer_info info = {.size = sizeof info};
+    for (int32_t o = 0; o < n->n_out; o++) {
+        size_t i = n->out[o] == TAP_NO_VALUE
+                       ? SIZE_MAX
+                       : tap_model_layer_of(c->d->parts.model, (size_t)n->graph->values[n->out[o]].global);
+        if (i == SIZE_MAX || !tap_model_layer(c->d->parts.model, i, &info)) continue;
+        for (size_t k = 0; k < info.n_merged; k++)
+            if (!strstr(info.merged[k], "pad")) return info.merged[k];
+        return NULL;
+    }
+    return module_of(c->d, n->address);
+}
+
 static size_t producer_of(const tap_case *c) {
     const char *name = c->d->parts.bound->main->values[c->p->vid].full;
     for (size_t i = 0; i < c->s->n_nodes; i++)
@@ -322,6 +370,8 @@ static void report(tap_case *c) {
     describe_attributes(c->d, p, c->s, node);
     const char *layer = layer_around(c, n);
     if (layer && (!p->pub.layer || (c->fault && c->d->ref->other))) p->pub.layer = layer;
+    const char *own = c->fault && c->node != SIZE_MAX && is_of_weights(c->fault) ? merged_layer(c, n) : NULL;
+    if (own) p->pub.layer = own;
     if (c->fault && c->node != SIZE_MAX) p->pub.layer = outer_layer(c->d, p->pub.layer, n->address);
 }
 

@@ -84,6 +84,7 @@ static tap_status match_layers(const tap_model *m, const tap_reference *r, tap_m
         if (at == SIZE_MAX || l->used[at] || info.value == SIZE_MAX) continue;
         tap_match x = {.ref = at, .value = info.value, .by = TAP_BY_LAYER, .layer = info.key, .rank = -1};
         x.alias = info.status == TAP_LAYER_ALIAS;
+        x.output = info.output;
         if (info.perm && info.rank >= 0 && info.rank <= TAP_RANK_MAX) {
             x.rank = info.rank;
             for (int k = 0; k < info.rank; k++) x.perm[k] = info.perm[k];
@@ -110,8 +111,10 @@ static const char *reason_of(const tap_model *m, const char *name) {
 static bool list_unmatched(const tap_model *m, const tap_reference *r, const bool *chosen,
                            tap_match_list *l) {
     for (size_t i = 0; i < r->n; i++) {
-        if (l->used[i] || r->items[i].value != SIZE_MAX) continue;
-        if (!tap_unmatched_add(l, r->items[i].name, reason_of(m, r->items[i].name), false)) return false;
+        if (l->used[i]) continue;
+        const char *reason = r->other ? "no value of the model has its name, its place or its numbers"
+                                      : reason_of(m, r->items[i].name);
+        if (!tap_unmatched_add(l, r->items[i].name, reason, false)) return false;
     }
     tap_value_info info = {.size = sizeof info};
     for (size_t i = 0; tap_model_value(m, i, &info); i++) {

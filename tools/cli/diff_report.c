@@ -27,7 +27,7 @@ static const char *verdict_of(const tap_diff *d) {
 static void json_place(tap_json *j, const char *key, const tap_diff_pair *p) {
     tap_json_object(j, key);
     tap_json_string(j, "layer", p->layer);
-    tap_json_int(j, "output", 0);
+    tap_json_int(j, "output", p->output);
     tap_json_string(j, "tensor", p->tensor);
     tap_json_string(j, "node", p->node);
     tap_json_string(j, "op", p->op);
@@ -315,11 +315,15 @@ static void text_classes(const tap_diff *d) {
                tap_diff_at(d, n - 1)->tensor);
 }
 
+#define UNMATCHED_SHOWN 20
+
 static void text_unmatched(const tap_diff *d) {
     size_t n = tap_diff_unmatched_count(d);
     if (n) printf("\n%zu without a partner:\n", n);
     for (size_t i = 0; i < n; i++) {
         const tap_diff_unmatched *u = tap_diff_unmatched_at(d, i);
+        if (i == UNMATCHED_SHOWN) printf("  and %zu more (--json lists them)\n", n - i);
+        if (i >= UNMATCHED_SHOWN) break;
         printf("  %s %s: %s\n", u->of_model ? "model    " : "reference", u->name, u->reason);
     }
 }
