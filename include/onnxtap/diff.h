@@ -111,7 +111,7 @@ typedef struct tap_diff_pair {
     size_t size;
     const char *reference;  /* its name there                                                             */
     const char *tensor;     /* full name in the model                                                     */
-    int32_t output;        /* which of the layer's outputs */
+    int32_t output;         /* which of the layer's outputs */
     const char *layer;      /* NULL: not known                                                            */
     const char *node, *op;  /* what makes it, or, where error is introduced, the node that is at fault      */
     const char *attributes; /* of that node, as text; ""                                                   */

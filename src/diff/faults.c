@@ -303,15 +303,16 @@ static const char *outer_layer(tap_diff *d, const char *layer, const char *addre
 
 /* Faults of what a convolution or a product is by itself, whatever was multiplied into it. */
 static bool is_of_weights(const char *fault) {
-    static const char *const words[] = {"kernel_transposed", "kernel_flipped", "padding_side",  "stride",
-                                        "dilation",          "channel_order",  "flatten_order", "nonfinite_weight"};
+    static const char *const words[] = {
+        "kernel_transposed", "kernel_flipped", "padding_side",  "stride",
+        "dilation",          "channel_order",  "flatten_order", "nonfinite_weight"};
     for (size_t i = 0; i < TAP_COUNT_OF(words); i++)
         if (strcmp(words[i], fault) == 0) return true;
     return false;
 }
 
-/* The module that PyTorch's legacy exporter names in a node's path: "/layer1/layer1.0/conv1/Conv" is of layer1.0.conv1,
- * for a child of a Sequential repeats its parent. */
+/* The module that PyTorch's legacy exporter names in a node's path: "/layer1/layer1.0/conv1/Conv" is of
+ * layer1.0.conv1, for a child of a Sequential repeats its parent. */
 static const char *module_of(const tap_diff *d, const char *address) {
     char path[512] = "";
     size_t n = 0, last = 0; /* where the last piece begins */
@@ -334,7 +335,8 @@ static const char *module_of(const tap_diff *d, const char *address) {
     return NULL;
 }
 
-/* A convolution into which a BatchNormalization was multiplied carries that one's values; its weights are its own. */
+/* A convolution into which a BatchNormalization was multiplied carries that one's values; its weights are its
+ * own. */
 static const char *merged_layer(const tap_case *c, const tap_node *n) {
     tap_layer_info info = {.size = sizeof info};
     for (int32_t o = 0; o < n->n_out; o++) {

@@ -9,7 +9,7 @@ typedef struct tap_match {
     size_t ref, value; /* positions in the reference, and among the model's values */
     tap_paired_by by;
     const char *layer;      /* NULL: not known */
-    int32_t output;    /* which output of the layer */
+    int32_t output;         /* which output of the layer */
     bool alias;             /* the layer hands on what another has computed */
     int rank;               /* of perm; -1: not known */
     int perm[TAP_RANK_MAX]; /* numpy.transpose(value, perm) lies as the reference does */

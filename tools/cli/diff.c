@@ -204,10 +204,10 @@ static int run(cli_args *args) {
     if (!path) cli_wrong(args, "what to compare with? onnxtap diff MODEL REFERENCE");
     read_options(&b);
     int status = cli_open_model(args, false, &b.model);
-    if (status != 0) return status;
-    if (open_reference(&b, path, &err) != TAP_OK)
+    if (status != 0) b.model = NULL;
+    if (status == 0 && open_reference(&b, path, &err) != TAP_OK)
         status = cli_fail(args, &err);
-    else
+    else if (status == 0)
         status = compare(&b, path);
     clear(&b);
     return status;
