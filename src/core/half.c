@@ -38,8 +38,11 @@ uint8_t tap_e8m0_from_f32(float x, tap_e8m0_round round, bool saturate) {
     return (uint8_t)(saturate && code > 0xFE ? 0xFE : code);
 }
 
+/* Packing reads weights where they lie in the file: at any address. */
+typedef uint16_t half_anywhere __attribute__((aligned(1), may_alias));
+
 void tap_floats_to_f32(tap_dtype t, int64_t n, const void *x, float *y) {
-    const uint16_t *h = x;
+    const half_anywhere *h = x;
     const uint8_t *b = x;
     const tap_small_float *f = tap_small_float_of(t);
     if (t == TAP_FLOAT16)

@@ -60,7 +60,7 @@ class Score:
     def intact(self, name, status, report):
         self.sound += 1
         pairs = [p for p in report.get("pairs", []) if p["verdict"] != "not comparable"]
-        if status not in (0, 1, 6):
+        if status not in (0, 1, 6) or "verdict" not in report:
             self.bad.append(name)
             print(f"FAIL {name}: status {status}: {report.get('error', {}).get('message', '')[:300]}", flush=True)
             return
