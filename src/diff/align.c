@@ -185,6 +185,14 @@ static size_t list_free(const tap_trait *t, size_t n, const bool *used, size_t *
     return k;
 }
 
+/* Whether the other side has these numbers under another name: then one name stands for two things, such as a
+ * convolution with and without the BatchNormalization behind it. */
+static bool is_elsewhere(const tap_trait *x, const tap_trait *list, size_t n, const tap_trait *but) {
+    for (size_t i = 0; is_telling(x) && i < n; i++)
+        if (&list[i] != but && same_shape(x, &list[i]) && same_numbers(x, &list[i])) return true;
+    return false;
+}
+
 static bool pair_names(const tap_model *m, table *t, size_t n, size_t n_theirs, tap_match_list *l) {
     tap_map names;
     bool good = true;
@@ -195,7 +203,10 @@ static bool pair_names(const tap_model *m, table *t, size_t n, size_t n_theirs, 
         if (k < 0 || !same_name(&t->a[i], &t->b[k])) continue;
         /* One name for two things: what the one has folded into it, the other has not. */
         bool is = same_shape(&t->a[i], &t->b[k]) || strcmp(t->a[i].op, t->b[k].op) == 0;
-        if (!is) continue;
+        bool other =
+            is && !(same_shape(&t->a[i], &t->b[k]) && same_numbers(&t->a[i], &t->b[k])) &&
+            (is_elsewhere(&t->a[i], t->b, n_theirs, &t->b[k]) || is_elsewhere(&t->b[k], t->a, n, &t->a[i]));
+        if (!is || other) continue;
         t->a_used[i] = t->b_used[k] = true;
         good = add(m, l, &t->a[i], &t->b[k], TAP_BY_NAME);
     }
