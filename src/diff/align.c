@@ -119,7 +119,7 @@ static int score(const tap_trait *a, const tap_trait *b) {
     bool op = strcmp(a->op, b->op) == 0, name = similar_name(a->name, b->name);
     int s = (op ? 2 : 0) + (name ? 3 : 0);
     if (same_numbers(a, b)) return is_telling(a) ? s + 8 : op || name ? s + 2 : 0;
-    return op && (name || !is_small(a->op)) ? s : 0;
+    return op && (!is_small(a->op) || (name && a->around == b->around)) ? s : 0;
 }
 
 static bool add(const tap_model *m, tap_match_list *l, const tap_trait *a, const tap_trait *b,
@@ -193,6 +193,17 @@ static bool is_elsewhere(const tap_trait *x, const tap_trait *list, size_t n, co
     return false;
 }
 
+/* Whether values i and k, which have one name, are one thing. Where their numbers differ, what the one has
+ * folded into it the other may not have, and a formula that is written otherwise gives its parts names that
+ * another's parts have. */
+static bool is_same_thing(const table *t, size_t n, size_t n_theirs, size_t i, size_t k) {
+    const tap_trait *a = &t->a[i], *b = &t->b[k];
+    if (same_shape(a, b) && same_numbers(a, b)) return true;
+    if (!same_shape(a, b) && strcmp(a->op, b->op) != 0) return false;
+    if (a->around != b->around && is_small(a->op) && !a->is_output) return false;
+    return !is_elsewhere(a, t->b, n_theirs, b) && !is_elsewhere(b, t->a, n, a);
+}
+
 static bool pair_names(const tap_model *m, table *t, size_t n, size_t n_theirs, tap_match_list *l) {
     tap_map names;
     bool good = true;
@@ -201,12 +212,7 @@ static bool pair_names(const tap_model *m, table *t, size_t n, size_t n_theirs, 
     for (size_t i = 0; i < n && good; i++) {
         int32_t k = tap_map_get(&names, t->a[i].name, -1);
         if (k < 0 || !same_name(&t->a[i], &t->b[k])) continue;
-        /* One name for two things: what the one has folded into it, the other has not. */
-        bool is = same_shape(&t->a[i], &t->b[k]) || strcmp(t->a[i].op, t->b[k].op) == 0;
-        bool other =
-            is && !(same_shape(&t->a[i], &t->b[k]) && same_numbers(&t->a[i], &t->b[k])) &&
-            (is_elsewhere(&t->a[i], t->b, n_theirs, &t->b[k]) || is_elsewhere(&t->b[k], t->a, n, &t->a[i]));
-        if (!is || other) continue;
+        if (!is_same_thing(t, n, n_theirs, i, (size_t)k)) continue;
         t->a_used[i] = t->b_used[k] = true;
         good = add(m, l, &t->a[i], &t->b[k], TAP_BY_NAME);
     }
@@ -287,6 +293,34 @@ static size_t list_values(const tap_model *m, tap_trait *t) {
     return n;
 }
 
+static uint32_t hash_of(const char *op) {
+    uint32_t h = 2166136261u;
+    for (; *op; op++) h = (h ^ (uint8_t)*op) * 16777619u;
+    return h;
+}
+
+/* The operators in front of each value's node, in any order; constants and inputs count as one. */
+static bool look_around(const tap_model *m, tap_trait *t, size_t n) {
+    tap_node_info node = {.size = sizeof node};
+    tap_map at;
+    bool good = true;
+    tap_map_init(&at, NULL);
+    for (size_t i = 0; i < n && good; i++) good = tap_map_put(&at, t[i].name, (int32_t)i);
+    for (size_t i = 0; good && tap_model_node(m, i, &node); i++) {
+        uint32_t sum = 0;
+        for (size_t k = 0; k < node.n_inputs; k++) {
+            int32_t from = tap_map_get(&at, node.inputs[k], -1);
+            sum += from < 0 ? 1 : hash_of(t[from].op);
+        }
+        for (size_t k = 0; k < node.n_outputs; k++) {
+            int32_t to = tap_map_get(&at, node.outputs[k], -1);
+            if (to >= 0) t[to].around = sum;
+        }
+    }
+    tap_map_free(&at);
+    return good;
+}
+
 static tap_status see_mine(tap_model *m, const tap_input *inputs, size_t n_inputs, int threads, seen *mine,
                            size_t *taps, tap_error *err) {
     tap_session_options o = {.size = sizeof o, .threads = threads};
@@ -329,6 +363,10 @@ tap_status tap_match_models(tap_model *m, const tap_input *inputs, size_t n_inpu
     if (st == TAP_OK) {
         mine.n = list_values(m, mine.traits);
         theirs.n = list_values(r->other, theirs.traits);
+        if (!look_around(m, mine.traits, mine.n) || !look_around(r->other, theirs.traits, theirs.n))
+            st = tap_error_no_memory(err, n);
+    }
+    if (st == TAP_OK) {
         st = see_mine(m, inputs, n_inputs, threads, &mine, taps, err);
     }
     if (st == TAP_OK) st = see_theirs(r, &theirs, err);

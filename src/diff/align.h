@@ -10,8 +10,9 @@ typedef struct tap_trait {
     size_t at; /* position among the model's values, or in the reference */
     const char *name, *op;
     bool is_output;
-    bool number; /* a tensor of numbers that was computed in this run */
-    int rank;    /* dims without those of extent 1, sorted */
+    uint32_t around; /* of the operators that make the inputs of its node */
+    bool number;     /* a tensor of numbers that was computed in this run */
+    int rank;        /* dims without those of extent 1, sorted */
     int64_t dims[TAP_RANK_MAX];
     int64_t count;
     double mean, rms, least, most; /* of its elements; NaN: not finite */

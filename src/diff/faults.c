@@ -59,6 +59,7 @@ static bool note(tap_case *c, double residual, size_t node, const char *fault, c
     c->fault = fault;
     c->why = own;
     c->node = node;
+    c->input = SIZE_MAX;
     c->residual = residual;
     return residual <= c->good;
 }
@@ -359,12 +360,26 @@ static size_t producer_of(const tap_case *c) {
     return SIZE_MAX;
 }
 
+/* What is missing is missing behind the value that the piece starts from: its node and layer are named. */
+static bool missing_behind(tap_case *c) {
+    tap_vid v = c->s->in[c->input];
+    const tap_node *n = v == TAP_NO_VALUE ? NULL : c->s->graph->values[v].producer;
+    tap_layer_info info = {.size = sizeof info};
+    if (!n || !c->d->ref->other) return false;
+    size_t i = tap_model_layer_of(c->d->parts.model, (size_t)c->s->graph->values[v].global);
+    c->p->pub.node = n->address;
+    c->p->pub.op = n->src->op;
+    if (i != SIZE_MAX && tap_model_layer(c->d->parts.model, i, &info)) c->p->pub.layer = info.key;
+    return true;
+}
+
 static void report(tap_case *c) {
     tap_point *p = c->p;
     size_t node = c->fault && c->node != SIZE_MAX ? c->node : producer_of(c);
     p->pub.fault = c->fault ? c->fault : "unexplained";
     p->pub.why = c->fault ? c->why : "no known fault makes the difference vanish";
     if (c->fault) p->pub.residual = c->residual;
+    if (c->fault && c->input != SIZE_MAX && missing_behind(c)) return;
     if (node == SIZE_MAX) return;
     const tap_node *n = c->s->from[node];
     p->pub.node = n->address;
@@ -378,7 +393,7 @@ static void report(tap_case *c) {
 }
 
 static void open_case(tap_case *c, tap_diff *d, tap_point *p, const tap_piece *piece) {
-    *c = (tap_case){.d = d, .p = p, .piece = piece, .s = &piece->plain, .node = SIZE_MAX};
+    *c = (tap_case){.d = d, .p = p, .piece = piece, .s = &piece->plain, .input = SIZE_MAX, .node = SIZE_MAX};
     tap_arena_init(&c->arena, NULL);
     c->want = tap_value_tensor(p->ref);
     c->gap = tap_gap(piece->by_model, p->ref);

@@ -18,6 +18,7 @@ typedef struct tap_case {
     tap_value *
         *inner; /* what each node's first output is on the reference's values (s->n_nodes; NULL: none) */
     const char *fault, *why; /* of the best; texts live in d->arena */
+    size_t input;            /* of s, behind which something is missing; SIZE_MAX: none */
     size_t node;             /* in s, that is changed; SIZE_MAX: none */
     double residual;
     int tries;

@@ -126,11 +126,9 @@ static double gap_of(const tap_tensor *x, const tap_tensor *y, activation_fn *fn
     return gap;
 }
 
-static bool same_shape(const tap_tensor *a, const tap_tensor *b) {
-    if (!a || a->rank != b->rank || tap_epsilon(a->dtype) == 0) return false;
-    for (int i = 0; i < a->rank; i++)
-        if (a->dims[i] != b->dims[i]) return false;
-    return true;
+/* As many elements, perhaps in another shape: where they lie in another order, no function fits them. */
+static bool same_count(const tap_tensor *a, const tap_tensor *b) {
+    return a && a->count == b->count && tap_epsilon(a->dtype) > 0;
 }
 
 /* Slopes that no list has: of the numbers below 0. */
@@ -248,8 +246,10 @@ static bool try_missing_first(tap_case *c, size_t input) {
             !tap_segment_node(&c->edit, 0, missing[i], &x, 1, y))
             return false;
         if (tap_case_try(c, SIZE_MAX, "activation",
-                         "the reference is that of a %s on '%s' first: it is missing", missing[i], x))
+                         "the reference is that of a %s on '%s' first: it is missing", missing[i], x)) {
+            c->input = input;
             return true;
+        }
     }
     return false;
 }
@@ -258,11 +258,11 @@ bool tap_fault_activation(tap_case *c) {
     if (!isfinite(c->gap) || tap_epsilon(c->want->dtype) == 0) return false;
     for (size_t i = 0; i < c->s->n_in; i++) {
         const tap_tensor *x = tap_value_tensor(c->piece->in[i]);
-        if (same_shape(x, c->want) && try_from(c, x, SIZE_MAX)) return true;
+        if (same_count(x, c->want) && try_from(c, x, SIZE_MAX)) return true;
     }
     for (size_t i = 0; c->inner && i < c->s->n_nodes; i++) {
         const tap_tensor *x = tap_value_tensor(c->inner[i]);
-        if (same_shape(x, c->want) && try_from(c, x, i)) return true;
+        if (same_count(x, c->want) && try_from(c, x, i)) return true;
     }
     for (size_t i = 0; i < c->s->n_nodes; i++)
         if (try_instead(c, i) || (c->s->n_nodes <= 40 && try_missing(c, i))) return true;
