@@ -254,11 +254,20 @@ static bool try_missing_first(tap_case *c, size_t input) {
     return false;
 }
 
+/* The first node that reads an input of the piece. */
+static size_t first_user(const tap_case *c, size_t input) {
+    const char *name = c->s->model.graph.inputs[input].name;
+    for (size_t i = 0; i < c->s->n_nodes; i++)
+        for (size_t k = 0; k < c->s->nodes[i].n_inputs; k++)
+            if (strcmp(c->s->nodes[i].inputs[k], name) == 0) return i;
+    return SIZE_MAX;
+}
+
 bool tap_fault_activation(tap_case *c) {
     if (!isfinite(c->gap) || tap_epsilon(c->want->dtype) == 0) return false;
     for (size_t i = 0; i < c->s->n_in; i++) {
         const tap_tensor *x = tap_value_tensor(c->piece->in[i]);
-        if (same_count(x, c->want) && try_from(c, x, SIZE_MAX)) return true;
+        if (same_count(x, c->want) && try_from(c, x, first_user(c, i))) return true;
     }
     for (size_t i = 0; c->inner && i < c->s->n_nodes; i++) {
         const tap_tensor *x = tap_value_tensor(c->inner[i]);
