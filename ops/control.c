@@ -427,7 +427,7 @@ static tap_status loop_run(tap_ctx *ctx) {
 /* clang-format off */
 static const tap_op ops[] = {
     {.name = "If", .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = -1,
-     .flags = TAP_HAS_BODY | TAP_ANY_KIND, .dtypes = TAP_BIT(TAP_BOOL),
+     .flags = TAP_HAS_BODY | TAP_BRANCHES | TAP_ANY_KIND, .dtypes = TAP_BIT(TAP_BOOL),
      .prepare = if_prepare, .infer = if_infer, .run = if_run},
     /* Until opset 10 one carried value is demanded, later none: the meaning is the same. */
     {.name = "Loop", .since = 1, .in_min = 2, .in_max = -1, .out_min = 1, .out_max = -1,

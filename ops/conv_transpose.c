@@ -45,7 +45,8 @@ static void share_padding(tap_ctx *ctx, const transpose_state *s, int64_t total,
 static tap_status resolve_axis(tap_ctx *ctx, const transpose_state *s, int i, int n, tap_window_axis *a) {
     bool same = s->window.auto_pad == TAP_PAD_SAME_UPPER || s->window.auto_pad == TAP_PAD_SAME_LOWER;
     int64_t extra = s->n_output_padding ? s->output_padding[i] : 0;
-    a->out = s->n_output_shape ? s->output_shape[i] : -1;
+    /* Its last n entries: older models give the batch and the channels in front of them. */
+    a->out = s->n_output_shape ? s->output_shape[(int)s->n_output_shape - n + i] : -1;
     if (a->in < 0 || a->kernel < 0) return TAP_OK;
     int64_t all = a->in == 0 ? 0 : a->stride * (a->in - 1) + extra + tap_window_extent(a);
     if (s->n_output_shape || same) {
@@ -85,7 +86,8 @@ static tap_status check_lists(tap_ctx *ctx, const transpose_state *s, int n) {
     } lists[] = {{"output_padding", s->output_padding, s->n_output_padding, 0},
                  {"output_shape", s->output_shape, s->n_output_shape, 0}};
     for (size_t k = 0; k < TAP_COUNT_OF(lists); k++) {
-        if (lists[k].n && lists[k].n != (size_t)n)
+        bool whole = lists[k].v == s->output_shape && lists[k].n == (size_t)n + 2;
+        if (lists[k].n && lists[k].n != (size_t)n && !whole)
             return tap_fail(ctx, TAP_MODEL, "%s has %zu entries; the image has %d spatial axes",
                             lists[k].name, lists[k].n, n);
         for (size_t i = 0; i < lists[k].n; i++)
@@ -138,6 +140,10 @@ static tap_status transpose_infer(tap_ctx *ctx) {
     if (x->rank >= 0) dims[0] = x->dims[0];
     if (w->rank >= 0 && w->dims[1] >= 0 && !tap_mul64(w->dims[1], s->group, &dims[1]))
         return tap_fail(ctx, TAP_MODEL, "the number of output channels overflows");
+    for (int i = 0; i < 2 && s->n_output_shape == (size_t)rank; i++)
+        if (dims[i] >= 0 && dims[i] != s->output_shape[i])
+            return tap_fail(ctx, tap_misfit(ctx), "output_shape[%d] is %lld, and the output has %lld there",
+                            i, (long long)s->output_shape[i], (long long)dims[i]);
     for (int i = 2; i < rank; i++) dims[i] = axes[i - 2].out;
     return tap_out_type(ctx, 0, x->dtype, rank, dims);
 }

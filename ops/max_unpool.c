@@ -20,13 +20,14 @@ static tap_status unpool_prepare(tap_ctx *ctx, void **state) {
     return w->n_kernel ? TAP_OK : tap_fail(ctx, TAP_MODEL, "kernel_shape is missing");
 }
 
-/* The shape of what MaxPool pooled, as far as its attributes tell. */
-static void unpooled_dims(const unpool_state *s, int rank, const int64_t *x, int64_t *dims) {
+/* The shape of what MaxPool pooled, as far as its attributes tell; with an output_shape pads do not count. */
+static void unpooled_dims(const unpool_state *s, int rank, const int64_t *x, bool asked, int64_t *dims) {
     const tap_window *w = &s->window;
     int n = rank - 2;
     for (int i = 0; i < rank; i++) dims[i] = x[i];
     for (int i = 0; i < n; i++) {
-        int64_t pads = w->n_pads ? w->pads[i] + w->pads[n + i] : 0, stride = w->n_strides ? w->strides[i] : 1;
+        int64_t pads = w->n_pads && !asked ? w->pads[i] + w->pads[n + i] : 0,
+                stride = w->n_strides ? w->strides[i] : 1;
         if (x[2 + i] >= 0) dims[2 + i] = tap_max64(0, (x[2 + i] - 1) * stride - pads + w->kernel[i]);
     }
 }
@@ -61,7 +62,7 @@ static tap_status unpool_infer(tap_ctx *ctx) {
     if (x->rank >= 0 && (status = tap_window_check(ctx, &s->window, x->rank - 2))) return status;
     if (tap_has_in(ctx, 2)) return infer_asked(ctx, x);
     if (x->rank < 0) return tap_out_type(ctx, 0, x->dtype, -1, NULL);
-    unpooled_dims(s, x->rank, x->dims, dims);
+    unpooled_dims(s, x->rank, x->dims, false, dims);
     return tap_out_type(ctx, 0, x->dtype, x->rank, dims);
 }
 
@@ -110,20 +111,31 @@ PUT(put_w8, tap_w8)
 static void (*const put[])(const unpool *, int64_t, const void *, void *) = {put_w1, put_w2, put_w4, put_w8};
 
 /* Indices count in the shape that follows from the attributes; in a larger output_shape that image lies in
- * the corner. */
+ * the corner. Where one of them is beyond it, all count in output_shape: what MaxPool saw was of that shape,
+ * and its windows left out a part. */
+static tap_status image_of_indices(tap_ctx *ctx, const tap_tensor *x, const tap_tensor *at,
+                                   const tap_tensor *y, int64_t *dims) {
+    unpooled_dims(ctx->state, x->rank, x->dims, tap_has_in(ctx, 2), dims);
+    int64_t total = tap_product(dims, x->rank), bad = index_outside(at, total);
+    if (bad >= 0 && tap_has_in(ctx, 2)) {
+        memcpy(dims, y->dims, (size_t)x->rank * sizeof *dims);
+        total = y->count;
+        bad = index_outside(at, total);
+    }
+    if (bad < 0) return TAP_OK;
+    return tap_fail(ctx, TAP_RUN,
+                    "I has the index %lld, out of range for the %lld elements of the unpooled image",
+                    (long long)((const int64_t *)at->data)[bad], (long long)total);
+}
+
 static tap_status unpool_run(tap_ctx *ctx) {
     const tap_tensor *x = ctx->in[0], *at = ctx->in[1];
     tap_tensor *y = ctx->out[0];
     size_t each = tap_dtype_bytes(x->dtype);
-    int64_t dims[TAP_RANK_MAX], total;
-    unpooled_dims(ctx->state, x->rank, x->dims, dims);
-    total = tap_product(dims, x->rank);
+    int64_t dims[TAP_RANK_MAX];
+    tap_status status = image_of_indices(ctx, x, at, y, dims);
+    if (status != TAP_OK) return status;
     memset(y->data, 0, (size_t)y->count * each);
-    int64_t bad = index_outside(at, total);
-    if (bad >= 0)
-        return tap_fail(ctx, TAP_RUN,
-                        "I has the index %lld, out of range for the %lld elements of the unpooled image",
-                        (long long)((const int64_t *)at->data)[bad], (long long)total);
     bool same = true;
     for (int d = 1; d < x->rank; d++) same = same && dims[d] == y->dims[d];
     unpool u = {at->data, same && dims[0] <= y->dims[0], x->rank, dims, y->dims};

@@ -108,6 +108,7 @@ enum tap_op_flag {
     TAP_PACKS = 1 << 9,      /* `pack` reads constant inputs of `packed_inputs` at any alignment; run does not
                                 read them then */
     TAP_ANY_KIND = 1 << 10,  /* takes or gives sequences, optionals or maps */
+    TAP_BRANCHES = 1 << 11,  /* runs one of its bodies: types that do not fit in another are no error */
 };
 
 typedef struct tap_op {

@@ -41,6 +41,7 @@ tap_finding *tap_check_add(tap_checker *c, tap_severity severity, const char *co
 
 typedef struct advice {
     const char *code, *hint;
+    bool may_be_fine; /* no error yet */
 } advice;
 
 static const advice advices[] = {
@@ -53,18 +54,21 @@ static const advice advices[] = {
     {"cycle", "a model has no cycles but Loop and Scan: the names of these nodes' values are wrong"},
     {"function", "the model's function and its call do not fit: export again"},
     {"types", "look at the nodes that make these inputs: what they give is not what this operator takes"},
+    {"branch-types", "the branch fails where it is taken; another one may be all that this model needs",
+     true},
 };
 
-static const char *advice_for(const char *code) {
+static advice advice_for(const char *code) {
     for (size_t i = 0; i < TAP_COUNT_OF(advices); i++)
-        if (strcmp(advices[i].code, code) == 0) return advices[i].hint;
-    return "";
+        if (strcmp(advices[i].code, code) == 0) return advices[i];
+    return (advice){code, "", false};
 }
 
 static void add_faults(tap_checker *c, const tap_faults *faults) {
     for (const tap_fault *f = faults->first; f && !c->no_memory; f = f->next) {
-        tap_finding *x =
-            tap_check_add(c, TAP_SEVERITY_ERROR, f->code, NULL, NULL, advice_for(f->code), "%s", f->text);
+        advice a = advice_for(f->code);
+        tap_severity severity = a.may_be_fine ? TAP_SEVERITY_WARNING : TAP_SEVERITY_ERROR;
+        tap_finding *x = tap_check_add(c, severity, f->code, NULL, NULL, a.hint, "%s", f->text);
         x->node = f->node;
         x->op = f->op;
         x->tensor = f->tensor;

@@ -7,6 +7,8 @@
 
 static bool tensor_fits(const tap_tensor *t, const tap_type *want) {
     if (want->dtype != TAP_UNDEFINED && t->dtype != want->dtype) return false;
+    /* Files say {} for a number, while what feeds them says [1], as all runtimes take it. */
+    if (want->rank == 0 && t->count == 1) return true;
     if (want->rank >= 0 && t->rank != want->rank) return false;
     for (int i = 0; i < want->rank; i++)
         if (want->dims[i] >= 0 && want->dims[i] != t->dims[i]) return false;

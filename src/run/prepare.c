@@ -33,8 +33,10 @@ static tap_status check_arity(tap_work *w) {
     const tap_op *op = n->op;
     int given = n->n_in;
     char text[40];
-    /* Absent inputs at the end are as good as none. */
+    int gives = n->n_out;
+    /* Absent inputs and outputs at the end are as good as none. */
     while (given > op->in_min && given > 0 && n->in[given - 1] == TAP_NO_VALUE) given--;
+    while (gives > op->out_min && gives > 0 && n->out[gives - 1] == TAP_NO_VALUE) gives--;
     if (given < op->in_min || (op->in_max >= 0 && given > op->in_max))
         return tap_fail(&w->pub, TAP_MODEL, "it has %d input%s, this operator takes %s", given,
                         given == 1 ? "" : "s", span(text, sizeof text, op->in_min, op->in_max));
@@ -43,9 +45,9 @@ static tap_status check_arity(tap_work *w) {
     int needed = op->in_max >= 0 ? op->in_min : op->flags & TAP_HAS_BODY ? 0 : given;
     for (int i = 0; i < needed && i < n->n_in; i++)
         if (n->in[i] == TAP_NO_VALUE) return tap_fail(&w->pub, TAP_MODEL, "input %d is missing", i);
-    if (n->n_out < op->out_min || (op->out_max >= 0 && n->n_out > op->out_max))
-        return tap_fail(&w->pub, TAP_MODEL, "it has %d output%s, this operator gives %s", n->n_out,
-                        n->n_out == 1 ? "" : "s", span(text, sizeof text, op->out_min, op->out_max));
+    if (gives < op->out_min || (op->out_max >= 0 && gives > op->out_max))
+        return tap_fail(&w->pub, TAP_MODEL, "it has %d output%s, this operator gives %s", gives,
+                        gives == 1 ? "" : "s", span(text, sizeof text, op->out_min, op->out_max));
     return TAP_OK;
 }
 
@@ -109,14 +111,36 @@ static tap_status note_fault(tap_model *m, tap_node *n, const char *code, tap_st
 
 static tap_status infer_graph(tap_model *m, tap_graph *g, tap_error *err);
 
-static tap_status infer_node(tap_model *m, tap_node *n, tap_type *out_types, tap_error *err) {
+/* Whether the graph, or one around it, is a branch that may never be taken. */
+static bool is_in_branch(const tap_graph *g) {
+    for (; g->owner; g = g->parent)
+        if (g->owner->op && g->owner->op->flags & TAP_BRANCHES) return true;
+    return false;
+}
+
+/* In a branch shapes may contradict each other (`if the rank is 3: squeeze`): whoever takes it is told. */
+static tap_status forgive(tap_status st, tap_error *err) {
+    return st == TAP_MEMORY ? tap_error_no_memory(err, sizeof(tap_type)) : TAP_OK;
+}
+
+/* *known: the types were found. */
+static tap_status infer_types(tap_model *m, tap_node *n, tap_type *out_types, bool *known, tap_error *err) {
+    bool in_branch = is_in_branch(n->graph), forgiving = in_branch && !m->bound.faults;
     tap_work w;
-    tap_work_init(&w, TAP_INFER, m, n, err);
+    tap_work_init(&w, TAP_INFER, m, n, forgiving ? NULL : err);
     w.out_types = out_types;
     w.arena = &m->arena;
-    bool runs = n->op && !n->unsupported && !n->faulty;
-    tap_status st = runs ? note_fault(m, n, "types", tap_work_infer(&w), err) : TAP_OK;
-    if (!runs || n->faulty)
+    tap_status st = tap_work_infer(&w);
+    *known = st == TAP_OK;
+    if (st == TAP_OK) return st;
+    return forgiving ? forgive(st, err) : note_fault(m, n, in_branch ? "branch-types" : "types", st, err);
+}
+
+static tap_status infer_node(tap_model *m, tap_node *n, tap_type *out_types, tap_error *err) {
+    bool known = false;
+    tap_status st = TAP_OK;
+    if (n->op && !n->unsupported && !n->faulty) st = infer_types(m, n, out_types, &known, err);
+    if (!known)
         for (int i = 0; i < n->n_out; i++) out_types[i] = (tap_type){.kind = TAP_KIND_NONE, .rank = -1};
     for (int i = 0; i < n->n_out && st == TAP_OK; i++) {
         if (n->out[i] == TAP_NO_VALUE) continue;
