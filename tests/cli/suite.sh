@@ -18,6 +18,14 @@ for name in endless integers_are_exact other_dtype other_shape random_other_shap
 do echo "$name because"; done > skips.txt
 status 0 test "$data/cli/suite" --skip skips.txt --json
 says '"skipped": 8'
+# A model of another name, where it is the only one.
+cp -R "$data/cli/suite/passes" "$work/named"
+mv "$work/named/model.onnx" "$work/named/net.onnx"
+status 0 test "$work/named"
+cp "$work/named/net.onnx" "$work/named/other.onnx"
+status 1 test "$work/named"
+says "several .onnx files, and none is model.onnx"
+rm -R "$work/named"
 status 6 test "$work"
 status 3 test no_such_folder
 status 3 test "$data/cli/suite" --skip no_such_file

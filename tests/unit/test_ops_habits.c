@@ -132,8 +132,27 @@ static void branch_not_taken(void) {
     node_end(&t);
 }
 
+/* Declared a scalar, given as one element in a list; several elements are no scalar. */
+static void scalar_in_a_list(void) {
+    for (int n = 1; n <= 2; n++) {
+        node_test t;
+        node_begin(&t, "Neg", 13, 1);
+        pb_str(t.node, 1, "x0");
+        pb_msg(t.graph, 11, pb_value("x0", pb_tensor_type(TAP_FLOAT, 0, NULL)));
+        t.fed[0] = true;
+        t.values[0] = node_numbers(TAP_FLOAT, n == 1 ? "1" : "2", NUMS(3, 4));
+        t.n_in = 1;
+        if (n == 1)
+            node_gives(&t, 0, TAP_FLOAT, "1", NUMS(-3));
+        else
+            node_fails(&t, TAP_DATA, "input 'x0' is float32[2], the model takes float32[]");
+        node_end(&t);
+    }
+}
+
 int main(void) {
-    static const test_case tests[] = {TEST(empty_auto_pad), TEST(whole_output_shape), TEST(unpooled_sizes),
-                                      TEST(lstm_clip),      TEST(absent_output),      TEST(branch_not_taken)};
+    static const test_case tests[] = {TEST(empty_auto_pad),  TEST(whole_output_shape), TEST(unpooled_sizes),
+                                      TEST(lstm_clip),       TEST(absent_output),      TEST(branch_not_taken),
+                                      TEST(scalar_in_a_list)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }

@@ -243,9 +243,11 @@ tap_status suite_run_one(const cli_args *args, const char *folder, char *why, si
     tap_model_options o = {.size = sizeof o, .memory_limit_bytes = args->memory_limit_bytes};
     cli_args one = *args;
     if (one.threads == 0) one.threads = 1;
-    char *path = cli_format("%s/model.onnx", folder);
+    char *path = suite_model(folder);
     why[0] = '\0';
-    tap_status status = tap_model_open(path, &o, &m, &err);
+    tap_status status =
+        path ? tap_model_open(path, &o, &m, &err)
+             : cli_error(&err, TAP_IO, "%s: several .onnx files, and none is model.onnx", folder);
     free(path);
     if (status == TAP_OK) status = cli_open_session(&one, m, &s, &err);
     if (status == TAP_OK)

@@ -297,7 +297,8 @@ const cli_command cli_test = {
     .name = "test",
     .synopsis = "DIR...",
     .about =
-        "runs ONNX test folders: model.onnx and test_data_set_N/{input,output}_N.pb, at any depth\n"
+        "runs ONNX test folders: model.onnx (or the only .onnx file) and "
+        "test_data_set_N/{input,output}_N.pb, at any depth\n"
         "Compared as ONNX's runner does: rtol 1e-3, atol 1e-7 (data.json beside the model overrides them),\n"
         "bfloat16 with rtol 2^-6 at least, dtype and shape equal, integers and strings exactly, random\n"
         "outputs by dtype and shape.",
