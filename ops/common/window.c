@@ -5,14 +5,14 @@
 #define LIMIT INT32_MAX
 
 tap_status tap_window_prepare(tap_ctx *ctx, tap_window *w, unsigned has) {
-    /* Empty: some exporters' word for NOTSET. */
-    static const char *const auto_pads[] = {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID", "", NULL};
+    static const char *const auto_pads[] = {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID", NULL};
     *w = (tap_window){0};
     w->kernel = tap_attr_ints(ctx, "kernel_shape", &w->n_kernel);
     w->strides = tap_attr_ints(ctx, "strides", &w->n_strides);
     w->pads = tap_attr_ints(ctx, "pads", &w->n_pads);
-    if (has & TAP_WINDOW_AUTO_PAD)
-        w->auto_pad = (tap_auto_pad)(tap_attr_choice(ctx, "auto_pad", "NOTSET", auto_pads) % 4);
+    /* Empty: some exporters' word for NOTSET. */
+    if (has & TAP_WINDOW_AUTO_PAD && *tap_attr_string(ctx, "auto_pad", "NOTSET"))
+        w->auto_pad = (tap_auto_pad)tap_attr_choice(ctx, "auto_pad", "NOTSET", auto_pads);
     if (has & TAP_WINDOW_DILATIONS) w->dilations = tap_attr_ints(ctx, "dilations", &w->n_dilations);
     if (has & TAP_WINDOW_CEIL_MODE) w->ceil_mode = tap_attr_int(ctx, "ceil_mode", 0) != 0;
     return TAP_OK;

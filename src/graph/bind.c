@@ -310,6 +310,20 @@ tap_status tap_bind_infos(tap_binder *bd, tap_scope *s, const tap_src_value *inf
     return TAP_OK;
 }
 
+/* A body's inputs come from its node; those with a value are constants, which files of IR version 3 had to
+ * list as inputs, too. */
+static void drop_constant_inputs(tap_graph *g) {
+    size_t n = 0;
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        tap_gvalue *x = &g->values[g->inputs[i]];
+        if (x->init)
+            x->is_input = false;
+        else
+            g->inputs[n++] = g->inputs[i];
+    }
+    g->n_inputs = n;
+}
+
 static tap_status bind_borders(tap_binder *bd, tap_graph *g, tap_scope *s) {
     const tap_src_graph *src = g->src;
     g->n_inputs = src->n_inputs;
@@ -348,6 +362,7 @@ static tap_status bind_borders(tap_binder *bd, tap_graph *g, tap_scope *s) {
         g->values[v].type = (tap_type){.kind = TAP_KIND_TENSOR, .dtype = t->dtype, .rank = t->rank};
         memcpy(g->values[v].type.dims, t->dims, sizeof t->dims);
     }
+    if (g->owner) drop_constant_inputs(g);
     return TAP_OK;
 }
 

@@ -43,7 +43,7 @@ void tap_frame_free(tap_frame *f) {
 
 /* ---- finding a plan ---- */
 
-/* Of a map's values: one object a dtype, so that types of maps are the same where the pointers are. */
+/* Of a map's values. */
 static const tap_type map_values[TAP_DTYPE_COUNT] = {
 #define TAP_X(name, number, text, bytes) \
     [TAP_##name] = {.kind = TAP_KIND_TENSOR, .dtype = TAP_##name, .rank = -1},
@@ -51,10 +51,10 @@ static const tap_type map_values[TAP_DTYPE_COUNT] = {
 #undef TAP_X
 };
 
+/* An elem is that of a map: its values, of any shape. */
 static bool same_type(const tap_type *key, const tap_type *now, bool generic) {
-    if (key->kind != now->kind || key->dtype != now->dtype || key->rank != now->rank ||
-        key->elem != now->elem)
-        return false;
+    if (key->kind != now->kind || key->dtype != now->dtype || key->rank != now->rank) return false;
+    if (!key->elem != !now->elem || (key->elem && key->elem->dtype != now->elem->dtype)) return false;
     if (key->kind != TAP_KIND_TENSOR || generic || key->rank <= 0) return true;
     return memcmp(key->dims, now->dims, (size_t)key->rank * sizeof *key->dims) == 0;
 }

@@ -132,6 +132,28 @@ static void branch_not_taken(void) {
     node_end(&t);
 }
 
+/* As IR version 3 has it: a body's constants are among its inputs. */
+static void constants_among_inputs(void) {
+    node_test t;
+    double yes = 1;
+    node_begin(&t, "If", 8, 1);
+    pb *attrs[] = {pb_attr("then_branch", 5), pb_attr("else_branch", 5)};
+    for (int i = 0; i < 2; i++) {
+        pb *g = pb_new(), *n = pb_node("Neg", NULL);
+        pb_str(n, 1, "k");
+        pb_str(n, 2, "y");
+        pb_msg(g, 1, n);
+        pb_msg(g, 11, pb_value("k", pb_tensor_type(TAP_FLOAT, 1, (const int64_t[]){1})));
+        pb_msg(g, 5, pb_raw_tensor("k", TAP_FLOAT, 1, (const float[]){i ? 7 : 5}, sizeof(float)));
+        pb_msg(g, 12, pb_value("y", NULL));
+        pb_msg(attrs[i], 6, g);
+        pb_msg(t.node, 5, attrs[i]);
+    }
+    node_in(&t, TAP_BOOL, "", &yes);
+    node_gives(&t, 0, TAP_FLOAT, "1", NUMS(-5));
+    node_end(&t);
+}
+
 /* Declared a scalar, given as one element in a list; several elements are no scalar. */
 static void scalar_in_a_list(void) {
     for (int n = 1; n <= 2; n++) {
@@ -151,8 +173,8 @@ static void scalar_in_a_list(void) {
 }
 
 int main(void) {
-    static const test_case tests[] = {TEST(empty_auto_pad),  TEST(whole_output_shape), TEST(unpooled_sizes),
-                                      TEST(lstm_clip),       TEST(absent_output),      TEST(branch_not_taken),
-                                      TEST(scalar_in_a_list)};
+    static const test_case tests[] = {
+        TEST(empty_auto_pad), TEST(whole_output_shape), TEST(unpooled_sizes),   TEST(lstm_clip),
+        TEST(absent_output),  TEST(branch_not_taken),   TEST(scalar_in_a_list), TEST(constants_among_inputs)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }
