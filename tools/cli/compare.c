@@ -167,6 +167,54 @@ static bool compare_tensors(const char *name, const tap_tensor *got, const tap_t
     return false;
 }
 
+/* ---- Maps, whose order says nothing ---- */
+
+static bool same_element(const tap_tensor *a, int64_t i, const tap_tensor *b, int64_t k) {
+    size_t width = tap_dtype_bytes(tap_tensor_dtype(a));
+    const char *x = tap_tensor_data(a), *y = tap_tensor_data(b);
+    if (tap_tensor_dtype(a) != TAP_STRING)
+        return memcmp(x + (size_t)i * width, y + (size_t)k * width, width) == 0;
+    const tap_string *s = (const tap_string *)tap_tensor_data(a) + i,
+                     *t = (const tap_string *)tap_tensor_data(b) + k;
+    return s->n == t->n && (s->n == 0 || memcmp(s->s, t->s, s->n) == 0);
+}
+
+/* Where key i of `of` is among the keys, looked for from there on; -1: nowhere. */
+static int64_t find_key(const tap_tensor *keys, const tap_tensor *of, int64_t i) {
+    int64_t n = tap_tensor_count(keys);
+    for (int64_t k = 0; k < n; k++)
+        if (same_element(keys, (i + k) % n, of, i)) return (i + k) % n;
+    return -1;
+}
+
+static bool put_element(tap_value *to, int64_t i, const tap_tensor *from, int64_t k) {
+    size_t width = tap_dtype_bytes(tap_tensor_dtype(from));
+    const tap_string *s = (const tap_string *)tap_tensor_data(from) + k;
+    if (tap_tensor_dtype(from) == TAP_STRING)
+        return tap_value_set_string(to, i, s->s ? s->s : "", s->n, NULL) == TAP_OK;
+    memcpy((char *)tap_value_data(to) + (size_t)i * width,
+           (const char *)tap_tensor_data(from) + (size_t)k * width, width);
+    return true;
+}
+
+/* The map's values in the order of these keys, to be released; NULL: it has others. */
+static tap_value *values_by(const tap_value *map, const tap_tensor *order) {
+    const tap_tensor *keys = tap_value_tensor(tap_value_item(map, 0)),
+                     *values = tap_value_tensor(tap_value_item(map, 1));
+    int64_t n = tap_tensor_count(order);
+    tap_value *v;
+    if (tap_tensor_dtype(keys) != tap_tensor_dtype(order) || tap_tensor_count(keys) != n ||
+        tap_tensor_count(values) != n || tap_value_new(tap_tensor_dtype(values), 1, &n, &v, NULL) != TAP_OK)
+        return NULL;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = find_key(keys, order, i);
+        if (at >= 0 && put_element(v, i, values, at)) continue;
+        tap_value_release(v);
+        return NULL;
+    }
+    return v;
+}
+
 static const char *kind_text(const tap_value *v) {
     static const char *const texts[] = {"nothing", "a tensor", "a sequence", "a map", "an optional"};
     return texts[tap_value_kind(v)];
@@ -184,6 +232,14 @@ bool compare_values(const char *name, const tap_value *got, const tap_value *wan
         cli_append(why, room, "'%s' has %zu items, expected are %zu", name, tap_value_length(got),
                    tap_value_length(want));
         return false;
+    }
+    tap_value *ordered = tap_value_kind(want) == TAP_KIND_MAP
+                             ? values_by(got, tap_value_tensor(tap_value_item(want, 0)))
+                             : NULL;
+    if (ordered) {
+        bool same = compare_values(name, ordered, tap_value_item(want, 1), tol, why, room);
+        tap_value_release(ordered);
+        return same;
     }
     for (size_t i = 0; i < tap_value_length(want); i++) {
         char item[300];
