@@ -170,6 +170,8 @@ static bool needs_packing(const shape *s) {
 bool tap_gemm_work_bytes(const tap_gemm *g, size_t *n_bytes) {
     shape s = shape_of(g);
     size_t packed = 0;
+    s.copy_a = true; /* it may be for fewer rows and columns, of another lda */
+    s.k_block = tap_min64(g->k, COPIED_K);
     if (!tap_gemm_packed_bytes(g->dtype, g->k, g->n, &packed)) return false;
     if (!needs_packing(&s)) packed = 0;
     return tap_add_size(work_bytes(&s), tap_round_up(packed, TAP_ALIGN), n_bytes);

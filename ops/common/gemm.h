@@ -57,8 +57,8 @@ tap_status tap_gemm_run(tap_ctx *ctx, const tap_gemm *g);
  * bytes. All share the bias. */
 tap_status tap_gemm_batch(tap_ctx *ctx, const tap_gemm *g, int64_t n_batch, const int64_t (*at)[3]);
 
-/* The product on the calling thread, for use inside a worker. work: tap_gemm_work_bytes(g) bytes, 64-byte
- * aligned. */
+/* The product on the calling thread, for use inside a worker. work: tap_gemm_work_bytes bytes, 64-byte
+ * aligned, of this product or of one that is larger in m, n or k but else has B in the same form. */
 bool tap_gemm_work_bytes(const tap_gemm *g, size_t *n_bytes);
 void tap_gemm_serial(const tap_gemm *g, void *work);
 
