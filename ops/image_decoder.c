@@ -24,6 +24,10 @@ void *tap_picture_room(tap_picture *p, int64_t n, size_t each) {
     return NULL;
 }
 
+tap_status tap_picture_charge(tap_picture *p, size_t each) {
+    return tap_picture_room(p, tap_picture_pixels(p), each) ? TAP_OK : TAP_MEMORY;
+}
+
 tap_status tap_picture_lacks(tap_picture *p, const char *format, const char *library) {
     return tap_fail(p->ctx, TAP_UNSUPPORTED,
                     "the picture is a %s file, and this onnxtap was built without %s, which reads those",

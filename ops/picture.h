@@ -25,6 +25,9 @@ tap_picture_decode tap_picture_bmp, tap_picture_jp2, tap_picture_jpeg, tap_pictu
 tap_status tap_picture_make(tap_picture *p, int64_t width, int64_t height);
 /* n * each bytes of scratch memory; NULL fails the node (already recorded). */
 void *tap_picture_room(tap_picture *p, int64_t n, size_t each);
+/* Charges the session's budget for so many bytes of each pixel, which a library takes for itself: asks for
+ * such room and does not touch it. To be called once the size is known. */
+tap_status tap_picture_charge(tap_picture *p, size_t each);
 /* Fails the node: the build lacks what reads this format. */
 tap_status tap_picture_lacks(tap_picture *p, const char *format, const char *library);
 

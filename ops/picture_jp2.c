@@ -114,13 +114,11 @@ static void take_pixels(tap_picture *p, const opj_image_t *image) {
 }
 
 /* The picture's size is known from its header, before anything is decoded; openjpeg then takes 4 bytes for
- * each sample, and as much again. The room asked for here is not touched: it is what the session's budget is
- * charged. */
+ * each sample, and as much again. */
 static tap_status make(tap_picture *p, const opj_image_t *image) {
     const tap_status status =
         tap_picture_make(p, (int64_t)image->x1 - image->x0, (int64_t)image->y1 - image->y0);
-    if (status) return status;
-    return tap_picture_room(p, tap_picture_pixels(p), 8 * (size_t)image->numcomps) ? TAP_OK : TAP_MEMORY;
+    return status ? status : tap_picture_charge(p, 8 * (size_t)image->numcomps);
 }
 
 static tap_status decode(tap_picture *p, opj_codec_t *codec, opj_stream_t *stream) {

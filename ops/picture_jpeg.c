@@ -55,6 +55,9 @@ static tap_status decode(tap_picture *p, reader *r, const uint8_t *bytes, size_t
     const bool cmyk = jpeg->num_components == 4;
     jpeg->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
     tap_status status = tap_picture_make(p, jpeg->image_width, jpeg->image_height);
+    /* Several scans: the coefficients of all components are kept, 2 bytes each, and in whole blocks. */
+    if (status == TAP_OK && jpeg_has_multiple_scans(jpeg))
+        status = tap_picture_charge(p, 3 * (size_t)jpeg->num_components);
     uint8_t *room = status == TAP_OK && cmyk ? tap_picture_room(p, p->width, 4) : NULL;
     if (status || (cmyk && !room)) return status ? status : TAP_MEMORY;
     jpeg_start_decompress(jpeg);

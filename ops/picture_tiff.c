@@ -95,7 +95,7 @@ static tap_status decode(tap_picture *p, TIFF *tiff) {
     const tap_status status = tap_picture_make(p, width, height);
     if (status) return status;
     uint32_t *raster = tap_picture_room(p, tap_picture_pixels(p), sizeof *raster);
-    if (!raster) return TAP_MEMORY;
+    if (!raster || tap_picture_charge(p, 4) != TAP_OK) return TAP_MEMORY; /* a strip may be all of it */
     keep_colours(tiff);
     if (!TIFFReadRGBAImageOriented(tiff, width, height, raster, ORIENTATION_TOPLEFT, 1)) return TAP_DATA;
     for (int64_t i = 0; i < tap_picture_pixels(p); i++) {
