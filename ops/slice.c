@@ -2,6 +2,7 @@
 #include "common/move.h"
 #include "common/scalar.h"
 #include "common/shape.h"
+#include "core/move_few.h"
 
 /* ---- Slice ---- */
 
@@ -259,6 +260,38 @@ static tap_status split_infer(tap_ctx *ctx) {
     return status;
 }
 
+/* A few outputs of one word each along the axis and behind it: shuffled apart. */
+typedef struct few {
+    tap_apart_loop *loop;
+    int n;
+    const char *x;
+    char *y[TAP_FEW_MAX];
+    int64_t word;
+} few;
+
+static void few_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const few *f = arg;
+    char *y[TAP_FEW_MAX];
+    (void)worker;
+    for (int i = 0; i < f->n; i++) y[i] = f->y[i] + begin * f->word;
+    f->loop(end - begin, f->x + begin * f->word * f->n, y);
+}
+
+static bool split_few(tap_ctx *ctx, int axis) {
+    const tap_tensor *x = ctx->in[0];
+    few f = {.n = ctx->n_out, .x = x->data, .word = (int64_t)tap_dtype_bytes(x->dtype)};
+    if (f.n > TAP_FEW_MAX || x->count == 0) return false;
+    for (int i = 0; i < f.n; i++) {
+        if (!ctx->out[i] || ctx->out[i]->dims[axis] * f.n != x->dims[axis]) return false;
+        f.y[i] = ctx->out[i]->data;
+    }
+    for (int d = axis; d < x->rank; d++) f.word *= ctx->out[0]->dims[d];
+    f.loop = f.word <= 8 && (f.word & (f.word - 1)) == 0 ? tap_few_apart((size_t)f.word, f.n) : NULL;
+    if (!f.loop) return false;
+    tap_parallel(ctx, tap_product(x->dims, axis), 1 << 16, few_task, &f);
+    return true;
+}
+
 static tap_status split_run(tap_ctx *ctx) {
     const split_state *s = ctx->state;
     const tap_tensor *x = ctx->in[0];
@@ -268,7 +301,7 @@ static tap_status split_run(tap_ctx *ctx) {
     int axis;
     if (!tap_axis(s->axis, x->rank, &axis)) return tap_fail(ctx, TAP_RUN, "axis out of range");
     tap_status status = find_lengths(ctx, x->dims[axis], &l);
-    if (status) return status;
+    if (status || split_few(ctx, axis)) return status;
     tap_dense_steps(width, x->rank, x->dims, src_step);
     for (int i = 0; i < ctx->n_out; i++) {
         tap_tensor *y = ctx->out[i];

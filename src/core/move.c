@@ -79,11 +79,27 @@ typedef void move_loop(const tap_move *m, const char *src, char *dst, const tap_
 #define K     1
 #include "core/move.inc"
 
+/* Rows of n bytes, n known to the compiler. */
+static inline __attribute__((always_inline)) void rows_of(const tap_move *m, const char *src, char *dst,
+                                                          const tap_span *s, size_t n) {
+    for (int64_t i = s->a0; i < s->a1; i++) memcpy(dst + i * m->a_dst, src + i * m->a_src, n);
+}
+
 static void rows(const tap_move *m, const char *src, char *dst, const tap_span *s) {
     int64_t from = s->b0 * (int64_t)m->width;
     size_t n = (size_t)(s->b1 - s->b0) * m->width;
-    for (int64_t i = s->a0; i < s->a1; i++)
-        tap_copy_row(src + i * m->a_src + from, dst + i * m->a_dst + from, n);
+    src += from;
+    dst += from;
+    switch (n) {
+#define ROWS_OF(n) \
+    case n: rows_of(m, src, dst, s, n); return;
+        ROWS_OF(2)
+        ROWS_OF(3)
+        ROWS_OF(4) ROWS_OF(6) ROWS_OF(8) ROWS_OF(12) ROWS_OF(16) ROWS_OF(24) ROWS_OF(32)
+#undef ROWS_OF
+            default : for (int64_t i = s->a0; i < s->a1; i++)
+                          tap_copy_row(src + i * m->a_src, dst + i * m->a_dst, n);
+    }
 }
 
 /* Planes with few rows or columns that lie side by side; false where there is no loop for them. */
@@ -95,10 +111,14 @@ static bool few(const tap_move *m, const char *src, char *dst, const tap_span *s
         apart = tap_few_apart(m->width, m->a);
     else if (!m->along_b && m->a_dst == m->b * word)
         together = tap_few_together(m->width, m->b);
+    const char *from[TAP_FEW_MAX];
+    char *to[TAP_FEW_MAX];
+    for (int k = 0; apart && k < m->a; k++) to[k] = dst + k * m->a_dst + s->b0 * word;
+    for (int k = 0; together && k < m->b; k++) from[k] = src + k * m->b_src + s->a0 * word;
     if (apart)
-        apart(s->b1 - s->b0, src + s->b0 * m->b_src, dst + s->b0 * word, m->a_dst);
+        apart(s->b1 - s->b0, src + s->b0 * m->b_src, to);
     else if (together)
-        together(s->a1 - s->a0, src + s->a0 * word, m->b_src, dst + s->a0 * m->a_dst);
+        together(s->a1 - s->a0, from, dst + s->a0 * m->a_dst);
     return apart || together;
 }
 
@@ -160,6 +180,16 @@ static int plane_axis(const list *l, size_t width) {
     return -1;
 }
 
+/* The dimension that the inner loop walks over, `last` of those left; where it and what it holds are short,
+ * the longest. */
+static int rows_axis(const tap_move *m, const list *l, int last) {
+    int axis = last;
+    if (last < 0 || l->dims[last] * m->b * (int64_t)m->width >= LINE / 4) return last;
+    for (int i = 0; i < last; i++)
+        if (l->dims[i] > l->dims[axis]) axis = i;
+    return axis;
+}
+
 /* Takes the two inner loops off the list. */
 static void choose_loops(tap_move *m, list *l) {
     int last = l->rank - 1, axis = plane_axis(l, m->width);
@@ -174,7 +204,7 @@ static void choose_loops(tap_move *m, list *l) {
         list_remove(l, last);
     }
     if (m->b_src == word && m->b_dst == word) m->kind = TAP_MOVE_ROWS;
-    if (axis < 0) axis = last - 1;
+    if (axis < 0) axis = rows_axis(m, l, last - 1);
     if (axis >= 0) {
         m->a = l->dims[axis];
         m->a_src = l->src[axis];

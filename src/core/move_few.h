@@ -6,10 +6,12 @@
 
 #include "core/move.h"
 
-/* y[c][i] = x[i][c] for n elements i; x dense, rows of y pitch bytes apart. */
-typedef void tap_apart_loop(int64_t n, const char *x, char *y, int64_t pitch);
-/* y[i][c] = x[c][i]; y dense, rows of x pitch bytes apart. */
-typedef void tap_together_loop(int64_t n, const char *x, int64_t pitch, char *y);
+/* y[c][i] = x[i][c] for n elements i; x dense. */
+typedef void tap_apart_loop(int64_t n, const char *x, char *const *y);
+/* y[i][c] = x[c][i]; y dense. */
+typedef void tap_together_loop(int64_t n, const char *const *x, char *y);
+
+#define TAP_FEW_MAX 4 /* channels at most */
 
 /* For words of `width` bytes, c of them; NULL where there is none on this CPU. */
 tap_apart_loop *tap_few_apart(size_t width, int64_t c);

@@ -21,6 +21,37 @@ static void transpose_moves_strings_and_refuses(void) {
     node_end(&t);
 }
 
+/* Narrow inputs of Concat and outputs of Split: two to five of one or two elements, more rows than a vector
+ * has, for every width of an element. */
+static void narrow_parts(void) {
+    static const tap_dtype types[] = {TAP_INT8, TAP_INT16, TAP_FLOAT, TAP_INT64};
+    enum { ROWS = 53, MOST = 5 };
+    for (size_t t = 0; t < TAP_COUNT_OF(types); t++)
+        for (int n = 2; n <= MOST; n++)
+            for (int each = 1; each <= 2; each++) {
+                static double part[MOST][ROWS * 2], whole[ROWS * 2 * MOST];
+                char part_dims[16], whole_dims[16];
+                node_test concat, split;
+                for (int i = 0; i < ROWS * n * each; i++) {
+                    whole[i] = i % 113;
+                    part[i / each % n][i / (n * each) * each + i % each] = i % 113;
+                }
+                snprintf(part_dims, sizeof part_dims, "%d,%d", ROWS, each);
+                snprintf(whole_dims, sizeof whole_dims, "%d,%d", ROWS, each * n);
+                node_begin(&concat, "Concat", 13, 1);
+                node_int(&concat, "axis", 1);
+                for (int k = 0; k < n; k++) node_in(&concat, types[t], part_dims, part[k]);
+                node_gives(&concat, 0, types[t], whole_dims, whole);
+                node_end(&concat);
+                node_begin(&split, "Split", 18, n);
+                node_int(&split, "axis", 1);
+                node_int(&split, "num_outputs", n);
+                node_in(&split, types[t], whole_dims, whole);
+                for (int k = 0; k < n; k++) node_gives(&split, k, types[t], part_dims, part[k]);
+                node_end(&split);
+            }
+}
+
 static void slice_clamps(void) {
     static const struct {
         double start, end, step;
@@ -360,6 +391,7 @@ static void pads_that_cannot_be(void) {
 
 int main(void) {
     static const test_case tests[] = {TEST(transpose_moves_strings_and_refuses),
+                                      TEST(narrow_parts),
                                       TEST(slice_clamps),
                                       TEST(slice_of_nothing),
                                       TEST(slice_refuses),
