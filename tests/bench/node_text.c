@@ -243,7 +243,7 @@ static const char *constant(pb *graph, const char *name, tap_dtype type, int ran
         s = word(s, text, sizeof text);
         put(type, data, n++, strtod(text, NULL));
     }
-    pb *t = rank < 0 ? pb_tensor(name, type, 1, &n) : pb_tensor(name, type, rank, dims);
+    pb *t = rank < 0 ? pb_tensor(name, (int)type, 1, &n) : pb_tensor(name, (int)type, rank, dims);
     pb_bytes(t, 9, data, (size_t)n * tap_dtype_bytes(type));
     pb_msg(graph, 5, t);
     return s;
@@ -287,7 +287,7 @@ static const char *input(node_case *c, pb *graph, pb *node, int i, const char *s
     tap_error err;
     if (rank < 0 || tap_value_new(type, rank, dims, &v, &err)) return complain("no shape", text) ? s : NULL;
     if (!fill(v, given ? &r : NULL)) return complain("no memory", text) ? s : NULL;
-    pb *info = pb_value(name, pb_tensor_type(type, rank, dims));
+    pb *info = pb_value(name, pb_tensor_type((int)type, rank, dims));
     if (given) { /* for those who make inputs of their own: tests/bench/ops_beside_ort.py */
         snprintf(text, sizeof text, "%.9g %.9g", r.low, r.high);
         pb_str(info, 3, text);
