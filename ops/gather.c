@@ -302,23 +302,36 @@ typedef struct tuples {
     char *y;
     const int64_t *at; /* at[batches][n][k]                  */
     int64_t n, k, blocks, batch_bytes, row_bytes;
-    int64_t dims[TAP_RANK_MAX], step[TAP_RANK_MAX];
+    int64_t dims[TAP_RANK_MAX], step[TAP_RANK_MAX]; /* steps in rows */
 } tuples;
+
+/* row[n] = the rows of x that n tuples name, an axis at a time. */
+static void rows_of_tuples(const tuples *t, const int64_t *at, int64_t n, int64_t *row) {
+    for (int64_t i = 0; i < n; i++) row[i] = 0;
+    for (int64_t j = 0; j < t->k; j++) {
+        const int64_t d = t->dims[j], step = t->step[j];
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t v = at[i * t->k + j];
+            row[i] += (v < 0 ? v + d : v) * step;
+        }
+    }
+}
 
 static void tuples_task(void *arg, int64_t begin, int64_t end, int worker) {
     const tuples *t = arg;
+    int64_t row[TAP_INDEX_BLOCK];
     (void)worker;
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t batch = unit / t->blocks, from = unit % t->blocks * TAP_INDEX_BLOCK;
         int64_t n = tap_min64(TAP_INDEX_BLOCK, t->n - from);
-        const int64_t *at = t->at + (batch * t->n + from) * t->k;
         const char *x = t->x + batch * t->batch_bytes;
         char *y = t->y + (batch * t->n + from) * t->row_bytes;
-        for (int64_t i = 0; i < n; i++, at += t->k) {
-            int64_t offset = 0;
-            for (int64_t j = 0; j < t->k; j++) offset += (at[j] + (at[j] < 0 ? t->dims[j] : 0)) * t->step[j];
-            tap_copy_row(x + offset, y + i * t->row_bytes, (size_t)t->row_bytes);
-        }
+        rows_of_tuples(t, t->at + (batch * t->n + from) * t->k, n, row);
+        if (is_word(t->row_bytes))
+            take[__builtin_ctzll((uint64_t)t->row_bytes)](n, x, row, y);
+        else
+            for (int64_t i = 0; i < n; i++)
+                tap_copy_row(x + row[i] * t->row_bytes, y + i * t->row_bytes, (size_t)t->row_bytes);
     }
 }
 
@@ -337,12 +350,12 @@ static tap_status nd_run(tap_ctx *ctx) {
     }
     if (ctx->out[0]->count == 0) return TAP_OK;
     tap_dense_steps(tap_dtype_bytes(x->dtype), x->rank, x->dims, step);
+    t.row_bytes = step[b + t.k - 1];
     for (int j = 0; j < t.k; j++) {
         t.dims[j] = x->dims[b + j];
-        t.step[j] = step[b + j];
+        t.step[j] = step[b + j] / t.row_bytes;
     }
-    t.row_bytes = step[b + t.k - 1];
-    t.batch_bytes = t.dims[0] * t.step[0];
+    t.batch_bytes = t.dims[0] * step[b];
     t.n = at->count / t.k / batches;
     t.blocks = (t.n + TAP_INDEX_BLOCK - 1) / TAP_INDEX_BLOCK;
     tap_parallel(ctx, batches * t.blocks, grain_for(tap_min64(t.n, TAP_INDEX_BLOCK) * t.row_bytes),
