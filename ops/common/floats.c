@@ -2,12 +2,13 @@
 #include "common/floats.h"
 
 #include "core/half.h"
+#include "core/move.h"
 
 #ifdef __F16C__
 #include <immintrin.h>
 #endif
 
-static void f16_in(int64_t n, const uint16_t *x, float *y) {
+static void f16_in(int64_t n, const tap_w2 *x, float *y) {
     int64_t i = 0;
 #ifdef __AVX512F__
     for (; i + 16 <= n; i += 16)
@@ -40,9 +41,9 @@ void TAP_ISA_NAME(tap_floats_in)(tap_dtype t, int64_t n, const char *x, int64_t 
     if (step != (int64_t)tap_dtype_bytes(t) && n > 1)
         for (int64_t i = 0; i < n; i++) tap_floats_to_f32(t, 1, x + i * step, y + i);
     else if (t == TAP_FLOAT16)
-        f16_in(n, (const uint16_t *)x, y);
+        f16_in(n, (const tap_w2 *)x, y);
     else if (t == TAP_BFLOAT16)
-        for (int64_t i = 0; i < n; i++) y[i] = tap_bf16_to_f32(((const uint16_t *)x)[i]);
+        for (int64_t i = 0; i < n; i++) y[i] = tap_bf16_to_f32(((const tap_w2 *)x)[i]);
     else if (f)
         for (int64_t i = 0; i < n; i++) y[i] = tap_small_to_f32(f, ((const uint8_t *)x)[i]);
     else

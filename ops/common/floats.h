@@ -4,7 +4,7 @@
 
 #include "common/ops.h"
 
-/* n elements, step bytes apart, to y. */
+/* n elements, step bytes apart, to y. x may lie at any address, as a constant does. */
 void TAP_ISA_NAME(tap_floats_in)(tap_dtype t, int64_t n, const char *x, int64_t step, float *y);
 /* n elements to y, step bytes apart; too large ones saturate in formats of 8 bits and less. */
 void TAP_ISA_NAME(tap_floats_out)(tap_dtype t, int64_t n, const float *x, char *y, int64_t step);

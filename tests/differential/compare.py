@@ -15,7 +15,7 @@ EXACT = set("""And ArgMax ArgMin BitCast BitShift BitwiseAnd BitwiseNot BitwiseO
 # Of these the sign of a zero is not asked for.
 ANY_ZERO = set("""Max Min ReduceMax ReduceMin MaxPool GlobalMaxPool Mod ScatterElements ScatterND Scatter Clip Relu""".split())
 # One rounding or one function's accuracy.
-CLOSE = set("""Acos Acosh Asin Asinh Atan Atanh Celu Cos Cosh Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Log
+CLOSE = set("""Acos Acosh Asin Asinh Atan Atanh Celu Cos Cosh Elu Erf Exp HardSigmoid HardSwish LeakyRelu Log
     Mish PRelu Pow Reciprocal Selu Sigmoid Sin Sinh Softplus Softsign Swish Tan Tanh ThresholdedRelu Sum Mean
     DequantizeLinear QuantizeLinear Range Scaler SwiGLU""".split())
 # Integers that are rounded after sums in floating point.

@@ -8,7 +8,6 @@ import numpy as np
 import values
 
 ROWS = []
-NEEDED = set()
 
 
 def decide(ops, peer, reason, when=lambda case, words: True):
@@ -23,13 +22,13 @@ def find(case, who, words):
                      None)
         if found is None:
             return ""
-        NEEDED.add(found)
         reasons.append(ROWS[found][3])
     return "; ".join(reasons)
 
 
-def unused():
-    return [f"{' '.join(sorted(ops))} ({peer}): {reason}" for i, (ops, peer, _, reason) in enumerate(ROWS) if i not in NEEDED]
+def unused(decided):
+    """Rows whose reason is not among the text of what was decided."""
+    return [f"{' '.join(sorted(ops))} ({peer}): {reason}" for ops, peer, _, reason in ROWS if reason not in decided]
 
 
 def typed(*names):
@@ -103,7 +102,47 @@ decide("AffineGrid", "reference", "one pixel between aligned corners lies in the
 decide("TreeEnsembleClassifier", "reference", "one score for two classes: the label is chosen before post_transform, at 0.5 where no weight is negative, "
        "else at 0", lambda case, words: "output 0" in words)
 
+decide("Cast CastLike QuantizeLinear", "reference", "float8e8m0: the table of Cast has NaN, or the ends, for what lies outside", typed("float8e8m0"))
+decide("QuantizeLinear", "reference", "saturates after a cast that wraps", typed("float16", "bfloat16"))
+decide("Shape", "reference", "slices as Python does; the standard clamps both ends to 0 .. rank", says("shape"))
+decide("Resize", "reference", "cuts sizes that keep_aspect_ratio_policy or a scale leaves between integers another way", says("shape"))
+decide("Unique", "reference", "axis with sorted = 0: first occurrences are kept as they come", given("sorted", 0))
+decide("Resize", "reference", "a coordinate on the very edge: rounded to the one or the other side", given("coordinate_transformation_mode", "tf_crop_and_resize"))
+decide("FlexAttention", "reference", "rounds to float32 on the way", typed("double"))
+decide("QLinearConv", "reference", "one spatial dimension comes out as two", says("shape"))
+decide("Trilu GridSample", "reference", "fills strings with the number 0", typed("string"))
+decide("Selu", "reference", "has the defaults of opset 6 in opset 1", until(1))
+decide("QuantizeLinear", "reference", "the zero point is added: -0 + 0 is 0", says("-0.0"))
+decide("Resize", "reference", "a region of interest in half precision", both(given("coordinate_transformation_mode", "tf_crop_and_resize"), typed("float16", "bfloat16")))
+decide("PRelu", "reference", "multiplies where it does not select, so 0 times infinity shows", says("nan"))
+decide("TopK", "reference", "a NaN is the largest number, as in NumPy's order; the reference has it where its sort left it",
+       lambda case, words: bool(np.isnan(case.inputs[0].astype(np.float64)).any()))
+
 # ---- ONNX Runtime ----
+
+decide("LSTM", "ort", "clip bounds the input of every activation, of the cell's too (\"is applied to the input of activations\")",
+       lambda case, words: case.attributes.get("clip") is not None)
+decide("LayerNormalization", "ort", "computes in float32 whatever stash_type says", typed("bfloat16", "float16"))
+decide("HardSwish Gelu Shrink TreeEnsemble BatchNormalization", "ort", "computes in float32 inside", typed("double", "int32", "int64", "uint32", "uint64"))
+decide("Hardmax", "ort", "a NaN is the largest number, as in numpy.argmax", lambda case, words: bool(np.isnan(case.inputs[0].astype(np.float64)).any()))
+decide("Unique", "ort", "NaN equals NaN, as in numpy.unique", lambda case, words: case.inputs[0].dtype.kind not in "iubO" and
+       bool(np.isnan(case.inputs[0].astype(np.float64)).any()))
+decide("QuantizeLinear", "ort", "saturates; ONNX Runtime's conversion of what does not fit is undefined", says("not -32768"))
+decide("SVMClassifier LinearClassifier", "ort", "one score for two classes: leaves post_transform out, unless it is LOGISTIC",
+       lambda case, words: case.attributes.get("post_transform") not in (None, "NONE", "LOGISTIC"))
+decide("TreeEnsemble", "ort", "takes 1 for LOGISTIC and 2 for SOFTMAX; they are numbered the other way round", given("post_transform", 1, 2))
+decide("TreeEnsembleClassifier TreeEnsembleRegressor", "ort", "scores of a class or target without a leaf are left out of post_transform; they are 0",
+       lambda case, words: case.attributes.get("post_transform") in ("LOGISTIC", "SOFTMAX"))
+decide("TreeEnsemble", "ort", "two targets of one row are not two classes: one without a leaf scores 0", lambda case, words: case.attributes.get("n_targets") == 2)
+decide("Clip", "ort", "the least number that stands for a missing bound is that of the type", typed("float16", "bfloat16"))
+decide("QuantizeLinear", "ort", "the division is in the scale's type", says("as float"))
+decide("ScatterElements ScatterND", "ort", "a NaN among those compared is the result, as in NumPy", says("nan"))
+decide("GRU RNN LSTM", "ort", "Softplus overflows in float32", lambda case, words: "Softplus" in (case.attributes.get("activations") or ()) and
+       ("inf" in words or "nan" in words))
+decide("Loop", "ort", "loses strings on their way into a scan output", typed("string"))
+decide("TopK", "ort", "a NaN is the largest number, as in NumPy's order", lambda case, words: bool(np.isnan(case.inputs[0].astype(np.float64)).any()))
+decide("LogSoftmax Softmax", "ort", "infinity less infinity is NaN in every element, as in the stable formula", says("nan"))
+decide("Clip", "ort", "the least number that stands for a missing bound is that of float32", says("as float"))
 
 decide("*", "ort", "an 8-bit float comes back as its bits", says("not uint8"))
 decide("ReduceLogSumExp", "ort", "integers are cut from float32", lambda case, words: case.types["T"] in values.INTEGERS)

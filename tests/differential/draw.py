@@ -36,6 +36,7 @@ class Draw:
         self.whole = whole  # of the schema's type variables: "seq(tensor(float))"
         self.types = types  # the same: "float"
         self.r = np.random.Generator(np.random.PCG64(seed))
+        self.large = self.chance(0.15)  # some dims that fill vectors and blocks, with rests
 
     # Choices
     def chance(self, p=0.5):
@@ -71,7 +72,14 @@ class Draw:
         if high == 4 and self.chance(0.03):
             rank = self.int(5, 16)
             dim = 2
-        return tuple(self.dim(dim, empty / max(rank, 1)) for _ in range(rank))
+        dims = [self.dim(dim, empty / max(rank, 1)) for _ in range(rank)]
+        if self.large and 0 < rank <= 4:
+            dims[self.int(0, rank - 1)] = self.int(6, 300)
+        return tuple(dims)
+
+    def size(self, small, large):
+        """Up to `small`, or up to `large` in a large case."""
+        return self.int(1, large if self.large and self.chance(0.7) else small)
 
     def broadcast(self, n, shape=None):
         """n shapes that broadcast together."""

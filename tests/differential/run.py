@@ -378,7 +378,7 @@ def main():
         print(*lines, sep="\n")
         print(f"{wanted} combinations of operator, version and type: {ran} ran, {compared} compared")
     if options.unused:
-        print("rows of decisions.py that no case needed:", *decisions.unused(), sep="\n  ")
+        print("rows of decisions.py that no case needed:", *decisions.unused(" ".join(v.decided for v in verdicts)), sep="\n  ")
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps([vars(v) for v in verdicts], indent=0))
     return 1 if wrong or not total else 0

@@ -6,7 +6,7 @@ from values import NUMBER
 
 
 def image(g):
-    return [g.int(1, 3), g.int(1, 4)] + [g.int(1, 4) for _ in range(g.int(0, 3))]
+    return [g.int(1, 3), g.size(4, 40)] + [g.size(4, 12) for _ in range(g.int(0, 3))]
 
 
 @operator("BatchNormalization")
@@ -85,7 +85,7 @@ def loss(g):
 def attention(g):
     n, kv_heads = g.int(1, 2), g.int(1, 3)
     heads = kv_heads * g.pick(1, 1, 2)
-    lq, lk, d, dv = g.int(1, 5), g.int(1, 5), g.int(1, 4) * 2, g.int(1, 4)
+    lq, lk, d, dv = g.size(5, 40), g.size(5, 40), g.size(4, 20) * 2, g.size(4, 40)
     t1, t2 = "T1", "T2"
     past = g.int(0, 3) if g.chance(0.4) else None
     total = lk + (past or 0)

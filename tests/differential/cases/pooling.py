@@ -7,7 +7,7 @@ from draw import Skip, operator
 def window(g, spatial):
     """kernel, strides, dilations and padding that fit the spatial dims; None where left out."""
     n = len(spatial)
-    kernel = [g.int(1, min(3, d)) for d in spatial]
+    kernel = [g.int(1, min(5 if g.large else 3, d)) for d in spatial]
     strides = g.maybe([g.int(1, 3) for _ in range(n)], 0.7)
     dilations = [g.int(1, 3) for _ in range(n)] if g.has("dilations") and g.chance(0.5) else None
     spread = [(k - 1) * (d or 1) + 1 for k, d in zip(kernel, dilations or [1] * n)]
@@ -22,7 +22,7 @@ def window(g, spatial):
 
 
 def image(g, low=1, high=3, dim=7):
-    return [g.pick(1, 2, 3, 0) if g.chance(0.1) else g.int(1, 3), g.int(1, 3)] + [g.int(1, dim) for _ in range(g.int(low, high))]
+    return [g.pick(1, 2, 3, 0) if g.chance(0.1) else g.int(1, 3), g.size(3, 40)] + [g.size(dim, 12) for _ in range(g.int(low, high))]
 
 
 @operator("MaxPool", "AveragePool", "LpPool")
@@ -76,7 +76,7 @@ def max_unpool(g):
 
 @operator("RoiAlign")
 def roi_align(g):
-    n, c, h, w = g.int(1, 3), g.int(1, 3), g.int(2, 8), g.int(2, 8)
+    n, c, h, w = g.int(1, 3), g.size(3, 20), g.int(2, 8), g.int(2, 8)
     k = g.dim(4)
     low = g.r.uniform(-2, 6, size=(k, 2))
     rois = np.concatenate([low, low + g.r.uniform(0.2, 8, size=(k, 2))], axis=1)
@@ -118,7 +118,7 @@ def nms(g):
 @operator("GridSample")
 def grid_sample(g):
     spatial = 2 if g.version < 20 else g.int(1, 3)
-    shape = [g.int(1, 2), g.int(1, 3)] + [g.int(1, 6) for _ in range(spatial)]
+    shape = [g.int(1, 2), g.size(3, 20)] + [g.size(6, 12) for _ in range(spatial)]
     out = [shape[0]] + [g.int(1, 4) for _ in range(spatial)] + [spatial]
     modes = ("bilinear", "nearest", "bicubic") if g.version < 20 else ("linear", "nearest", "cubic")
     mode = g.pick(None, *modes[:3 if spatial == 2 else 2])
@@ -162,7 +162,7 @@ def resize(g):
         return upsample(g)
     t = "T1" if "T1" in g.types else "T"
     rank = g.int(1, 4)
-    shape = [g.int(1, 6) for _ in range(rank)]
+    shape = [g.size(6, 20) for _ in range(rank)]
     mode = g.pick(None, "nearest", "linear", "cubic" if g.version >= 11 else "linear")
     if mode == "cubic" and rank < 2 or mode == "cubic" and g.version < 11:
         mode = "linear"

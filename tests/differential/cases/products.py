@@ -7,7 +7,7 @@ from values import RANGE
 
 def mat_shapes(g):
     batch = g.broadcast(2, g.shape(0, 2, 3))
-    m, k, n = g.dim(), g.dim(), g.dim()
+    m, k, n = (g.size(5, 90) if g.large else g.dim() for _ in range(3))
     a, b = batch[0] + (m, k), batch[1] + (k, n)
     if g.chance(0.15):
         a = (k,)
@@ -24,7 +24,7 @@ def matmul(g):
 
 @operator("Gemm")
 def gemm(g):
-    m, k, n = g.dim(), g.dim(), g.dim()
+    m, k, n = (g.size(5, 90) if g.large else g.dim() for _ in range(3))
     ta, tb = g.pick(None, 0, 1), g.pick(None, 0, 1)
     a, b = (k, m) if ta else (m, k), (n, k) if tb else (k, n)
     broadcast = None
@@ -62,7 +62,7 @@ def matmul_integer(g):
 
 @operator("QLinearMatMul")
 def qlinear_matmul(g):
-    m, k, n = g.dim(), g.int(1, 5), g.dim()
+    m, k, n = g.size(5, 40), g.size(5, 90), g.size(5, 40)
     batch = g.shape(0, 1, 3)
     ts = "TS" if "TS" in g.types else "float"
     def scale(count):
@@ -82,9 +82,11 @@ def convolution(g, transposed=False, spatial=None):
     """Attributes, the shapes of X and W, and groups."""
     n = spatial or g.int(1, 3)
     group = g.pick(1, 1, 2, 3)
-    c, m = group * g.int(1, 2), group * g.int(1, 2)
-    dims = [g.int(1, 6) for _ in range(n)]
-    kernel = [g.int(1, 3) for _ in range(n)]
+    c, m = group * g.size(2, 36), group * g.size(2, 36)
+    if g.large and g.chance(0.3):
+        group = c = m = g.int(4, 40)
+    dims = [g.size(6, 14 if n < 3 else 7) for _ in range(n)]
+    kernel = [g.size(3, 5) for _ in range(n)]
     strides, dilations = g.maybe([g.int(1, 3) for _ in range(n)]), g.maybe([g.int(1, 2) for _ in range(n)])
     auto = g.pick(None, None, None, "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
     pads = [g.int(0, 2) for _ in range(2 * n)] if auto in (None, "NOTSET") and g.chance(0.6) else None
@@ -181,7 +183,7 @@ def det(g):
 @operator("Einsum")
 def einsum(g):
     letters = list("ijklmn")
-    size = {c: g.int(1, 4) for c in letters}
+    size = {c: g.size(4, 12) for c in letters}
     n = g.int(1, 3)
     dots = g.chance(0.3)
     batch = g.shape(0, 2, 3)

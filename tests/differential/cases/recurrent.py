@@ -26,7 +26,7 @@ def activations(g, directions):
 def recurrent(g):
     direction = g.pick(None, "forward", "reverse", "bidirectional")
     d = 2 if direction == "bidirectional" else 1
-    t, n, i, h = g.int(1, 4), g.int(1, 3), g.int(1, 4), g.int(1, 4)
+    t, n, i, h = g.size(4, 9), g.size(3, 9), g.size(4, 40), g.size(4, 40)
     k = GATES[g.op]
     layout = g.pick(None, 0, 1) if g.has("layout") else None
     x = (n, t, i) if layout else (t, n, i)
