@@ -108,6 +108,7 @@ decide("Shape", "reference", "slices as Python does; the standard clamps both en
 decide("Resize", "reference", "cuts sizes that keep_aspect_ratio_policy or a scale leaves between integers another way", says("shape"))
 decide("Unique", "reference", "axis with sorted = 0: first occurrences are kept as they come", given("sorted", 0))
 decide("Resize", "reference", "a coordinate on the very edge: rounded to the one or the other side", given("coordinate_transformation_mode", "tf_crop_and_resize"))
+decide("Clip", "reference", "a missing bound is the end of the type's finite numbers", says("inf"))
 decide("FlexAttention", "reference", "rounds to float32 on the way", typed("double"))
 decide("QLinearConv", "reference", "one spatial dimension comes out as two", says("shape"))
 decide("Trilu GridSample", "reference", "fills strings with the number 0", typed("string"))
