@@ -5,6 +5,7 @@
 #include "common/convert.h"
 #include "common/elementwise.h"
 #include "common/math.h"
+#include "common/shape.h"
 
 /* Attributes; what they are called depends on the operator. */
 typedef struct params {
@@ -198,9 +199,8 @@ static bool slope_is_per_channel(int64_t n_slopes, const tap_type *x) {
 
 static tap_status prelu_1_infer(tap_ctx *ctx) {
     const tap_type *x = tap_in_type(ctx, 0), *slope = tap_in_type(ctx, 1);
-    int64_t n = 1;
-    for (int d = 0; d < slope->rank; d++) n = n < 0 || slope->dims[d] < 0 ? -1 : tap_max64(n, slope->dims[d]);
-    if (x->rank >= 0 && slope->rank >= 0 && n > 1 && !slope_is_per_channel(n, x))
+    int64_t n = slope->rank < 0 ? -1 : tap_product(slope->dims, slope->rank);
+    if (x->rank >= 0 && n >= 0 && n != 1 && !slope_is_per_channel(n, x))
         return tap_fail(ctx, TAP_MODEL, "slope must have one element, or one for each channel of X");
     return like_first(ctx);
 }

@@ -65,7 +65,7 @@ static tap_status batch_norm_prepare(tap_ctx *ctx, void **state) {
     s->epsilon = (double)tap_attr_float(ctx, "epsilon", 1e-5f);
     s->momentum = (double)tap_attr_float(ctx, "momentum", 0.9f);
     if (opset < 9) s->per_element = tap_attr_int(ctx, "spatial", 1) == 0;
-    if (opset < 6) tap_attr_ignore(ctx, "consumed_inputs");
+    if (opset < 6) tap_attr_ints(ctx, "consumed_inputs", &(size_t){0});
     s->training = is_training(ctx, opset);
     *state = s;
     return TAP_OK;

@@ -200,9 +200,14 @@ static tap_status read_repeats(tap_ctx *ctx, int rank, int64_t *times) {
 static tap_status tile_infer(tap_ctx *ctx) {
     const tap_type *x = tap_in_type(ctx, 0);
     int64_t times[TAP_RANK_MAX], dims[TAP_RANK_MAX];
-    if (x->rank < 0) return tap_out_type(ctx, 0, x->dtype, -1, NULL);
-    tap_status status = read_repeats(ctx, x->rank, times);
+    tap_status status = TAP_OK;
+    for (int i = 0; i < ctx->n_in && tap_opset(ctx) < 6 && !status; i++) {
+        status = tap_need_dtype(ctx, i, TAP_TYPES_NUMERIC, "an input of this opset");
+        if (!status) status = tap_need_same_dtype(ctx, 0, i, "an input of this opset");
+    }
     if (status) return status;
+    if (x->rank < 0) return tap_out_type(ctx, 0, x->dtype, -1, NULL);
+    if ((status = read_repeats(ctx, x->rank, times))) return status;
     for (int i = 0; i < x->rank; i++) {
         dims[i] = -1;
         if (x->dims[i] == 0 || times[i] == 0)

@@ -16,7 +16,7 @@ static tap_status dropout_prepare(tap_ctx *ctx, void **state) {
     int64_t opset = tap_opset(ctx);
     if (!s) return TAP_MEMORY;
     *state = s;
-    if (opset < 6) tap_attr_ignore(ctx, "consumed_inputs");
+    if (opset < 6) tap_attr_ints(ctx, "consumed_inputs", &(size_t){0});
     if (opset < 7) s->training = tap_attr_int(ctx, "is_test", 0) == 0;
     if (opset < 12) s->ratio = tap_attr_float(ctx, "ratio", 0.5f);
     if (opset < 12) return TAP_OK;

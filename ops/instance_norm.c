@@ -70,7 +70,7 @@ static tap_status instance_prepare(tap_ctx *ctx, void **state) {
     instance_state *s = tap_state(ctx, sizeof *s);
     if (!s) return TAP_MEMORY;
     s->epsilon = (double)tap_attr_float(ctx, "epsilon", 1e-5f);
-    if (tap_opset(ctx) < 6) tap_attr_ignore(ctx, "consumed_inputs");
+    if (tap_opset(ctx) < 6) tap_attr_ints(ctx, "consumed_inputs", &(size_t){0});
     *state = s;
     return TAP_OK;
 }

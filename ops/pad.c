@@ -210,7 +210,7 @@ static tap_status read_pads(tap_ctx *ctx, int rank, borders *b, bool *known, uin
 static tap_status pad_types(tap_ctx *ctx) {
     const pad_state *s = ctx->state;
     tap_status status;
-    if (s->old) return TAP_OK;
+    if (s->old) return tap_need_dtype(ctx, 0, TAP_TYPES_FLOAT, "what this opset pads");
     if ((status = tap_need_dtype(ctx, 1, TAP_BIT(TAP_INT64), "pads"))) return status;
     if ((status = tap_need_same_dtype(ctx, 0, 2, "constant_value"))) return status;
     return tap_need_one(ctx, 2, "constant_value");

@@ -89,6 +89,9 @@ static tap_status prepare_max(tap_ctx *ctx, void **state) {
     tap_status status =
         prepare_windows(ctx, opset >= 10 ? TAP_WINDOW_DILATIONS | TAP_WINDOW_CEIL_MODE : 0, &s);
     if (status != TAP_OK) return status;
+    if (opset < 8 && ctx->n_out > 1)
+        return tap_fail(ctx, TAP_MODEL, "it has %d outputs; indices are an output from opset 8 on",
+                        ctx->n_out);
     if (opset >= 8) s->column_major = tap_attr_int(ctx, "storage_order", 0) != 0;
     *state = s;
     return TAP_OK;

@@ -12,6 +12,7 @@
 #include "common/cast.h"
 #include "common/floats.h"
 #include "common/reduce.h"
+#include "common/shape.h"
 #include "core/tensor.h"
 
 enum { BLOCK = 256 };
@@ -367,12 +368,15 @@ static tap_status check_dtype(tap_ctx *ctx, int i, const char *what, uint32_t al
 static tap_status quantize_infer(tap_ctx *ctx) {
     const linear *s = ctx->state;
     const tap_type *x = tap_in_type(ctx, 0), *zero = tap_in_type(ctx, 2);
+    const int64_t opset = tap_opset(ctx);
     tap_dtype to = zero ? zero->dtype : s->output ? s->output : TAP_UINT8;
     if (zero && zero->dtype && s->output && zero->dtype != s->output)
         return tap_fail(ctx, TAP_MODEL, "attribute output_dtype is %s and the zero point %s",
                         tap_dtype_name(s->output), tap_dtype_name(zero->dtype));
     tap_status st = check_dtype(ctx, 1, "the scale", SCALES);
     if (st == TAP_OK) st = check_dtype(ctx, 2, "the zero point", QUANTIZED);
+    if (st == TAP_OK && opset >= 19 && opset < 23 && x->dtype != TAP_INT32)
+        st = tap_need_same_dtype(ctx, 0, 1, "the scale");
     if (st == TAP_OK) st = check_shapes(ctx);
     return st == TAP_OK ? tap_out_type(ctx, 0, to, x->rank, x->dims) : st;
 }

@@ -128,7 +128,7 @@ static tap_status prepare(tap_ctx *ctx, void **state) {
     s->reverse = direction == 1;
     s->hidden = tap_attr_int(ctx, "hidden_size", 0);
     s->clip = tap_attr_float(ctx, "clip", 0);
-    if (opset < 7) tap_attr_ignore(ctx, "output_sequence"); /* Y is there where it is named */
+    if (opset < 7) tap_attr_int(ctx, "output_sequence", 0); /* Y is there where it is named */
     if (opset >= 14) s->batch_first = tap_attr_int(ctx, "layout", 0) != 0;
     if (s->kind == KIND_LSTM) s->input_forget = tap_attr_int(ctx, "input_forget", 0) != 0;
     if (s->kind == KIND_GRU && opset >= 3)

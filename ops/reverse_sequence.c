@@ -11,7 +11,7 @@ static tap_status reverse_prepare(tap_ctx *ctx, void **state) {
     if (!s) return TAP_MEMORY;
     *state = s;
     int64_t batch = tap_attr_int(ctx, "batch_axis", 1), time = tap_attr_int(ctx, "time_axis", 0);
-    if (batch + time != 1 || batch * time != 0)
+    if (batch < 0 || batch > 1 || time != 1 - batch)
         return tap_fail(ctx, TAP_MODEL, "batch_axis %lld and time_axis %lld must be 0 and 1, or 1 and 0",
                         (long long)batch, (long long)time);
     s->time_first = time == 0;

@@ -15,7 +15,7 @@ static tap_status reshape_prepare(tap_ctx *ctx, void **state) {
     *state = s;
     if (tap_opset(ctx) < 5) {
         s->shape = tap_attr_ints(ctx, "shape", &s->n);
-        tap_attr_ignore(ctx, "consumed_inputs");
+        tap_attr_ints(ctx, "consumed_inputs", &(size_t){0});
     }
     if (tap_opset(ctx) >= 14) s->allowzero = tap_attr_int(ctx, "allowzero", 0) != 0;
     return TAP_OK;

@@ -14,7 +14,7 @@ tap_status TAP_ISA_NAME(tap_axis_prepare)(tap_ctx *ctx, void **state) {
     s->broadcast = tap_attr_int(ctx, "broadcast", 0) != 0;
     s->has_axis = tap_attr_has(ctx, "axis");
     s->axis = tap_attr_int(ctx, "axis", 0);
-    if (tap_opset(ctx) < 6) tap_attr_ignore(ctx, "consumed_inputs");
+    if (tap_opset(ctx) < 6) tap_attr_ints(ctx, "consumed_inputs", &(size_t){0});
     *state = s;
     return TAP_OK;
 }

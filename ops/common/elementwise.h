@@ -153,7 +153,7 @@ void TAP_ISA_NAME(tap_widened)(int64_t n, char *const *p, const int64_t *step, c
 
 /* prepare of operators whose only attribute was consumed_inputs, below opset 6. */
 static inline tap_status tap_prepare_consumed(tap_ctx *ctx, void **state) {
-    if (tap_opset(ctx) < 6) tap_attr_ignore(ctx, "consumed_inputs");
+    if (tap_opset(ctx) < 6) tap_attr_ints(ctx, "consumed_inputs", &(size_t){0});
     *state = NULL;
     return TAP_OK;
 }

@@ -465,6 +465,8 @@ tap_status tap_step_run(tap_frame *f, tap_step *s, tap_error *err) {
     s->work.err = err;
     s->work.failed = TAP_OK;
     tap_status st = run_step(f, s);
+    if (st == TAP_MEMORY && s->work.node && err && !err->node[0])
+        tap_fail(&s->work.pub, st, "no memory: the limit (--memory-limit) or the machine has no more");
     tap_scratch_back(&f->session->scratch, mark);
     return st;
 }
