@@ -108,6 +108,9 @@ decide("Shape", "reference", "slices as Python does; the standard clamps both en
 decide("Resize", "reference", "cuts sizes that keep_aspect_ratio_policy or a scale leaves between integers another way", says("shape"))
 decide("Unique", "reference", "axis with sorted = 0: first occurrences are kept as they come", given("sorted", 0))
 decide("Resize", "reference", "a coordinate on the very edge: rounded to the one or the other side", given("coordinate_transformation_mode", "tf_crop_and_resize"))
+decide("LogSoftmax", "reference", "takes the logarithm of a softmax that has become 0", says("-inf"))
+decide("Shrink", "reference", "computes unsigned integers in floats", typed("uint8", "uint16", "uint32", "uint64"))
+decide("Adam", "reference", "rounds to float32 on the way", typed("double", "float"))
 decide("Clip", "reference", "a missing bound is the end of the type's finite numbers", says("inf"))
 decide("FlexAttention", "reference", "rounds to float32 on the way", typed("double"))
 decide("QLinearConv", "reference", "one spatial dimension comes out as two", says("shape"))
@@ -121,6 +124,14 @@ decide("TopK", "reference", "a NaN is the largest number, as in NumPy's order; t
 
 # ---- ONNX Runtime ----
 
+decide("AveragePool", "ort", "SAME with strides longer than the kernel: crops in front; here nothing is cropped, nothing padded",
+       lambda case, words: str(case.attributes.get("auto_pad")).startswith("SAME"))
+decide("StringSplit", "ort", "white space is more than the blank", given("delimiter", ""))
+decide("StringSplit", "ort", "white space is more than the blank", lambda case, words: case.attributes.get("delimiter") is None)
+decide("Mean MeanVarianceNormalization Selu", "ort", "computes in float32, or with the defaults of a later opset", says("as float"))
+decide("Selu", "ort", "has the defaults of opset 6 in opset 1", until(1))
+decide("TreeEnsembleClassifier", "ort", "two classes of which one has no leaf: gives a label that is none of the two", says("output 0"))
+decide("TreeEnsembleRegressor", "ort", "PROBIT near 1 overflows", given("post_transform", "PROBIT"))
 decide("LSTM", "ort", "clip bounds the input of every activation, of the cell's too (\"is applied to the input of activations\")",
        lambda case, words: case.attributes.get("clip") is not None)
 decide("LayerNormalization", "ort", "computes in float32 whatever stash_type says", typed("bfloat16", "float16"))
