@@ -235,11 +235,19 @@ static void *carve(char **memory, int64_t n, size_t bytes) {
     return p;
 }
 
+static tap_status check_nonpad(tap_ctx *ctx, const job *j) {
+    for (int64_t b = 0; j->nonpad && b < j->batch; b++)
+        if (j->nonpad[b] < 0 || j->nonpad[b] > j->total)
+            return tap_fail(ctx, TAP_RUN, "nonpad_kv_seqlen[%lld] is %lld; there are %lld keys", (long long)b,
+                            (long long)j->nonpad[b], (long long)j->total);
+    return TAP_OK;
+}
+
 /* Keys *lo .. *hi - 1 are those that window, order and padding let query i of batch b see. */
 static void visible(const job *j, int64_t b, int64_t i, int64_t *lo, int64_t *hi) {
     int64_t at = i + (j->nonpad ? j->nonpad[b] - j->queries : j->past);
     *lo = 0;
-    *hi = j->nonpad ? tap_max64(0, tap_min64(j->total, j->nonpad[b])) : j->total;
+    *hi = j->nonpad ? j->nonpad[b] : j->total;
     if (j->s->causal) *hi = tap_min64(*hi, at + 1);
     if (j->s->right >= 0) *hi = tap_min64(*hi, at + tap_min64(j->s->right, j->total) + 1);
     if (j->s->left >= 0) *lo = tap_max64(0, at - tap_min64(j->s->left, j->total + j->queries));
@@ -457,6 +465,7 @@ static tap_status run(tap_ctx *ctx) {
     if (ctx->n_in > IN_NONPAD && ctx->in[IN_NONPAD]) j.nonpad = ctx->in[IN_NONPAD]->data;
     if (ctx->n_out > 3 && ctx->out[3]) j.qk = ctx->out[3]->data;
     set_mask(&j, ctx->n_in > IN_MASK ? ctx->in[IN_MASK] : NULL);
+    if ((status = check_nonpad(ctx, &j))) return status;
     status = set_keys(ctx, &j);
     if (status || j.batch * j.heads * j.queries == 0) return status;
     if (!j.few) status = pack_all(ctx, &j);
