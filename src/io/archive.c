@@ -41,8 +41,9 @@ tap_status tap_archive_of(tap_file *file, const char *name, tap_archive **out, t
     for (size_t i = 0; a->keys && i < a->zip.n; i++)
         if (!(a->keys[i] = key_of(a, &a->zip.members[i]))) a->keys = NULL;
     if (!a->keys) {
+        size_t n = a->zip.n;
         tap_archive_free(a);
-        return tap_error_no_memory(err, 64 * a->zip.n);
+        return tap_error_no_memory(err, 64 * n);
     }
     *out = a;
     return TAP_OK;

@@ -73,8 +73,10 @@ static tap_status copy_old(const tap_sink *s, const base *b, tap_error *err) {
 }
 
 static tap_status prepare(const tap_sink *s, base *b, tap_error *err) {
-    static const char *const sql[3] = {"INSERT INTO tensors(run_id, name, tensor, layer, node, op, dtype, "
-                                       "shape, is_output) VALUES(?,?,?,?,?,?,?,?,?)",
+    static const char insert_tensor[] =
+        "INSERT INTO tensors(run_id, name, tensor, layer, node, op, dtype, shape, is_output) "
+        "VALUES(?,?,?,?,?,?,?,?,?)";
+    static const char *const sql[3] = {insert_tensor,
                                        "INSERT OR REPLACE INTO statistics VALUES(?,?,?,?,?,?,?,?)",
                                        "INSERT OR REPLACE INTO rows VALUES(?,?,?,?,?,?)"};
     sqlite3_stmt **const to[3] = {&b->tensor, &b->figures, &b->row};
