@@ -145,6 +145,7 @@ static const tap_op ops[] = {
      .in_max = 1,
      DROPOUT,
      .flags = TAP_IN_PLACE,
+     .notes = "The mask is 1 everywhere.",
      .dtypes = TAP_TYPES_FLOAT},
     {.name = "Dropout",
      .since = 12,

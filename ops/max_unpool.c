@@ -153,7 +153,10 @@ static const tap_op ops[] = {
      .dtypes = TAP_TYPES_FLOAT,
      .prepare = unpool_prepare,
      .infer = unpool_infer,
-     .run = unpool_run},
+     .run = unpool_run,
+     .notes =
+         "With output_shape pads do not count, and the indices count in the shape that the attributes give, "
+         "or, where one of them is beyond it, in output_shape."},
     {0},
 };
 

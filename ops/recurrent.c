@@ -493,13 +493,16 @@ static tap_status run(tap_ctx *ctx) {
     return TAP_OK;
 }
 
-#define RECURRENT(op, ins, outs)                                                                             \
-    {                                                                                                        \
-        .name = op, .since = 1, .in_min = 3, .in_max = ins, .out_min = 0, .out_max = outs,                   \
-        .flags = TAP_PACKS, .packed_inputs = 1 << 1 | 1 << 2, .dtypes = TAP_TYPES_FLOAT, .prepare = prepare, \
-        .infer = infer, .pack = pack, .run = run                                                             \
-    }
+#define RECURRENT(op, ins, outs)                                                                           \
+    .name = op, .since = 1, .in_min = 3, .in_max = ins, .out_min = 0, .out_max = outs, .flags = TAP_PACKS, \
+    .packed_inputs = 1 << 1 | 1 << 2, .dtypes = TAP_TYPES_FLOAT, .prepare = prepare, .infer = infer,       \
+    .pack = pack, .run = run
 
-static const tap_op ops[] = {RECURRENT("RNN", 6, 2), RECURRENT("GRU", 6, 2), RECURRENT("LSTM", 8, 3), {0}};
+static const tap_op ops[] = {
+    {RECURRENT("RNN", 6, 2)},
+    {RECURRENT("GRU", 6, 2)},
+    {RECURRENT("LSTM", 8, 3),
+     .notes = "clip bounds what enters the gates, not the cell state in Ht = ot h(Ct)."},
+    {0}};
 
 TAP_DEFINE_FAMILY(recurrent, ops);

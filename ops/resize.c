@@ -557,6 +557,8 @@ static tap_status resize_run(tap_ctx *ctx) {
     .out_min = 1, .out_max = 1, .flags = TAP_TAKES_CHANNELS_LAST, .image_inputs = 1, .dtypes = PLAIN_TYPES, \
     .infer = resize_infer, .run = resize_run
 
+#define ROUNDED .notes = "Interpolated integers are rounded, half to even, and kept in range."
+
 static const tap_op ops[] = {
     {.name = "Upsample",
      .since = 1,
@@ -572,9 +574,23 @@ static const tap_op ops[] = {
      .in_max = 2,
      RESIZE,
      .prepare = upsample_prepare},
-    {.name = "Resize", .since = 10, .until = 10, .in_min = 2, .in_max = 2, RESIZE, .prepare = resize_prepare},
-    {.name = "Resize", .since = 11, .until = 12, .in_min = 3, .in_max = 4, RESIZE, .prepare = resize_prepare},
-    {.name = "Resize", .since = 13, .in_min = 1, .in_max = 4, RESIZE, .prepare = resize_prepare},
+    {.name = "Resize",
+     .since = 10,
+     .until = 10,
+     .in_min = 2,
+     .in_max = 2,
+     RESIZE,
+     ROUNDED,
+     .prepare = resize_prepare},
+    {.name = "Resize",
+     .since = 11,
+     .until = 12,
+     .in_min = 3,
+     .in_max = 4,
+     RESIZE,
+     ROUNDED,
+     .prepare = resize_prepare},
+    {.name = "Resize", .since = 13, .in_min = 1, .in_max = 4, RESIZE, ROUNDED, .prepare = resize_prepare},
     {0},
 };
 
