@@ -197,6 +197,7 @@ static bool read_sums(tap_gathered *g, const tap_json_value *state) {
     if (!sums) return true;
     g->n_sums = (int64_t)tap_json_length(sums);
     g->n_n_of = tap_json_length(of);
+    if (g->n_n_of == 0 || g->n_sums % (int64_t)g->n_n_of != 0) return false;
     g->sums = calloc((size_t)g->n_sums + 1, sizeof *g->sums);
     g->n_of = calloc(g->n_n_of + 1, sizeof *g->n_of);
     if (!g->sums || !g->n_of) return false;

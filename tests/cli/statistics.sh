@@ -40,6 +40,9 @@ printf '{"values": [{"tensor": "x", "state": {"cells": [{"counts": [1]}]}}]}' > 
 status 3 stats --merge damaged.json
 printf '{"per": "tensor", "values": [{"tensor": "x", "state": {"cells": [{"counts": [1,2,3,4,5,6,7,8,9,10], "moments": [1,2,3,4], "sketch": [70000, 1]}]}}]}' > damaged.json
 status 3 stats --merge damaged.json
+cell='{"counts": [1,0,0,0,0,1,0,0,0,0], "moments": [1,0,1,1]}'
+printf '{"per": "tensor", "average": "batches", "values": [{"tensor": "x", "shape": [5], "state": {"cells": [%s], "sums": [1,2,3,4,5], "sums_of": [1,1,1]}}]}' "$cell" > damaged.json
+status 3 stats --merge damaged.json -o mean.npy
 status 3 stats --merge no_such_file.json
 status 3 stats "$digits" -i "$input" -o no/such/folder/x.json
 status 0 stats "$data/cli/names.onnx" -i "$data/cli/names.npz"
