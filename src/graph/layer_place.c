@@ -130,6 +130,15 @@ static int32_t by_group(placer *p, const tap_node *n) {
     return m;
 }
 
+/* The graph's output is a convolution that has what comes behind it in its kernel: the node's name is the
+ * convolution's, and the name of what it became is lost. */
+static bool is_renamed_normalisation(const placer *p, const tap_node *n) {
+    if (strncmp(n->src->op, "Conv", 4) != 0 || n->n_in < 2 || n->in[1] == TAP_NO_VALUE) return false;
+    const char *kernel = p->g->values[n->in[1]].name;
+    bool merged = strstr(kernel, "merged_input") || strstr(kernel, "fused_bn");
+    return merged && n->out[0] != TAP_NO_VALUE && p->g->values[n->out[0]].is_output;
+}
+
 static bool place_by_inputs(placer *p) {
     bool *follows = tap_arena_array(p->arena, p->g->n_nodes, sizeof *follows);
     if (!follows) return false;
@@ -137,6 +146,8 @@ static bool place_by_inputs(placer *p) {
         const tap_node *n = p->g->nodes[i];
         int32_t *of = &p->t->of_node[i];
         if (is_recurrent(n)) follows[i] = true;
+        if (*of >= 0 && is_renamed_normalisation(p, n)) *of = -1;
+
         if (*of >= 0) continue;
         if (is_recurrent(n))
             *of = by_state(p, n);

@@ -123,31 +123,48 @@ static bool place_weights(const tap_bound *b, tap_arena *a, tap_layer_tree *t) {
 
 /* ---- What was merged ---- */
 
-/* A module without nodes whose name is that of a node, of its kernel, or one of a group: it is in that node.
- */
-static bool carry(tap_layer_tree *t, tap_arena *a, const char *name, int32_t module) {
+/* A module whose name is that of a node in another, of that node's kernel, or one of a group: what it puts
+ * out is in that node. Of a group only modules that have no nodes of their own. */
+static bool carry(tap_layer_tree *t, tap_arena *a, const char *name, int32_t module, bool group) {
     tap_path p;
     char raw[1024] = "";
     tap_text text = {raw, sizeof raw, 0};
     if (module < 0 || !tap_path_of_name(name, a, &p)) return module < 0;
     for (size_t i = 0; i < p.n; i++) tap_text_add(&text, "%s%s", i ? "/" : "", p.pieces[i]);
     int32_t m = tap_map_get(&t->by_raw, raw, -1);
-    if (m >= 0 && m != module && t->modules[m].first < 0 && t->modules[m].carrier < 0)
+    bool other = m >= 0 && !tap_module_has(t, m, module) && !tap_module_has(t, module, m);
+    /* Calls of one layer share their weights, under the name of any. */
+    const char *x = other ? t->modules[m].name : NULL, *y = t->modules[module].name;
+    if (x && y && strcmp(x, y) == 0) other = false;
+
+    if (other && t->modules[m].carrier < 0 && (t->modules[m].first < 0 || !group)) {
         t->modules[m].carrier = module;
+        t->modules[m].merged_away = true;
+    }
     return true;
 }
 
 static bool find_carriers(const tap_bound *b, tap_arena *a, tap_layer_tree *t) {
-    for (size_t i = 0; t->dialect == TAP_DIALECT_TF && i < b->main->n_nodes; i++) {
-        const tap_src_node *n = b->main->nodes[i]->src;
+    const tap_graph *g = b->main;
+    int32_t *n_uses = tap_arena_array(a, g->n_values, sizeof *n_uses);
+    if (!n_uses) return false;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int32_t k = 0; k < g->nodes[i]->n_in; k++)
+            if (g->nodes[i]->in[k] != TAP_NO_VALUE) n_uses[g->nodes[i]->in[k]]++;
+    for (size_t i = 0; t->dialect == TAP_DIALECT_TF && i < g->n_nodes; i++) {
+        const tap_src_node *n = g->nodes[i]->src;
         int32_t module = t->of_node[i];
+        tap_vid kernel = g->nodes[i]->n_in > 1 ? g->nodes[i]->in[1] : TAP_NO_VALUE;
+
         if (strncmp(n->op, "Conv", 4) != 0 && strcmp(n->op, "MatMul") != 0 && strcmp(n->op, "Gemm") != 0)
             continue;
-        if (!carry(t, a, n->name, module)) return false;
-        if (n->n_inputs > 1 && !carry(t, a, n->inputs[1], module)) return false;
+        if (!carry(t, a, n->name, module, false)) return false;
+        bool own = kernel != TAP_NO_VALUE && g->values[kernel].init && n_uses[kernel] == 1;
+        if (own && !carry(t, a, n->inputs[1], module, false)) return false;
+
         for (const char *s = n->outputs[0]; strchr(s, ';');) {
             s = strchr(s, ';') + 1;
-            if (!carry(t, a, s, module)) return false;
+            if (!carry(t, a, s, module, true)) return false;
         }
     }
     return true;
@@ -179,6 +196,48 @@ static bool is_numbered(const tap_module *m, size_t *stem) {
     return number >= 1;
 }
 
+/* What operations are called under Keras 2 alone, and under Keras 3 alone. */
+static void look_for(const char *name, bool *two, bool *three) {
+    *two |= strstr(name, "/Conv2D") || strstr(name, "/FusedBatchNormV3") ||
+            strstr(name, "/MatMul/ReadVariableOp");
+    *three |=
+        strstr(name, "/convolution") || strstr(name, "/Cast/ReadVariableOp") || strstr(name, "/batchnorm/");
+}
+
+/* Keras 2 gives no numbers, but a second model of a session has them in its layers' names. */
+static bool is_keras2(const tap_bound *b) {
+    bool two = false, three = false;
+    const tap_src_graph *g = b->main->src;
+    for (size_t i = 0; i < g->n_inits; i++) look_for(g->inits[i].name, &two, &three);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        look_for(g->nodes[i].name, &two, &three);
+        if (g->nodes[i].n_outputs) look_for(g->nodes[i].outputs[0], &two, &three);
+    }
+    return two && !three;
+}
+
+/* Whether a module of that piece, or of one that begins with it and another number, is beside m. */
+static bool has_sibling(const tap_layer_tree *t, const tap_module *m, size_t stem, int32_t number) {
+    char raw[1024] = "";
+    tap_text x = {raw, sizeof raw, 0};
+    if (m->parent >= 0) tap_text_add(&x, "%s/", t->modules[m->parent].raw);
+    tap_text_add(&x, "%.*s_%d", (int)stem, m->piece, (int)number);
+    int32_t at = tap_map_get(&t->by_raw, raw, -1);
+    return at >= 0 && !t->modules[at].merged_away;
+}
+
+/* A call in Keras 3 takes two numbers and shows the second: two in a row are two layers of Keras 2. */
+static bool has_neighbours(const tap_layer_tree *t, int32_t model) {
+    for (size_t i = 0; i < t->n; i++) {
+        const tap_module *m = &t->modules[i];
+        size_t stem;
+        int32_t number = tap_name_number(m->piece, strlen(m->piece), &stem);
+        if (m->parent == model && number >= 1 && !m->merged_away && has_sibling(t, m, stem, number + 1))
+            return true;
+    }
+    return false;
+}
+
 /* Keras 3 opens each layer's scope twice, so that all have a number behind them that is not the layer's. */
 static bool has_keras3_numbers(const tap_layer_tree *t, int32_t model) {
     size_t n = 0, numbered = 0, stem;
@@ -191,9 +250,10 @@ static bool has_keras3_numbers(const tap_layer_tree *t, int32_t model) {
     return n > 0 && numbered * 10 >= n * 8;
 }
 
-static bool name_tf(tap_layer_tree *t, tap_arena *a) {
+static bool name_tf(const tap_bound *b, tap_layer_tree *t, tap_arena *a) {
     int32_t model = model_of(t);
-    bool keras3 = has_keras3_numbers(t, model);
+    bool keras3 = has_keras3_numbers(t, model) && !is_keras2(b) && !has_neighbours(t, model);
+
     t->reentered = !keras3;
 
     for (size_t i = 0; i < t->n; i++) {
@@ -256,7 +316,7 @@ static bool name_scopes(const tap_bound *b, tap_layer_tree *t, tap_arena *a) {
 }
 
 static bool name_all(const tap_bound *b, tap_layer_tree *t, tap_arena *a) {
-    if (t->dialect == TAP_DIALECT_TF) return name_tf(t, a);
+    if (t->dialect == TAP_DIALECT_TF) return name_tf(b, t, a);
     if (t->dialect != TAP_DIALECT_FX) return name_scopes(b, t, a);
     for (size_t i = 0; i < t->n; i++) t->modules[i].name = t->modules[i].piece;
     return true;

@@ -90,7 +90,7 @@ static bool add_module(builder *w, int32_t m) {
     const tap_module *x = &w->tree.modules[m];
     tap_module_outputs out;
     if (!x->name) return true;
-    bool folded = (x->merged_away && x->first < 0) || has_normalized_weights(w, m);
+    bool folded = (x->merged_away && (x->first < 0 || x->carrier >= 0)) || has_normalized_weights(w, m);
     tap_module_outputs_find(&w->uses, m, &out);
     for (int32_t i = 0; i < out.n && i < TAP_MODULE_OUTPUTS; i++) {
         tap_layer *l = add_layer(w, x->name, x->call, i);
@@ -121,7 +121,13 @@ static bool add_modules(builder *w) {
     placed *order = tap_arena_array(w->arena, w->tree.n, sizeof *order);
     if (!order || !find_merged(w)) return false;
     for (size_t i = 0; i < w->tree.n; i++) {
-        order[i] = (placed){(int32_t)i, w->tree.modules[i].last, 0};
+        const tap_module *x = &w->tree.modules[i];
+        order[i] = (placed){(int32_t)i, x->last, 0};
+        if (x->carrier >= 0) { /* before what has its work */
+            order[i].last = w->tree.modules[x->carrier].last;
+            order[i].depth = 1000;
+        }
+
         for (int32_t p = w->tree.modules[i].parent; p >= 0; p = w->tree.modules[p].parent) order[i].depth++;
     }
     if (w->tree.n) qsort(order, w->tree.n, sizeof *order, by_place);
