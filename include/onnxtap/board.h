@@ -17,7 +17,7 @@ extern "C" {
 
 typedef struct tap_board_options {
     size_t size;
-    bool images; /* tap_board_tensor: of tensors of rank 4 also a picture of the first sample */
+    bool images; /* tap_board_tensor: of tensors of rank 4 also the first sample, as TAG/image */
 } tap_board_options;
 
 typedef struct tap_board tap_board;

@@ -303,6 +303,20 @@ tap_status tap_board_image(tap_board *b, const char *tag, int64_t step, const ta
     return s;
 }
 
+#ifdef TAP_HAVE_PNG
+/* Under a tag of its own: TensorBoard shows a tag as one kind of thing only. */
+static tap_status image_of(tap_board *b, const char *tag, int64_t step, const tap_tensor *t,
+                           bool channels_last, tap_error *err) {
+    size_t n = strlen(tag) + 8;
+    char *name = malloc(n);
+    if (!name) return tap_error_no_memory(err, n);
+    snprintf(name, n, "%s/image", tag);
+    tap_status s = tap_board_image(b, name, step, t, channels_last, err);
+    free(name);
+    return s;
+}
+#endif
+
 tap_status tap_board_tensor(tap_board *b, const char *tag, int64_t step, const tap_tensor *t,
                             bool channels_last, tap_error *err) {
     tap_stats *s = NULL;
@@ -313,7 +327,7 @@ tap_status tap_board_tensor(tap_board *b, const char *tag, int64_t step, const t
     if (status == TAP_OK) status = tap_board_stats(b, tag, step, s, 0, err);
 #ifdef TAP_HAVE_PNG
     if (status == TAP_OK && t->rank == 4 && b->options.images)
-        status = tap_board_image(b, tag, step, t, channels_last, err);
+        status = image_of(b, tag, step, t, channels_last, err);
 #else
     (void)channels_last;
 #endif
