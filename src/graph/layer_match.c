@@ -203,6 +203,10 @@ static bool is_data(const matcher *w, tap_vid v) {
            x->type.rank > 1 || x->is_input;
 }
 
+static bool makes_one(const tap_node *n) {
+    return n->n_out == 1 && n->out[0] != TAP_NO_VALUE;
+}
+
 static bool only_asks_shape(const tap_node *n) {
     return strcmp(n->src->op, "Shape") == 0 || strcmp(n->src->op, "Size") == 0;
 }
@@ -232,7 +236,9 @@ static tap_vid without_moves(const matcher *w, tap_vid v) {
     for (;;) {
         int32_t at = w->f->uses->position[v];
         const tap_node *n = at >= 0 ? w->g->nodes[at] : NULL;
-        if (!n || strcmp(n->src->op, "Transpose") != 0 || !tap_name_is_made_up(n->src->name)) return v;
+        if (!n || !n->n_in || n->in[0] == TAP_NO_VALUE || strcmp(n->src->op, "Transpose") != 0 ||
+            !tap_name_is_made_up(n->src->name))
+            return v;
         v = n->in[0];
     }
 }
@@ -274,7 +280,7 @@ static int32_t prepared(const matcher *w, const entry *consumer, int32_t value) 
         const tap_node *n = w->g->nodes[u->users[i]];
         bool moves = strcmp(n->src->op, "Reshape") == 0 || strcmp(n->src->op, "Unsqueeze") == 0 ||
                      strcmp(n->src->op, "Squeeze") == 0;
-        if (moves && tap_name_is_made_up(n->src->name) &&
+        if (moves && makes_one(n) && tap_name_is_made_up(n->src->name) &&
             tap_module_has(w->f->tree, consumer->module, w->f->tree->of_node[u->users[i]]))
             return w->g->values[n->out[0]].global;
     }
@@ -322,7 +328,7 @@ static const tap_node *end_of_operation(const matcher *w, const tap_node *n) {
         const tap_node *next = w->g->nodes[u->users[u->first[v]]];
         bool same = strncmp(next->src->name, n->src->name, length) == 0 &&
                     strncmp(next->src->name + length, "__", 2) == 0;
-        if (!length || !same || next->n_out != 1) return n;
+        if (!length || !same || !makes_one(next)) return n;
         n = next;
     }
 }
@@ -340,7 +346,7 @@ static bool by_inputs(matcher *w, entry *e) {
     for (int32_t i = u->first[v]; i < u->first[v + 1]; i++) {
         const tap_node *n = w->g->nodes[u->users[i]];
         int32_t m = w->f->tree->of_node[u->users[i]];
-        if ((m >= 0 && w->f->tree->modules[m].name) || n->n_out != 1 || only_asks_shape(n)) continue;
+        if ((m >= 0 && w->f->tree->modules[m].name) || !makes_one(n) || only_asks_shape(n)) continue;
         size_t seen = 0, strange = 0, known = 0;
         for (size_t s = 0; s < c->n_inputs; s++) known += input_of(w, e, s) != NULL;
         for (int32_t k = 0; k < n->n_in; k++) {
@@ -403,7 +409,7 @@ static bool by_attention(matcher *w, entry *e) {
     if (e->of->outputs[1].rank < 4) return false;
     for (int32_t i = m->first; i >= 0 && i <= m->last; i++) {
         const tap_node *n = w->g->nodes[i];
-        if (strcmp(n->src->op, "Softmax") != 0 ||
+        if (!makes_one(n) || strcmp(n->src->op, "Softmax") != 0 ||
             !tap_module_has(w->f->tree, e->module, w->f->tree->of_node[i]))
             continue;
         if (only >= 0) return false;
@@ -462,7 +468,7 @@ static bool by_activation(matcher *w, entry *e) {
     tap_vid v = u->leavers[i].v;
     if (u->first[v + 1] - u->first[v] != 1) return false;
     const tap_node *end = w->g->nodes[u->users[u->first[v]]];
-    if (w->f->tree->of_node[u->users[u->first[v]]] >= 0 || end->n_out != 1) return false;
+    if (w->f->tree->of_node[u->users[u->first[v]]] >= 0 || !makes_one(end)) return false;
     bool own = strcmp(e->of->activation, "linear") != 0;
     if (own && strcasecmp(end->src->op, e->of->activation) != 0) return false;
     int32_t value = w->g->values[own ? end->out[0] : v].global;

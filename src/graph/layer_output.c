@@ -210,7 +210,7 @@ static bool comes_back(const tap_uses *u, int32_t m, tap_vid v) {
     todo[n++] = v;
     while (n > 0 && steps < 2000) {
         tap_vid x = todo[--n];
-        for (int32_t i = u->first[x]; i < u->first[x + 1]; i++, steps++) {
+        for (int32_t i = u->first[x]; i < u->first[x + 1] && steps < 2000; i++, steps++) {
             int32_t user = u->users[i];
             bool inside = tap_module_has(u->t, m, u->t->of_node[user]);
             if (inside && x != v && !is_moved(u->g->nodes[user])) return true;
@@ -238,7 +238,8 @@ static bool is_prepared_input(const tap_uses *u, int32_t m, tap_vid v) {
 static bool goes_to_nameless_end(const tap_uses *u, tap_vid v) {
     if (!u->t->grouped || u->first[v + 1] - u->first[v] != 1) return false;
     const tap_node *n = u->g->nodes[u->users[u->first[v]]];
-    return n->n_out == 1 && u->g->values[n->out[0]].is_output && !strchr(n->src->name, '/');
+    return n->n_out == 1 && n->out[0] != TAP_NO_VALUE && u->g->values[n->out[0]].is_output &&
+           !strchr(n->src->name, '/');
 }
 
 /* In the order in which they are made. Those beyond `room` are counted. */
@@ -289,7 +290,7 @@ static bool use_alike(const tap_uses *u, tap_vid v, int32_t a, int32_t b) {
  * in the others, as it is in the first. Whether that is all that v leaves m for. */
 static bool is_shared(const tap_uses *u, int32_t m, tap_vid v) {
     const tap_layer_tree *t = u->t;
-    if (u->g->values[v].is_output) return false;
+    if (u->g->values[v].is_output || u->first[v + 1] - u->first[v] > 256) return false;
     for (int32_t i = u->first[v]; i < u->first[v + 1]; i++) {
         int32_t user = u->users[i], inside = -1;
         if (tap_module_has(t, m, t->of_node[user])) continue;
@@ -351,9 +352,11 @@ static int32_t recurrent_slot(const tap_uses *u, tap_vid v, int32_t depth) {
     if (!concat && !is_op(n, "Squeeze") && !is_op(n, "Transpose") && !is_op(n, "Reshape") &&
         !is_op(n, "Identity") && !is_op(n, "Unsqueeze") && !is_op(n, "Cast"))
         return -1;
-    int32_t slot = n->n_in && n->in[0] != TAP_NO_VALUE ? recurrent_slot(u, n->in[0], depth + 1) : -1;
+    if (concat && (depth >= 6 || n->n_in > 64)) return -1;
+    int32_t next = concat ? depth + 6 : depth + 1;
+    int32_t slot = n->n_in && n->in[0] != TAP_NO_VALUE ? recurrent_slot(u, n->in[0], next) : -1;
     for (int32_t k = 1; concat && k < n->n_in; k++)
-        if (n->in[k] == TAP_NO_VALUE || recurrent_slot(u, n->in[k], depth + 1) != slot) return -1;
+        if (n->in[k] == TAP_NO_VALUE || recurrent_slot(u, n->in[k], next) != slot) return -1;
     return slot;
 }
 

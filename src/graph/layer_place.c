@@ -58,14 +58,16 @@ static int32_t by_weights(placer *p, const tap_node *n) {
 
 /* ---- By what is computed for a node alone ---- */
 
+#define STEPS_BEHIND 64
+
 /* The module that input k comes from, through nodes that have none. */
-static int32_t module_behind(const placer *p, tap_vid v, int32_t depth) {
-    if (v == TAP_NO_VALUE || p->position[v] < 0 || depth > 16) return -1;
+static int32_t module_behind(const placer *p, tap_vid v, int32_t *steps) {
+    if (v == TAP_NO_VALUE || p->position[v] < 0 || --*steps < 0) return -1;
     int32_t at = p->position[v];
     if (p->t->of_node[at] >= 0) return p->t->of_node[at];
     const tap_node *n = p->g->nodes[at];
     for (int32_t k = 0; k < n->n_in; k++) {
-        int32_t m = module_behind(p, n->in[k], depth + 1);
+        int32_t m = module_behind(p, n->in[k], steps);
         if (m >= 0) return m;
     }
     return -1;
@@ -79,8 +81,9 @@ static int32_t around_both(const tap_layer_tree *t, int32_t a, int32_t b) {
 /* A recurrent node belongs where its first state comes from; the two directions of one that has both, to what
  * is around them. */
 static int32_t by_state(const placer *p, const tap_node *n) {
-    int32_t x = n->n_in ? module_behind(p, n->in[0], 0) : -1;
-    int32_t state = n->n_in > 5 ? module_behind(p, n->in[5], 0) : -1;
+    int32_t steps_x = STEPS_BEHIND, steps_state = STEPS_BEHIND;
+    int32_t x = n->n_in ? module_behind(p, n->in[0], &steps_x) : -1;
+    int32_t state = n->n_in > 5 ? module_behind(p, n->in[5], &steps_state) : -1;
     if (state < 0 || x < 0 || state == x) return state < 0 ? x : state;
     int32_t both = around_both(p->t, x, state);
     bool directions = both >= 0 && p->t->modules[both].parent >= 0;
@@ -88,8 +91,9 @@ static int32_t by_state(const placer *p, const tap_node *n) {
 }
 
 static int32_t by_sizes(const placer *p, const tap_node *n) {
+    int32_t steps = STEPS_BEHIND;
     for (int32_t k = n->n_in - 1; k > 0; k--) {
-        int32_t m = module_behind(p, n->in[k], 0);
+        int32_t m = module_behind(p, n->in[k], &steps);
         if (m >= 0) return m;
     }
     return -1;
@@ -136,7 +140,7 @@ static bool is_renamed_normalisation(const placer *p, const tap_node *n) {
     if (strncmp(n->src->op, "Conv", 4) != 0 || n->n_in < 2 || n->in[1] == TAP_NO_VALUE) return false;
     const char *kernel = p->g->values[n->in[1]].name;
     bool merged = strstr(kernel, "merged_input") || strstr(kernel, "fused_bn");
-    return merged && n->out[0] != TAP_NO_VALUE && p->g->values[n->out[0]].is_output;
+    return merged && n->n_out && n->out[0] != TAP_NO_VALUE && p->g->values[n->out[0]].is_output;
 }
 
 static bool place_by_inputs(placer *p) {

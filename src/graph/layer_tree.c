@@ -162,7 +162,7 @@ static bool find_carriers(const tap_bound *b, tap_arena *a, tap_layer_tree *t) {
         bool own = kernel != TAP_NO_VALUE && g->values[kernel].init && n_uses[kernel] == 1;
         if (own && !carry(t, a, n->inputs[1], module, false)) return false;
 
-        for (const char *s = n->outputs[0]; strchr(s, ';');) {
+        for (const char *s = n->n_outputs ? n->outputs[0] : ""; strchr(s, ';');) {
             s = strchr(s, ';') + 1;
             if (!carry(t, a, s, module, true)) return false;
         }

@@ -279,7 +279,7 @@ static bool moves_nothing(const flow *f, tap_vid x, const int32_t *perm, int32_t
 
 /* A Reshape to the same sizes. */
 static bool changes_nothing(const flow *f, const tap_node *n) {
-    if (n->in[0] == TAP_NO_VALUE || n->out[0] == TAP_NO_VALUE) return false;
+    if (n->n_in == 0 || n->n_out == 0 || n->in[0] == TAP_NO_VALUE || n->out[0] == TAP_NO_VALUE) return false;
     int32_t rank = rank_of(f, n->in[0]);
     if (rank < 0 || rank != rank_of(f, n->out[0])) return false;
     for (int32_t i = 0; i < rank; i++)
