@@ -81,6 +81,14 @@ static const power powers[TAP_DTYPE_COUNT] = {[TAP_FLOAT] = {pow_FLOAT, pow_wide
                                               [TAP_INT32] = {NULL, pow_INT32_DOUBLE, pow_INT32_INT64},
                                               [TAP_INT64] = {NULL, pow_INT64_DOUBLE, pow_INT64_INT64}};
 
+/* Exponents of 2^63 and more, which came out negative, become smaller ones with the same power: modulo 2^64
+ * that of an odd number repeats after 2^62, that of an even one is 0. */
+static void fold_great(int64_t n, int64_t *b) {
+    const int64_t period = INT64_C(1) << 62;
+    for (int64_t i = 0; i < n; i++)
+        if (b[i] < 0) b[i] = (b[i] & (period - 1)) | period;
+}
+
 /* The exponents as the loop takes them; in scratch memory where that is not how they come. NULL: no memory.
  */
 static const tap_tensor *exponents(tap_ctx *ctx, tap_dtype base, const tap_tensor *b, tap_tensor *room,
@@ -98,6 +106,7 @@ static const tap_tensor *exponents(tap_ctx *ctx, tap_dtype base, const tap_tenso
     room->data = tap_scratch(ctx, (size_t)b->count * tap_dtype_bytes(to));
     if (!room->data) return NULL;
     TAP_ISA_NAME(tap_cast_dense)(b->dtype, to, b->count, b->data, room->data);
+    if (b->dtype == TAP_UINT64 && to == TAP_INT64) fold_great(b->count, room->data);
     return room;
 }
 

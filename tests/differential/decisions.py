@@ -108,6 +108,7 @@ decide("Shape", "reference", "slices as Python does; the standard clamps both en
 decide("Resize", "reference", "cuts sizes that keep_aspect_ratio_policy or a scale leaves between integers another way", says("shape"))
 decide("Unique", "reference", "axis with sorted = 0: first occurrences are kept as they come", given("sorted", 0))
 decide("Resize", "reference", "a coordinate on the very edge: rounded to the one or the other side", given("coordinate_transformation_mode", "tf_crop_and_resize"))
+decide("Pow", "reference", "integers go through floats; they wrap as products do", lambda case, words: case.types.get("T") in values.INTEGERS)
 decide("StringSplit", "reference", "maxsplit = n leaves white space at the end of the rest, as Python does; ONNX Runtime takes it off")
 decide("LogSoftmax", "reference", "takes the logarithm of a softmax that has become 0", says("-inf"))
 decide("Shrink", "reference", "computes unsigned integers in floats", typed("uint8", "uint16", "uint32", "uint64"))
