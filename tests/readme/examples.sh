@@ -6,8 +6,9 @@
 # In a block that opens with ```console, a line "$ COMMAND" is run (a "\" at its end continues it) and what lies between it
 # and the next one is what it printed, on standard output and standard error. A block that opens with ```c behind a line
 # <!-- file: PATH --> is that file. `check` fails with the difference where a text would change but for times and peak
-# memory; `refresh` changes it. Commands run in a folder of their own where tests/ is the tree's, with the onnxtap
-# installed at PREFIX, and, for what is not installed, with the build's programs; cc is $CC with $CFLAGS.
+# memory; `refresh` changes it. Texts have no CR, which ends the lines of a .csv. Commands run in a folder of their own where
+# tests/ is the tree's, with the onnxtap installed at PREFIX, and, for what is not installed, with the build's programs; cc is
+# $CC with $CFLAGS.
 set -eu
 mode=$1 build=$(cd "$2" && pwd) prefix=$(cd "$3" && pwd)
 shift 3
@@ -47,7 +48,7 @@ regenerate() {
                     printf '%s\n' "$line"
                     command=${command%\\}$line
                 done
-                (cd "$scratch/here" && eval "$command") 2>&1 </dev/null || :
+                { (cd "$scratch/here" && eval "$command") 2>&1 </dev/null || :; } | tr -d '\r'
                 n=$((n + 1))
                 ;;
         esac
