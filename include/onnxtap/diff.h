@@ -170,7 +170,8 @@ TAP_API size_t tap_diff_count(const tap_diff *d);
 TAP_API const tap_diff_pair *tap_diff_at(const tap_diff *d, size_t i);
 /* The first pair, in the order of execution, where error is introduced; NULL: none. */
 TAP_API const tap_diff_pair *tap_diff_first(const tap_diff *d);
-/* Why the model's run ended early, behind a place where error begins; NULL: it did not. */
+/* Why the model's run ended early; NULL: it did not. What it did not come to was then judged piece by piece.
+ */
 TAP_API const char *tap_diff_failure(const tap_diff *d);
 TAP_API size_t tap_diff_unmatched_count(const tap_diff *d);
 TAP_API const tap_diff_unmatched *tap_diff_unmatched_at(const tap_diff *d, size_t i);

@@ -451,6 +451,9 @@ bool tap_fault_weights(tap_case *c) {
         for (size_t k = 0; k < c->s->nodes[i].n_inputs && k < 3; k++) weighs = weighs || weights_of(c, i, k);
         for (size_t k = 0; k < TAP_COUNT_OF(plain); k++)
             is_plain = is_plain || tap_node_is(c->s, i, plain[k]);
+        /* Indices. */
+        const tap_tensor *y = c->inner ? tap_value_tensor(c->inner[i]) : NULL;
+        is_plain = is_plain || (y && tap_epsilon(y->dtype) == 0);
         if (weighs && node != SIZE_MAX) return false;
         if (weighs) node = i;
         if (!weighs && !is_plain) return false;

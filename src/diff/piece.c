@@ -190,7 +190,13 @@ static int perm_of(tap_diff *d, const tap_point *p, const tap_tensor *t, const t
     if (rank >= 0 && perm_fits(t, like, rank, perm)) return rank;
     /* A Transpose that another model has under the same name is meant to do the same. */
     bool meant = named && (!d->ref->other || strcmp(p->pub.op, "Transpose") == 0);
-    return meant ? -1 : found_layout(t, like, perm);
+    int found = meant ? -1 : found_layout(t, like, perm);
+    if (found >= 0) return found;
+    /* Sizes differ, too: the layout that is known is still the one to compare in. */
+    if (m->rank == t->rank) memcpy(perm, m->perm, sizeof m->perm);
+    if (m->rank != t->rank)
+        for (int i = 0; i < rank; i++) perm[i] = told[i];
+    return m->rank == t->rank ? m->rank : !named && rank == t->rank ? rank : -1;
 }
 
 static const char *shape_note(tap_diff *d, const tap_tensor *t, const tap_tensor *like) {
@@ -350,7 +356,8 @@ static tap_status run_wide(tap_diff *d, tap_point *point, tap_piece *p, tap_valu
     tap_status st = tap_rig_open(&d->parts.lab, &p->wide, true, in, &rig, err);
     if (st != TAP_OK) return st == TAP_MEMORY ? st : TAP_OK;
     st = tap_rig_run(&rig, in, &p->by_truth, err);
-    if (st != TAP_MEMORY && true_inputs(d, p, in)) st = tap_rig_run(&rig, in, &point->truth, err);
+    if (st != TAP_MEMORY && !point->truth && true_inputs(d, p, in))
+        st = tap_rig_run(&rig, in, &point->truth, err);
     tap_rig_close(&rig);
     return st == TAP_MEMORY ? st : TAP_OK;
 }

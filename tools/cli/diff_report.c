@@ -348,7 +348,7 @@ int diff_report(const cli_args *args, const tap_diff *d, const tap_diff_options 
     } else {
         colours = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
         text_head(d);
-        if (tap_diff_failure(d)) printf("and later the model's run fails: %s\n", tap_diff_failure(d));
+        if (tap_diff_failure(d)) printf("the model's run fails: %s\n", tap_diff_failure(d));
         text_others(d);
         text_table(args, d);
         text_classes(d);
