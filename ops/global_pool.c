@@ -1,6 +1,7 @@
 /* GlobalAveragePool and GlobalMaxPool: reductions over the spatial axes, in either layout. */
 #include "common/reduce.h"
 #include "common/shape.h"
+#include "common/window.h"
 #include "core/half.h"
 
 /* ---- The result of an accumulator ---- */
@@ -36,17 +37,6 @@ static const tap_reducer max[TAP_DTYPE_COUNT] = {
 
 /* ---- The operators ---- */
 
-static tap_status global_infer(tap_ctx *ctx) {
-    const tap_type *x = tap_in_type(ctx, 0);
-    tap_type y = *x;
-    tap_status status = tap_need_rank(ctx, 0, 2, TAP_RANK_MAX, "X");
-    for (int i = 2; i < y.rank; i++) {
-        if (x->dims[i] == 0) return tap_fail(ctx, tap_misfit(ctx), "spatial axis %d of X is empty", i - 2);
-        y.dims[i] = 1;
-    }
-    return status == TAP_OK ? tap_out_like(ctx, 0, &y) : status;
-}
-
 static tap_status global_run(tap_ctx *ctx) {
     const tap_reducer *reducers = tap_ctx_op(ctx)->data;
     const tap_tensor *x = ctx->in[0], *y = ctx->out[0];
@@ -63,7 +53,7 @@ static tap_status global_run(tap_ctx *ctx) {
     {                                                                                                  \
         .name = NAME, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,                \
         .flags = TAP_EPILOGUE | TAP_TAKES_CHANNELS_LAST, .image_inputs = 1, .dtypes = TAP_TYPES_FLOAT, \
-        .infer = global_infer, .run = global_run, .data = REDUCERS                                     \
+        .infer = tap_infer_global_pool, .run = global_run, .data = REDUCERS                            \
     }
 
 static const tap_op ops[] = {

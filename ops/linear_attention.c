@@ -17,18 +17,6 @@ static char *out_data(const tap_ctx *ctx, int i) {
     return i < ctx->n_out && ctx->out[i] ? ctx->out[i]->data : NULL;
 }
 
-/* Input i, if there, has the dims want[rank] (-1: any). */
-static tap_status need_shape(tap_ctx *ctx, int i, int rank, const int64_t *want, const char *what) {
-    const tap_type *t = tap_in_type(ctx, i);
-    tap_dims_text a, b;
-    if (!t || t->rank < 0) return TAP_OK;
-    bool fits = t->rank == rank;
-    for (int d = 0; fits && d < rank; d++) fits = want[d] < 0 || t->dims[d] < 0 || want[d] == t->dims[d];
-    if (fits) return TAP_OK;
-    return tap_fail(ctx, tap_misfit(ctx), "%s is %s, but must be %s", what,
-                    tap_show_dims(&a, t->rank, t->dims), tap_show_dims(&b, rank, want));
-}
-
 static int64_t dim(const tap_type *t, int i) {
     return t && t->rank > i ? t->dims[i] : -1;
 }
@@ -90,12 +78,12 @@ static tap_status linear_check(tap_ctx *ctx, int64_t *dk, int64_t *dv) {
     int64_t keys = *dk < 0 ? -1 : *dk * s->kv_heads, decays = dim(g, 2), betas = dim(b, 2);
     if (decays >= 0 && keys >= 0 && decays != s->kv_heads && decays != keys) decays = keys;
     if (betas >= 0 && betas != 1) betas = s->kv_heads;
-    if (!status) status = need_shape(ctx, IN_K, 3, (int64_t[]){batch, n, keys}, "key");
-    if (!status) status = need_shape(ctx, IN_V, 3, (int64_t[]){batch, n, -1}, "value");
+    if (!status) status = tap_need_shape(ctx, IN_K, 3, (int64_t[]){batch, n, keys}, "key");
+    if (!status) status = tap_need_shape(ctx, IN_V, 3, (int64_t[]){batch, n, -1}, "value");
     if (!status)
-        status = need_shape(ctx, IN_STATE, 4, (int64_t[]){batch, s->kv_heads, *dk, *dv}, "past_state");
-    if (!status) status = need_shape(ctx, IN_DECAY, 3, (int64_t[]){batch, n, decays}, "decay");
-    if (!status) status = need_shape(ctx, IN_BETA, 3, (int64_t[]){batch, n, betas}, "beta");
+        status = tap_need_shape(ctx, IN_STATE, 4, (int64_t[]){batch, s->kv_heads, *dk, *dv}, "past_state");
+    if (!status) status = tap_need_shape(ctx, IN_DECAY, 3, (int64_t[]){batch, n, decays}, "decay");
+    if (!status) status = tap_need_shape(ctx, IN_BETA, 3, (int64_t[]){batch, n, betas}, "beta");
     return status;
 }
 
@@ -242,11 +230,11 @@ static tap_status causal_infer(tap_ctx *ctx) {
     tap_status status = tap_need_rank(ctx, 0, 3, 3, names[0]);
     for (int i = 1; i < 4 && !status; i++) status = tap_need_same_dtype(ctx, 0, i, names[i]);
     int64_t channels = dim(x, 1), k = dim(w, 2);
-    if (!status) status = need_shape(ctx, 1, 3, (int64_t[]){channels, 1, -1}, names[1]);
-    if (!status) status = need_shape(ctx, 2, 1, &channels, names[2]);
+    if (!status) status = tap_need_shape(ctx, 1, 3, (int64_t[]){channels, 1, -1}, names[1]);
+    if (!status) status = tap_need_shape(ctx, 2, 1, &channels, names[2]);
     if (!status && k == 0) return tap_fail(ctx, tap_misfit(ctx), "the kernel has no elements");
     int64_t past[3] = {dim(x, 0), channels, k < 0 ? -1 : k - 1};
-    if (!status) status = need_shape(ctx, 3, 3, past, names[3]);
+    if (!status) status = tap_need_shape(ctx, 3, 3, past, names[3]);
     if (!status) status = tap_out_like(ctx, 0, x);
     return status ? status : tap_out_type(ctx, 1, x->dtype, 3, past);
 }

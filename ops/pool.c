@@ -133,17 +133,6 @@ static tap_status prepare_global_norm(tap_ctx *ctx, void **state) {
 
 /* ---- infer ----------------------------------------------------------------------------------- */
 
-static tap_status infer_global(tap_ctx *ctx) {
-    const tap_type *x = tap_in_type(ctx, 0);
-    tap_type y = *x;
-    tap_status status = tap_need_rank(ctx, 0, 2, TAP_RANK_MAX, "X");
-    for (int i = 2; i < y.rank; i++) {
-        if (x->dims[i] == 0) return tap_fail(ctx, tap_misfit(ctx), "spatial axis %d of X is empty", i - 2);
-        y.dims[i] = 1;
-    }
-    return status == TAP_OK ? tap_out_like(ctx, 0, &y) : status;
-}
-
 static tap_status infer_windows(tap_ctx *ctx) {
     const pool_state *s = ctx->state;
     const tap_type *x = tap_in_type(ctx, 0);
@@ -360,7 +349,7 @@ static const tap_op ops[] = {
     POOL("MaxPool", 1, pool_max, TYPES_MAX, prepare_max, infer_windows, 2),
     POOL("AveragePool", 1, pool_mean, TAP_TYPES_FLOAT, prepare_average, infer_windows, 1),
     POOL("LpPool", 1, pool_norm, TAP_TYPES_FLOAT, prepare_norm, infer_windows, 1),
-    POOL("GlobalLpPool", 1, pool_norm, TAP_TYPES_FLOAT, prepare_global_norm, infer_global, 1),
+    POOL("GlobalLpPool", 1, pool_norm, TAP_TYPES_FLOAT, prepare_global_norm, tap_infer_global_pool, 1),
     {0},
 };
 

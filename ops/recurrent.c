@@ -155,18 +155,6 @@ static tap_status agree(tap_ctx *ctx, int64_t *size, int64_t dim, const char *wh
     return TAP_OK;
 }
 
-/* Input i, if there, has the dims want[rank] (-1: any). */
-static tap_status need_shape(tap_ctx *ctx, int i, int rank, const int64_t *want, const char *what) {
-    const tap_type *t = tap_in_type(ctx, i);
-    tap_dims_text a, b;
-    if (!t || t->rank < 0) return TAP_OK;
-    bool fits = t->rank == rank;
-    for (int d = 0; fits && d < rank; d++) fits = want[d] < 0 || t->dims[d] < 0 || want[d] == t->dims[d];
-    if (fits) return TAP_OK;
-    return tap_fail(ctx, tap_misfit(ctx), "%s is %s, but must be %s", what,
-                    tap_show_dims(&a, t->rank, t->dims), tap_show_dims(&b, rank, want));
-}
-
 static tap_status find_sizes(tap_ctx *ctx, sizes *z) {
     const recurrent_state *s = ctx->state;
     const tap_type *x = tap_in_type(ctx, 0), *w = tap_in_type(ctx, 1), *r = tap_in_type(ctx, 2);
@@ -202,13 +190,13 @@ static tap_status check_inputs(tap_ctx *ctx, const sizes *z) {
     for (int i = 1; i < 8 && !status; i++)
         if (i != 4) status = tap_need_same_dtype(ctx, 0, i, names[i]);
     if (!status) status = tap_need_dtype(ctx, 4, TAP_BIT(TAP_INT32), "sequence_lens");
-    if (!status) status = need_shape(ctx, 1, 3, (int64_t[]){n, gates, z->input}, "W");
-    if (!status) status = need_shape(ctx, 2, 3, (int64_t[]){n, gates, h}, "R");
-    if (!status) status = need_shape(ctx, 3, 2, (int64_t[]){n, gates < 0 ? -1 : 2 * gates}, "B");
-    if (!status) status = need_shape(ctx, 4, 1, &z->batch, "sequence_lens");
-    if (!status) status = need_shape(ctx, 5, 3, state, "initial_h");
-    if (!status) status = need_shape(ctx, 6, 3, state, "initial_c");
-    if (!status) status = need_shape(ctx, 7, 2, (int64_t[]){n, h < 0 ? -1 : 3 * h}, "P");
+    if (!status) status = tap_need_shape(ctx, 1, 3, (int64_t[]){n, gates, z->input}, "W");
+    if (!status) status = tap_need_shape(ctx, 2, 3, (int64_t[]){n, gates, h}, "R");
+    if (!status) status = tap_need_shape(ctx, 3, 2, (int64_t[]){n, gates < 0 ? -1 : 2 * gates}, "B");
+    if (!status) status = tap_need_shape(ctx, 4, 1, &z->batch, "sequence_lens");
+    if (!status) status = tap_need_shape(ctx, 5, 3, state, "initial_h");
+    if (!status) status = tap_need_shape(ctx, 6, 3, state, "initial_c");
+    if (!status) status = tap_need_shape(ctx, 7, 2, (int64_t[]){n, h < 0 ? -1 : 3 * h}, "P");
     return status;
 }
 

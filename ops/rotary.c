@@ -56,18 +56,6 @@ static tap_status find_sizes(tap_ctx *ctx, sizes *z) {
     return TAP_OK;
 }
 
-/* Input i has the dims want[rank] (-1: any). */
-static tap_status need_shape(tap_ctx *ctx, int i, int rank, const int64_t *want, const char *what) {
-    const tap_type *t = tap_in_type(ctx, i);
-    tap_dims_text a, b;
-    if (!t || t->rank < 0) return TAP_OK;
-    bool fits = t->rank == rank;
-    for (int d = 0; fits && d < rank; d++) fits = want[d] < 0 || t->dims[d] < 0 || want[d] == t->dims[d];
-    if (fits) return TAP_OK;
-    return tap_fail(ctx, tap_misfit(ctx), "%s is %s, but must be %s", what,
-                    tap_show_dims(&a, t->rank, t->dims), tap_show_dims(&b, rank, want));
-}
-
 static tap_status infer(tap_ctx *ctx) {
     sizes z;
     bool by_position = tap_has_in(ctx, 3);
@@ -77,10 +65,11 @@ static tap_status infer(tap_ctx *ctx) {
     for (int i = 1; i <= 2 && !status; i++) {
         const char *what = i == 1 ? "cos_cache" : "sin_cache";
         status = tap_need_same_dtype(ctx, 0, i, what);
-        if (!status) status = need_shape(ctx, i, by_position ? 2 : 3, by_position ? cache2 : cache3, what);
+        if (!status)
+            status = tap_need_shape(ctx, i, by_position ? 2 : 3, by_position ? cache2 : cache3, what);
     }
     if (!status) status = tap_need_dtype(ctx, 3, TAP_BIT(TAP_INT64), "position_ids");
-    if (!status) status = need_shape(ctx, 3, 2, positions, "position_ids");
+    if (!status) status = tap_need_shape(ctx, 3, 2, positions, "position_ids");
     return status ? status : tap_out_like(ctx, 0, tap_in_type(ctx, 0));
 }
 

@@ -205,8 +205,8 @@ typedef struct tap_recorder {
     const int *axes;        /* with batch: of tap_session_batch_axes                                      */
     bool apart;             /* with batch: batches are kept apart                                         */
     const size_t *layers;   /* with layer_keys: layers that were asked for (tap_model_layer): a value that is
-                               the   output of several is there once for each; another's has the key of the layer
-                               that   computed it. May be NULL */
+                               the   output of several is there once for each; another's has the key of the
+                               layer   that   computed it. May be NULL */
     size_t n_layers;
 } tap_recorder;
 

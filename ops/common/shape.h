@@ -141,4 +141,17 @@ static inline const char *tap_show_dims(tap_dims_text *room, int rank, const int
     return room->s;
 }
 
+/* Input i, if there, has the dims want[rank] (-1: any). */
+static inline tap_status tap_need_shape(tap_ctx *ctx, int i, int rank, const int64_t *want,
+                                        const char *what) {
+    const tap_type *t = tap_in_type(ctx, i);
+    tap_dims_text a, b;
+    if (!t || t->rank < 0) return TAP_OK;
+    bool fits = t->rank == rank;
+    for (int d = 0; fits && d < rank; d++) fits = want[d] < 0 || t->dims[d] < 0 || want[d] == t->dims[d];
+    if (fits) return TAP_OK;
+    return tap_fail(ctx, tap_misfit(ctx), "%s is %s, but must be %s", what,
+                    tap_show_dims(&a, t->rank, t->dims), tap_show_dims(&b, rank, want));
+}
+
 #endif

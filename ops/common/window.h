@@ -3,7 +3,7 @@
 #ifndef TAP_OPS_COMMON_WINDOW_H
 #define TAP_OPS_COMMON_WINDOW_H
 
-#include "common/ops.h"
+#include "common/shape.h"
 
 typedef enum tap_auto_pad {
     TAP_PAD_NOTSET,
@@ -47,6 +47,18 @@ tap_status tap_window_resolve(tap_ctx *ctx, const tap_window *w, int n, const in
 /* Inputs from the first to the last that a window covers. */
 static inline int64_t tap_window_extent(const tap_window_axis *a) {
     return (a->kernel - 1) * a->dilation + 1;
+}
+
+/* infer of the global pools: x[N][C][...] gives y[N][C][1]... */
+static inline tap_status tap_infer_global_pool(tap_ctx *ctx) {
+    const tap_type *x = tap_in_type(ctx, 0);
+    tap_type y = *x;
+    tap_status status = tap_need_rank(ctx, 0, 2, TAP_RANK_MAX, "X");
+    for (int i = 2; i < y.rank; i++) {
+        if (x->dims[i] == 0) return tap_fail(ctx, tap_misfit(ctx), "spatial axis %d of X is empty", i - 2);
+        y.dims[i] = 1;
+    }
+    return status == TAP_OK ? tap_out_like(ctx, 0, &y) : status;
 }
 
 #endif

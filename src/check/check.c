@@ -18,7 +18,6 @@ static bool is_memory_left(tap_checker *c) {
 
 tap_finding *tap_check_add(tap_checker *c, tap_severity severity, const char *code, const tap_node *node,
                            const tap_gvalue *v, const char *hint, const char *fmt, ...) {
-    static tap_finding nowhere;
     char text[4096] = "";
     tap_text t = {text, sizeof text, 0};
     va_list args;
@@ -28,7 +27,7 @@ tap_finding *tap_check_add(tap_checker *c, tap_severity severity, const char *co
     const char *message = is_memory_left(c) ? tap_arena_string(c->arena, text, strlen(text)) : NULL;
     if (!message || !hint) {
         c->no_memory = true;
-        return &nowhere;
+        return &c->nowhere;
     }
     tap_finding *f = &c->items[c->n++];
     *f = (tap_finding){sizeof *f, severity, code, "", "", "", message, hint, 1};

@@ -12,6 +12,7 @@ typedef struct tap_checker {
     size_t n, room;
     uint32_t *uses; /* by global number of a value: nodes, bodies and outputs that want it */
     bool no_memory;
+    tap_finding nowhere; /* what a rule gets to fill where there is no memory */
 } tap_checker;
 
 /* Adds a finding. node and v may be NULL. hint: static, or in the checker's arena. */

@@ -95,7 +95,8 @@ static void rows(const tap_move *m, const char *src, char *dst, const tap_span *
     case n: rows_of(m, src, dst, s, n); return;
         ROWS_OF(2)
         ROWS_OF(3)
-        ROWS_OF(4) ROWS_OF(6) ROWS_OF(8) ROWS_OF(12) ROWS_OF(16) ROWS_OF(24) ROWS_OF(32)
+        ROWS_OF(4)
+        ROWS_OF(6) ROWS_OF(8) ROWS_OF(12) ROWS_OF(16) ROWS_OF(24) ROWS_OF(32)
 #undef ROWS_OF
             default : for (int64_t i = s->a0; i < s->a1; i++)
                           tap_copy_row(src + i * m->a_src, dst + i * m->a_dst, n);

@@ -11,8 +11,8 @@ typedef struct tap_buffer {
     tap_budget *budget; /* NULL: malloc, no budget (values made by a program) */
     void *data;
     size_t n_bytes;
-    bool owned;                  /* data is freed with the buffer */
-    bool drops;                  /* data are pages of a file, read once: who has read them may give them back */
+    bool owned; /* data is freed with the buffer */
+    bool drops; /* data are pages of a file, read once: who has read them may give them back */
     void (*let_go)(void *owner); /* NULL, or called instead, when data lies in */
     void *owner;                 /* something else, such as a mapped file */
     tap_arena strings;

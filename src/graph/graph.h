@@ -104,7 +104,7 @@ typedef struct tap_bound {
     size_t n_nodes;   /* of all graphs: bounded */
     tap_node **calls; /* of functions, which were written out: only for selectors to find */
     size_t n_calls, room_calls;
-    int32_t n_values; /* of all graphs, captured ones once */
+    int32_t n_values;   /* of all graphs, captured ones once */
     tap_faults *faults; /* NULL: the first fault ends the binding */
 } tap_bound;
 

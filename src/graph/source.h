@@ -30,7 +30,8 @@ typedef struct tap_src_tensor {
     tap_encoding encoding;
     bool external;
     const char *location; /* external: the file it lies in */
-    bool missing; /* only where faults are collected: its values could not be read, n_bytes is what there would be */
+    bool missing; /* only where faults are collected: its values could not be read, n_bytes is what there
+                     would be */
 } tap_src_tensor;
 
 typedef struct tap_src_value {

@@ -50,6 +50,14 @@ status 1 check "$data/check/near-float16.onnx" -i random --dim n=4 --range 70000
 says "float16 overflow on cast"
 status 2 check "$data/check/sound.onnx" -i y=zeros
 
+# A run that fails loses nothing of what was found before it.
+status 5 check "$data/cli/late_failure.onnx" -i x=zeros --dim n=3 -i index=random --range index=9,9
+says "0 errors, 0 warnings, 0 notes"
+says "gather"
+status 5 check "$data/cli/late_failure.onnx" -i x=zeros --dim n=3 -i index=random --range index=9,9 --json
+says '"findings"'
+says '"error"'
+
 status 2 check
 says "which model?"
 status 3 check no_such_file.onnx

@@ -33,12 +33,14 @@ static void show_text(const findings *all) {
            counts[TAP_SEVERITY_NOTE] == 1 ? "" : "s");
 }
 
-static void show_json(const findings *all) {
+/* failure: NULL, or what ended the run that was watched. */
+static void show_json(const findings *all, const tap_error *failure) {
     tap_json *j = cli_json();
     tap_json_object(j, NULL);
     tap_json_array(j, "findings");
     for (size_t i = 0; i < all->n; i++) cli_json_finding(j, &all->items[i]);
     tap_json_end(j);
+    if (failure) tap_json_error(j, failure);
     tap_json_end(j);
     tap_json_free(j);
 }
@@ -61,13 +63,21 @@ static tap_status watch_run(cli_args *args, tap_model *m, tap_finite *finite, fi
     return status;
 }
 
-static int check_run(cli_args *args, findings *all, tap_finite **finite, tap_model **m) {
-    tap_error err = TAP_ERROR_INIT;
-    int status = cli_open_model(args, false, m);
-    if (status != 0) return status;
-    tap_status s = tap_finite_new(*m, finite, &err);
-    if (s == TAP_OK) s = watch_run(args, *m, *finite, all, &err);
-    return s == TAP_OK ? 0 : cli_fail(args, &err);
+static tap_status check_run(cli_args *args, findings *all, tap_finite **finite, tap_model *m,
+                            tap_error *err) {
+    tap_status s = tap_finite_new(m, finite, err);
+    return s == TAP_OK ? watch_run(args, m, *finite, all, err) : s;
+}
+
+/* What was found before a run failed is told, too. */
+static int tell(const cli_args *args, const findings *all, const tap_error *failure) {
+    if (args->json)
+        show_json(all, failure);
+    else
+        show_text(all);
+    if (!failure) return all->worst == TAP_SEVERITY_ERROR;
+    cli_say("%s", failure->text);
+    return tap_status_exit(failure->code);
 }
 
 static int check(cli_args *args) {
@@ -78,18 +88,17 @@ static int check(cli_args *args) {
     tap_error err = TAP_ERROR_INIT;
     tap_finding f = {.size = sizeof f};
     int status = 0;
+    tap_status s = TAP_OK;
     if (args->words.n == 0) cli_wrong(args, "which model? Give the file's name");
     if (args->words.n > 1) cli_wrong(args, "%s: one model at a time", args->words.items[1]);
     if (args->usage.code != TAP_OK) return cli_fail(args, &args->usage);
     tap_model_options o = {.size = sizeof o, .memory_limit_bytes = args->memory_limit_bytes};
     if (tap_check_file(args->words.items[0], &o, &c, &err) != TAP_OK) return cli_fail(args, &err);
     for (size_t i = 0; tap_check_at(c, i, &f); i++) add(&all, &f);
-    if (args->inputs.n > 0 && all.worst != TAP_SEVERITY_ERROR) status = check_run(args, &all, &finite, &m);
-    if (status == 0 && args->json)
-        show_json(&all);
-    else if (status == 0)
-        show_text(&all);
-    if (status == 0) status = all.worst == TAP_SEVERITY_ERROR;
+    bool runs = args->inputs.n > 0 && all.worst != TAP_SEVERITY_ERROR;
+    if (runs) status = cli_open_model(args, false, &m);
+    if (m) s = check_run(args, &all, &finite, m, &err);
+    if (status == 0) status = tell(args, &all, s == TAP_OK ? NULL : &err);
     tap_finite_free(finite);
     cli_close_model(m);
     tap_check_free(c);

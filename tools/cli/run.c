@@ -148,9 +148,8 @@ static tap_status run_once(job *b, tap_error *err) {
     cli_catch_interrupts(output ? tmp : NULL, b->args->taps.n > 0);
     b->recorder = make_recorder(b);
     tap_status named = cli_name_layers(b->args, b->model, &b->recorder, err);
-        if (named != TAP_OK) return named;
+    if (named != TAP_OK) return named;
     cli_say_layouts(b->args, b->model, b->picked);
-
 
     if (b->args->taps.n > 0) tap_session_listen(b->session, listen, b);
     double begin = cli_now_ms();
