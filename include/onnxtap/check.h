@@ -57,11 +57,14 @@ TAP_API tap_severity tap_check_worst(const tap_check *c);
  * (`nonfinite-origin`, with the cause in words), an input or weight that is not finite from the start; and
  * for each Cast to float16 of numbers beyond half of its range (`float16-near-overflow`). An error where
  * there are NaN or an output of the model is reached; infinities that stay inside, as those of a mask, are a
- * warning. */
+ * warning. It may watch several runs: an origin is told once. */
 typedef struct tap_finite tap_finite;
 
 TAP_API tap_status tap_finite_new(const tap_model *m, tap_finite **out, tap_error *err);
 TAP_API void tap_finite_free(tap_finite *f); /* NULL is fine; before the model */
+/* Value `index` (for tap_model_value) is given by tap_session_set: what is not finite in it is no node's work.
+ */
+TAP_API void tap_finite_given(tap_finite *f, size_t index);
 /* A tap_listener; user data: the tap_finite. */
 TAP_API int tap_finite_listen(const tap_event *event, void *finite);
 TAP_API size_t tap_finite_count(const tap_finite *f);

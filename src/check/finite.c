@@ -20,6 +20,9 @@ struct tap_finite {
     size_t **inputs; /* by node: indices of its input values, SIZE_MAX    */
     tap_finding *items;
     size_t n, room;
+    bool *given;    /* by value: it comes from outside (tap_finite_given)         */
+    size_t *own;    /* by value: 1 + the finding that it began there; 0: none     */
+    bool *counted;  /* by value: it is in a finding's spread                      */
     size_t *spread; /* by finding: values that it reached                     */
     bool *reaches;  /* by finding: one of them is an output of the model      */
     bool no_memory;
@@ -68,9 +71,13 @@ tap_status tap_finite_new(const tap_model *m, tap_finite **out, tap_error *err) 
     f->n_values = tap_model_value_count(m);
     f->seen = tap_arena_array(&f->arena, f->n_values, sizeof *f->seen);
     f->maker = tap_arena_array(&f->arena, f->n_values, sizeof *f->maker);
+    f->given = tap_arena_array(&f->arena, f->n_values, sizeof *f->given);
+    f->own = tap_arena_array(&f->arena, f->n_values, sizeof *f->own);
+    f->counted = tap_arena_array(&f->arena, f->n_values, sizeof *f->counted);
     tap_map names;
     tap_map_init(&names, &f->budget);
-    bool fine = f->seen && f->maker && index_values(f, &names) && index_nodes(f, &names);
+    bool fine = f->seen && f->maker && f->given && f->own && f->counted && index_values(f, &names) &&
+                index_nodes(f, &names);
     tap_map_free(&names);
     if (fine) {
         *out = f;
@@ -84,6 +91,10 @@ void tap_finite_free(tap_finite *f) {
     if (!f) return;
     tap_arena_clear(&f->arena);
     tap_mem_free(NULL, f);
+}
+
+void tap_finite_given(tap_finite *f, size_t index) {
+    if (index < f->n_values) f->given[index] = true;
 }
 
 /* ---- Findings ---- */
@@ -144,11 +155,16 @@ static const char *hint_for(const char *cause) {
     return "look at what comes in: its range is above";
 }
 
-/* A node with a body whose inside has been told of already. */
-static bool told_inside(const tap_finite *f, const char *node) {
+/* Whether a body of the node made, or took from outside, what is not finite: *origin is where that began. */
+static bool is_from_inside(const tap_finite *f, const char *node, size_t *origin) {
     size_t len = strlen(node);
-    for (size_t i = 0; i < f->n; i++)
-        if (strncmp(f->items[i].node, node, len) == 0 && f->items[i].node[len] == '/') return true;
+    for (size_t i = 0; i < f->n_values; i++) {
+        tap_value_info info = {.size = sizeof info};
+        if (!f->seen[i].known || f->seen[i].nonfinite == 0 || !tap_model_value(f->model, i, &info)) continue;
+        if (!info.in_body || strncmp(info.name, node, len) != 0 || info.name[len] != '/') continue;
+        *origin = f->seen[i].origin;
+        return true;
+    }
     return false;
 }
 
@@ -163,13 +179,13 @@ static void add_inputs(const tap_finite *f, tap_text *t, size_t node, tap_node_i
 #define INPUTS_MAX 64
 
 /* A node made it, all of whose inputs are finite. */
-static size_t add_origin(tap_finite *f, const tap_event *e, tap_seen *s) {
+static size_t add_origin(tap_finite *f, const tap_event *e, const tap_seen *s) {
     const tap_seen *in[INPUTS_MAX];
     char text[4096] = "";
     tap_text t = {text, sizeof text, 0};
     tap_node_info info = {.size = sizeof info};
     size_t node = f->maker[e->index];
-    if (!tap_model_node(f->model, node, &info) || told_inside(f, info.address)) return SIZE_MAX;
+    if (!tap_model_node(f->model, node, &info)) return SIZE_MAX;
     size_t n = info.n_inputs < INPUTS_MAX ? info.n_inputs : INPUTS_MAX;
     for (size_t i = 0; i < n; i++) {
         size_t v = f->inputs[node][i];
@@ -183,19 +199,21 @@ static size_t add_origin(tap_finite *f, const tap_event *e, tap_seen *s) {
     return add(f, TAP_SEVERITY_WARNING, "nonfinite-origin", e, hint_for(cause), text);
 }
 
-/* A graph input, or an initializer, that is not finite from the start. */
+/* A graph input, an initializer or a value set from outside that is not finite from the start. */
 static size_t add_source(tap_finite *f, const tap_event *e, const tap_seen *s) {
     char text[4096] = "";
     tap_text t = {text, sizeof text, 0};
     tap_value_info info = {.size = sizeof info};
     tap_model_value(f->model, e->index, &info);
+    bool weight = info.is_initializer && !f->given[e->index];
     tap_text_add(&t,
-                 info.is_initializer ? "a weight that is not finite: '%s' has "
-                                     : "input '%s' is not finite: it has ",
+                 weight               ? "a weight that is not finite: '%s' has "
+                 : f->given[e->index] ? "'%s' was set, and is not finite: it has "
+                                      : "input '%s' is not finite: it has ",
                  e->name);
     add_elements(&t, s, e->tensor);
-    return add(f, TAP_SEVERITY_WARNING, info.is_initializer ? "nonfinite-weight" : "nonfinite-input", e,
-               info.is_initializer ? "look at the framework's own weights" : "look at the data", text);
+    return add(f, TAP_SEVERITY_WARNING, weight ? "nonfinite-weight" : "nonfinite-input", e,
+               weight ? "look at the framework's own weights" : "look at the data", text);
 }
 
 /* Values near the end of float16's range that a Cast to float16 took: the next sample may be beyond it. */
@@ -210,15 +228,19 @@ static void check_near(tap_finite *f, const tap_event *e, const tap_seen *s) {
     for (size_t i = 0; i < f->n; i++)
         if (strcmp(f->items[i].code, "float16-near-overflow") == 0 && strcmp(f->items[i].node, e->node) == 0)
             return;
-    tap_text_add(&t, "node '%s' (Cast) takes numbers up to %g, and float16 ends at 65504", e->node, most);
+    tap_node_info info = {.size = sizeof info};
+    if (!tap_model_node(f->model, node, &info) || info.n_inputs == 0) return;
+    tap_text_add(&t, "node '%s' (%s) takes numbers up to %g from '%s', and float16 ends at 65504", e->node,
+                 e->op, most, info.inputs[0]);
     add(f, TAP_SEVERITY_NOTE, "float16-near-overflow", e, "scale what comes in, or keep this part in float32",
         text);
 }
 
 /* ---- Looking ---- */
 
+/* *from_input: an input of the value's node is not finite; the finding that this comes from. */
 static size_t inherited(const tap_finite *f, size_t index, bool *from_input) {
-    size_t node = f->maker[index];
+    size_t node = f->given[index] ? SIZE_MAX : f->maker[index];
     tap_node_info info = {.size = sizeof info};
     *from_input = false;
     if (node == SIZE_MAX || !tap_model_node(f->model, node, &info)) return SIZE_MAX;
@@ -231,24 +253,38 @@ static size_t inherited(const tap_finite *f, size_t index, bool *from_input) {
     return SIZE_MAX;
 }
 
+/* The finding that it begins here; in another iteration, or run, the same again. */
+static size_t begins_here(tap_finite *f, const tap_event *e, const tap_seen *s, bool in_body) {
+    size_t *own = &f->own[e->index], origin = SIZE_MAX;
+    bool given = f->given[e->index];
+    if (*own) return *own - 1;
+    if (!given && f->maker[e->index] != SIZE_MAX) {
+        if (is_from_inside(f, e->node, &origin)) return origin;
+        origin = add_origin(f, e, s);
+    } else if (given || !in_body) {
+        origin = add_source(f, e, s);
+    }
+    if (origin != SIZE_MAX) *own = origin + 1;
+    return origin;
+}
+
 static void judge(tap_finite *f, const tap_event *e, tap_seen *s) {
     bool from_input;
     tap_value_info info = {.size = sizeof info};
     tap_model_value(f->model, e->index, &info);
     s->origin = inherited(f, e->index, &from_input);
-    if (!from_input)
-        s->origin = f->maker[e->index] == SIZE_MAX ? (info.in_body ? SIZE_MAX : add_source(f, e, s))
-                                                   : add_origin(f, e, s);
+    if (!from_input) s->origin = begins_here(f, e, s, info.in_body);
     if (s->origin == SIZE_MAX) return;
-    f->spread[s->origin] += from_input;
+    if (from_input && !f->counted[e->index]) {
+        f->spread[s->origin]++;
+        f->counted[e->index] = true;
+    }
     f->reaches[s->origin] |= info.is_output;
     if (s->nan > 0 || info.is_output) f->items[s->origin].severity = TAP_SEVERITY_ERROR;
 }
 
 static void look(tap_finite *f, const tap_event *e) {
     tap_seen *s = &f->seen[e->index];
-    bool told = s->known && s->nonfinite > 0;
-    size_t before = s->origin;
     tap_summary y = {.size = sizeof y};
     tap_tensor_summary(e->tensor, &y);
     *s = (tap_seen){true,        y.min, y.max, tap_tensor_count(e->tensor),
@@ -258,11 +294,7 @@ static void look(tap_finite *f, const tap_event *e) {
         double x = 0;
         for (s->first = 0; s->first < s->count; s->first++)
             if (!tap_tensor_doubles(e->tensor, s->first, 1, &x) || !isfinite(x)) break;
-        /* In another iteration, or run, the same again. */
-        if (told)
-            s->origin = before;
-        else
-            judge(f, e, s);
+        judge(f, e, s);
     }
     check_near(f, e, s);
 }

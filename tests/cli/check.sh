@@ -50,6 +50,24 @@ status 1 check "$data/check/near-float16.onnx" -i random --dim n=4 --range 70000
 says "float16 overflow on cast"
 status 2 check "$data/check/sound.onnx" -i y=zeros
 
+# run --check-finite: the same report beside the outputs; data sets too, where an origin is told once.
+status 1 run "$data/check/log-of-zero.onnx" -i zeros --dim n=1 --check-finite
+says "error: nonfinite-origin: node 'log' (Log)"
+says "it spreads to 1 value, outputs of the model among them"
+says "y     float32"
+status 0 run "$data/check/log-of-zero.onnx" -i ones --dim n=1 --check-finite
+says "0 errors, 0 warnings, 0 notes"
+status 1 run "$data/check/log-of-zero.onnx" -i zeros --shape x=5,4 --batch 2 --check-finite
+says "[5,4]"
+says "1 error, 0 warnings, 0 notes"
+status 1 run "$data/check/log-of-zero.onnx" -i zeros --dim n=1 --check-finite --json
+says '"spread": 1'
+says '"outputs"'
+status 1 run "$data/check/log-of-zero.onnx" -i zeros --dim n=1 --check-finite --tap x -o trace/
+says "1 error"
+checks=$((checks + 1))
+[ "$(echo trace/*.npy)" = "trace/x.npy trace/y.npy" ] || fail "trace/ has what nobody picked"
+
 # A run that fails loses nothing of what was found before it.
 status 5 check "$data/cli/late_failure.onnx" -i x=zeros --dim n=3 -i index=random --range index=9,9
 says "0 errors, 0 warnings, 0 notes"

@@ -1,55 +1,21 @@
 /* onnxtap check: everything that is wrong with a model, at once. */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "finite.h"
 
-/* All findings of a check: of the file, then of a run. */
-typedef struct findings {
-    tap_finding *items;
-    size_t n;
-    tap_severity worst;
-} findings;
-
-static void add(findings *f, const tap_finding *x) {
-    f->items = cli_grow(f->items, f->n + 1, sizeof *f->items);
-    f->items[f->n++] = *x;
-    if (x->severity > f->worst) f->worst = x->severity;
-}
-
-static void show_text(const findings *all) {
-    size_t counts[3] = {0};
-    for (size_t i = 0; i < all->n; i++) {
-        const tap_finding *f = &all->items[i];
-        counts[f->severity]++;
-        printf("%s: %s: %s", tap_severity_name(f->severity), f->code, f->message);
-        if (f->count > 1) printf(" (%zu nodes)", f->count);
-        if (*f->hint) printf("\n    %s", f->hint);
-        putchar('\n');
-    }
-    printf("%zu error%s, %zu warning%s, %zu note%s\n", counts[TAP_SEVERITY_ERROR],
-           counts[TAP_SEVERITY_ERROR] == 1 ? "" : "s", counts[TAP_SEVERITY_WARNING],
-           counts[TAP_SEVERITY_WARNING] == 1 ? "" : "s", counts[TAP_SEVERITY_NOTE],
-           counts[TAP_SEVERITY_NOTE] == 1 ? "" : "s");
-}
-
 /* failure: NULL, or what ended the run that was watched. */
-static void show_json(const findings *all, const tap_error *failure) {
+static void show_json(const cli_findings *all, const tap_error *failure) {
     tap_json *j = cli_json();
     tap_json_object(j, NULL);
-    tap_json_array(j, "findings");
-    for (size_t i = 0; i < all->n; i++) cli_json_finding(j, &all->items[i]);
-    tap_json_end(j);
+    cli_findings_json(all, j);
     if (failure) tap_json_error(j, failure);
     tap_json_end(j);
     tap_json_free(j);
 }
 
 /* With inputs, where the file has no error: a run that is watched for values that are not finite. */
-static tap_status watch_run(cli_args *args, tap_model *m, tap_finite *finite, findings *all, tap_error *err) {
+static tap_status watch_run(cli_args *args, tap_model *m, tap_finite *finite, cli_findings *all,
+                            tap_error *err) {
     tap_session *s = NULL;
     cli_values in = {.items = NULL};
-    tap_finding f = {.size = sizeof f};
     tap_status status = cli_open_session(args, m, &s, err);
     if (status == TAP_OK) status = cli_watch_finite(s, err);
     if (status == TAP_OK) status = cli_load_inputs(args, m, false, &in, err);
@@ -57,24 +23,24 @@ static tap_status watch_run(cli_args *args, tap_model *m, tap_finite *finite, fi
         tap_session_listen(s, tap_finite_listen, finite);
         status = tap_session_run(s, in.items, in.n, err);
     }
-    for (size_t i = 0; tap_finite_at(finite, i, &f, NULL, NULL); i++) add(all, &f);
+    cli_findings_add_run(all, finite);
     cli_free_inputs(&in);
     tap_session_free(s);
     return status;
 }
 
-static tap_status check_run(cli_args *args, findings *all, tap_finite **finite, tap_model *m,
+static tap_status check_run(cli_args *args, cli_findings *all, tap_finite **finite, tap_model *m,
                             tap_error *err) {
     tap_status s = tap_finite_new(m, finite, err);
     return s == TAP_OK ? watch_run(args, m, *finite, all, err) : s;
 }
 
 /* What was found before a run failed is told, too. */
-static int tell(const cli_args *args, const findings *all, const tap_error *failure) {
+static int tell(const cli_args *args, const cli_findings *all, const tap_error *failure) {
     if (args->json)
         show_json(all, failure);
     else
-        show_text(all);
+        cli_findings_show(all);
     if (!failure) return all->worst == TAP_SEVERITY_ERROR;
     cli_say("%s", failure->text);
     return tap_status_exit(failure->code);
@@ -84,7 +50,7 @@ static int check(cli_args *args) {
     tap_check *c;
     tap_model *m = NULL;
     tap_finite *finite = NULL;
-    findings all = {.worst = TAP_SEVERITY_NOTE};
+    cli_findings all = {.worst = TAP_SEVERITY_NOTE};
     tap_error err = TAP_ERROR_INIT;
     tap_finding f = {.size = sizeof f};
     int status = 0;
@@ -94,7 +60,7 @@ static int check(cli_args *args) {
     if (args->usage.code != TAP_OK) return cli_fail(args, &args->usage);
     tap_model_options o = {.size = sizeof o, .memory_limit_bytes = args->memory_limit_bytes};
     if (tap_check_file(args->words.items[0], &o, &c, &err) != TAP_OK) return cli_fail(args, &err);
-    for (size_t i = 0; tap_check_at(c, i, &f); i++) add(&all, &f);
+    for (size_t i = 0; tap_check_at(c, i, &f); i++) cli_findings_add(&all, &f, 0, false);
     bool runs = args->inputs.n > 0 && all.worst != TAP_SEVERITY_ERROR;
     if (runs) status = cli_open_model(args, false, &m);
     if (m) s = check_run(args, &all, &finite, m, &err);
@@ -102,7 +68,7 @@ static int check(cli_args *args) {
     tap_finite_free(finite);
     cli_close_model(m);
     tap_check_free(c);
-    free(all.items);
+    cli_findings_free(&all);
     return status;
 }
 

@@ -40,7 +40,8 @@ typedef struct cli_args {
     int64_t batch, sample, limit, every, channel_axis, until;
     double idle_s;
     /* Values on their way. */
-    text_list prints;
+    text_list prints, sets, stops;
+    bool check_finite, partial;
     const char *cast_output;
     int64_t edge_items, precision;
     tap_error usage; /* the first thing that is wrong with the line itself; TAP_OK: nothing */

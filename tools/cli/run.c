@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "finite.h"
 
 /* A run and everything that looks at it. */
 typedef struct job {
@@ -18,6 +18,8 @@ typedef struct job {
     cli_table table;
     tap_recorder recorder;
     tap_error sink_error;
+    tap_finite *finite;    /* NULL without --check-finite */
+    cli_findings findings; /* of it */
     double ms;
 } job;
 
@@ -93,6 +95,8 @@ static tap_status prepare(job *b, tap_error *err) {
     tap_status s = cli_open_session(b->args, b->model, &b->session, err);
     if (s == TAP_OK)
         s = cli_set_taps(b->args, b->session, b->model, b->args->output != NULL, &b->picked, err);
+    if (s == TAP_OK && b->args->check_finite) s = tap_finite_new(b->model, &b->finite, err);
+    if (s == TAP_OK && b->finite) s = cli_watch_finite(b->session, err);
     if (s == TAP_OK) s = cli_load_inputs(b->args, b->model, false, &b->inputs, err);
     if (s == TAP_OK) s = cli_check_naming(b->args, err);
     if (s == TAP_OK) s = open_sink(b, err);
@@ -120,7 +124,9 @@ static int listen(const tap_event *e, void *user) {
     job *b = user;
     if (cli_interrupted()) return TAP_STOP;
     if (e->ask) return TAP_WANT;
+    if (b->finite && tap_finite_listen(e, b->finite) != TAP_WANT) return TAP_STOP;
     int output = output_position(b, e);
+    if (!b->picked[e->index] && (output < 0 || b->args->taps.n == 0)) return TAP_WANT;
     if (b->sink) {
         if (tap_record(e, &b->recorder) != TAP_WANT) return TAP_STOP;
         if (output >= 0) b->recorded[output] = true;
@@ -145,13 +151,13 @@ static tap_status run_once(job *b, tap_error *err) {
     const char *output = b->args->output;
     size_t n = output ? strlen(output) : 0;
     if (output) snprintf(tmp, sizeof tmp, n && output[n - 1] == '/' ? "%sindex.json.tmp" : "%s.tmp", output);
-    cli_catch_interrupts(output ? tmp : NULL, b->args->taps.n > 0);
+    cli_catch_interrupts(output ? tmp : NULL, b->args->taps.n > 0 || b->finite);
     b->recorder = make_recorder(b);
     tap_status named = cli_name_layers(b->args, b->model, &b->recorder, err);
     if (named != TAP_OK) return named;
     cli_say_layouts(b->args, b->model, b->picked);
 
-    if (b->args->taps.n > 0) tap_session_listen(b->session, listen, b);
+    if (b->args->taps.n > 0 || b->finite) tap_session_listen(b->session, listen, b);
     double begin = cli_now_ms();
     tap_status s = tap_session_run(b->session, b->inputs.items, b->inputs.n, err);
     b->ms = cli_now_ms() - begin;
@@ -217,17 +223,20 @@ static tap_status verify(const job *b, const char **differs, tap_error *err) {
 /* The rest of the JSON document, or the message. */
 static int report(job *b, tap_status s, const tap_error *err, const char *differs) {
     bool verified = b->args->verify && s == TAP_OK;
+    if (b->finite) cli_findings_add_run(&b->findings, b->finite);
     if (b->json) {
         tap_json_end(b->json);
         tap_json_array(b->json, "outputs");
         if (s == TAP_OK) show_outputs(b);
         tap_json_end(b->json);
+        if (b->finite) cli_findings_json(&b->findings, b->json);
         tap_json_double(b->json, "ms", b->ms);
         if (verified) tap_json_bool(b->json, "verified", differs == NULL);
         if (s != TAP_OK) tap_json_error(b->json, err);
         tap_json_free(b->json);
-    } else if (s == TAP_OK) {
-        show_outputs(b);
+    } else {
+        if (s == TAP_OK) show_outputs(b);
+        if (b->finite) cli_findings_show(&b->findings);
     }
     if (s != TAP_OK) {
         cli_say("%s", err->text);
@@ -235,7 +244,7 @@ static int report(job *b, tap_status s, const tap_error *err, const char *differ
     }
     if (differs) cli_say("--verify: output '%s' differs without taps", differs);
     if (verified && !differs) cli_say("--verify: the outputs are the same without taps, bit by bit");
-    return differs ? 1 : 0;
+    return differs || cli_findings_nonfinite(&b->findings);
 }
 
 /* After a failure: what is complete stays. */
@@ -279,6 +288,8 @@ static int run(cli_args *args) {
     status = prepare(&b, &err) == TAP_OK ? run_and_report(&b) : cli_fail(args, &err);
     cli_free_inputs(&b.inputs);
     tap_session_free(b.session);
+    tap_finite_free(b.finite);
+    cli_findings_free(&b.findings);
     cli_close_model(b.model);
     free(b.picked);
     free(b.recorded);
@@ -313,6 +324,9 @@ static const cli_option output[] = {
      "from; those whose order is not known stay as they are"},
     {"verify", 0, CLI_FLAG, NULL, offsetof(cli_args, verify),
      "run again without taps and compare the outputs bit by bit"},
+    {"check-finite", 0, CLI_FLAG, NULL, offsetof(cli_args, check_finite),
+     "tell each place where values stop being finite, and why; exit status 1\n"
+     "where there is one"},
     {"split", 0, CLI_TEXT, "batch", offsetof(cli_args, split),
      "batches are kept apart, as NAME/batch_0, NAME/batch_1, ..."},
     {0}};

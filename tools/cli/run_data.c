@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "finite.h"
 
 #define FIRST 5
 
@@ -41,7 +41,9 @@ typedef struct job {
     size_t n_samples;
     bool wants_samples;
     tap_score score;
-    tap_session *plain; /* --verify */
+    tap_finite *finite;    /* NULL without --check-finite */
+    cli_findings findings; /* of it */
+    tap_session *plain;    /* --verify */
     const char *differs;
 } job;
 
@@ -95,10 +97,11 @@ static tap_status see(void *user, const char *name, const tap_value *v, tap_erro
     return TAP_OK;
 }
 
-static bool is_only_printed(const job *b, size_t index) {
+/* What --print or --check-finite alone look at. */
+static bool is_only_looked_at(const job *b, size_t index) {
     tap_value_info info = {.size = sizeof info};
     bool output = tap_model_value(b->pass.model, index, &info) && info.is_output;
-    return b->pass.printed && b->pass.printed[index] && !b->pass.picked[index] && !output;
+    return !b->pass.picked[index] && !output;
 }
 
 /* --print: the value as NumPy would show it, under a line about it. */
@@ -129,12 +132,15 @@ static int listen(const tap_event *e, void *user) {
     job *b = user;
     if (cli_interrupted()) return TAP_STOP;
     if (e->ask) return TAP_WANT;
+    if (b->finite && tap_finite_listen(e, b->finite) != TAP_WANT) return TAP_STOP;
     b->recorder.batch = b->observer.batch = b->pass.data ? &b->pass.batch : NULL;
     seeing s = {b, e};
     if (b->pass.printed && b->pass.printed[e->index]) tap_value_each(e->value, e->name, print_one, &s, NULL);
     b->boarder.step = b->pass.batch.index;
+    bool only_looked_at = is_only_looked_at(b, e->index);
+    if (only_looked_at && !(b->pass.printed && b->pass.printed[e->index])) return TAP_WANT;
     if (b->board && tap_board_listen(e, &b->boarder) != TAP_WANT) return TAP_STOP;
-    if (is_only_printed(b, e->index)) return TAP_WANT;
+    if (only_looked_at) return TAP_WANT;
     if (b->sink && tap_record(e, &b->recorder) != TAP_WANT) return TAP_STOP;
     if (!b->stats) return TAP_WANT;
     if (tap_value_each(e->value, e->name, see, &s, NULL) != TAP_OK) return TAP_STOP;
@@ -305,6 +311,7 @@ static void print_json(const job *b, tap_status s, const tap_error *err) {
         tap_json_double(j, "accuracy", (double)b->score.correct / (double)b->score.n_predictions);
     if (b->score.n) tap_json_double(j, "loss", b->score.loss_sum / (double)b->score.n);
     if (b->score.n) tap_json_string(j, "loss_kind", tap_loss_name(b->score.loss));
+    if (b->finite) cli_findings_json(&b->findings, j);
     tap_json_int(j, "rows", b->pass.batch.first + b->pass.batch.n_rows);
     tap_json_double(j, "ms", b->pass.ms);
     if (b->pass.args->verify && s == TAP_OK) tap_json_bool(j, "verified", b->differs == NULL);
@@ -312,10 +319,12 @@ static void print_json(const job *b, tap_status s, const tap_error *err) {
     tap_json_free(j);
 }
 
-static int report(const job *b, tap_status s, const tap_error *err) {
+static int report(job *b, tap_status s, const tap_error *err) {
     const cli_args *a = b->pass.args;
+    if (b->finite) cli_findings_add_run(&b->findings, b->finite);
     if (a->json) print_json(b, s, err);
     if (s != TAP_OK) {
+        if (b->finite && !a->json) cli_findings_show(&b->findings);
         cli_say("%s", err->text);
         return tap_status_exit(s);
     }
@@ -324,9 +333,10 @@ static int report(const job *b, tap_status s, const tap_error *err) {
         if (b->wants_samples) print_samples(b);
     }
     if (!a->json) print_score(b);
+    if (b->finite && !a->json) cli_findings_show(&b->findings);
     if (b->differs) cli_say("--verify: output '%s' differs without taps", b->differs);
     if (a->verify && !b->differs) cli_say("--verify: the outputs are the same without taps, bit by bit");
-    return b->differs ? 1 : 0;
+    return b->differs || cli_findings_nonfinite(&b->findings);
 }
 
 static tap_status finish_sink(job *b, tap_status s, tap_error *err) {
@@ -347,6 +357,8 @@ static tap_status prepare(job *b, tap_error *err) {
     tap_status s = cli_check_naming(a, err);
     if (s == TAP_OK) s = cli_score_of(a, &b->score, err);
     if (s == TAP_OK) s = cli_pass_open(&b->pass, err);
+    if (s == TAP_OK && a->check_finite) s = tap_finite_new(b->pass.model, &b->finite, err);
+    if (s == TAP_OK && b->finite) s = cli_watch_finite(b->pass.session, err);
     if (s == TAP_OK && a->output) s = cli_open_sink(a, &b->sink, err);
     if (s == TAP_OK && ((!a->output && !a->tensorboard) || a->json)) s = tap_stats_new(&o, &b->stats, err);
     tap_board_options board = {.size = sizeof board, .images = true};
@@ -404,6 +416,8 @@ int cli_run_data(cli_args *args, tap_model *m) {
     }
     cli_pass_close(&b.pass);
     tap_session_free(b.plain);
+    tap_finite_free(b.finite);
+    cli_findings_free(&b.findings);
     tap_stats_free(b.stats);
     tap_free((void *)(uintptr_t)b.recorder.layers);
     for (size_t i = 0; i < b.n_lines; i++) free(b.lines[i].name);
