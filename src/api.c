@@ -409,6 +409,7 @@ void tap_session_free(tap_session *s) {
     tap_mem_free(b, s->copies);
     tap_mem_free(b, s->outputs);
     tap_scratch_free(&s->scratch);
+    tap_trace_free(&s->trace, b);
     tap_buffers_free(&s->buffers);
     tap_arena_clear(&s->strings);
     tap_mem_free(b, s);
@@ -495,6 +496,7 @@ tap_status tap_session_run(tap_session *s, const tap_input *inputs, size_t n_inp
     tap_scratch_mark mark = tap_scratch_here(&s->scratch);
     const tap_value **values = tap_scratch_take(&s->scratch, (s->model->n_inputs + 1) * sizeof *values);
     if (!values) return tap_error_no_memory(err, sizeof *values);
+    tap_trace_start(&s->trace);
     forget_kept(s);
     forget_outputs(s);
     if (s->frames[0]) tap_frame_reset(s->frames[0]);
@@ -508,6 +510,8 @@ tap_status tap_session_run(tap_session *s, const tap_input *inputs, size_t n_inp
     if (st == TAP_OK) st = tap_frame_run(f, values, err);
     for (size_t i = 0; st == TAP_OK && i < s->model->n_outputs; i++) st = take_output(s, i, err);
     tap_scratch_back(&s->scratch, mark);
+    if (s->trace.on)
+        tap_trace_add(&s->trace, &s->model->budget, TAP_SPAN_END, s->trace.last, NULL, NULL, 0);
     s->has_run = st == TAP_OK;
     return st;
 }

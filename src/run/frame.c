@@ -471,14 +471,28 @@ tap_status tap_step_run(tap_frame *f, tap_step *s, tap_error *err) {
     return st;
 }
 
+static tap_status show(tap_frame *f, const tap_vid *values, size_t n, const tap_node *node, tap_error *err) {
+    tap_session *se = f->session;
+    const uint64_t begin = se->trace.last;
+    tap_status st = TAP_OK;
+    for (size_t i = 0; i < n && st == TAP_OK; i++) st = tap_show_value(f, values[i], err);
+    if (se->trace.on) tap_trace_add(&se->trace, &se->model->budget, TAP_SPAN_TAP, begin, node, NULL, 0);
+    return st;
+}
+
 static tap_status run_steps(tap_frame *f, tap_error *err) {
     tap_plan *p = f->plan;
-    tap_status st = TAP_OK;
-    for (size_t i = 0; i < p->n_preface && st == TAP_OK; i++) st = tap_show_value(f, p->preface[i], err);
+    tap_session *se = f->session;
+    tap_status st = p->n_preface ? show(f, p->preface, p->n_preface, NULL, err) : TAP_OK;
     for (size_t k = 0; k < p->n_steps && st == TAP_OK; k++) {
         tap_step *s = p->steps[k];
+        const uint64_t begin = se->trace.last;
         st = tap_step_run(f, s, err);
-        for (int32_t i = 0; i < s->n_shows && st == TAP_OK; i++) st = tap_show_value(f, s->shows[i], err);
+        if (se->trace.on)
+            tap_trace_add(&se->trace, &se->model->budget,
+                          s->kind == TAP_STEP_PERMUTE ? TAP_SPAN_LAYOUT : TAP_SPAN_NODE, begin, s->work.node,
+                          s->fused, s->n_stages);
+        if (s->n_shows && st == TAP_OK) st = show(f, s->shows, (size_t)s->n_shows, s->work.node, err);
         for (int32_t i = 0; i < s->n_drops; i++) tap_slot_clear(s->drops[i]);
     }
     return st;
@@ -495,11 +509,16 @@ void tap_frame_reset(tap_frame *f) {
 }
 
 tap_status tap_frame_run(tap_frame *f, const tap_value *const *inputs, tap_error *err) {
+    tap_trace *trace = &f->session->trace;
+    const uint64_t begin = trace->last;
     f->inputs = inputs;
+    trace->depth += f->parent != NULL;
     tap_status st = find_plan(f, err);
     if (st == TAP_OK) st = bind_arena(f, err);
     if (st == TAP_OK) st = bind_given(f, err);
+    if (trace->on) tap_trace_add(trace, &f->session->model->budget, TAP_SPAN_BEGIN, begin, NULL, NULL, 0);
     if (st == TAP_OK) st = run_steps(f, err);
+    trace->depth -= f->parent != NULL;
     if (st != TAP_OK) tap_frame_reset(f);
     return st;
 }

@@ -6,6 +6,7 @@
 #include "run/model.h"
 #include "run/pool.h"
 #include "run/scratch.h"
+#include "run/trace.h"
 
 typedef struct tap_frame tap_frame;
 
@@ -37,6 +38,7 @@ struct tap_session {
     const tap_value **outputs; /* either of them; NULL: absent */
     bool has_run;
     uint64_t runs; /* begun so far: random numbers go on from run to run */
+    tap_trace trace;
 };
 
 #endif

@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 
 #include "cli.h"
+#include "onnxtap/profile.h"
+#include "profile.h"
 
 #define SECONDS_UNLESS_TOLD 3.0
 #define RUNS_LEAST          5
@@ -78,7 +80,7 @@ static double peak_rss_mb(void) {
     return (kb < 0 ? (double)u.ru_maxrss : kb) / 1024;
 }
 
-static void print_figures(const cli_args *args, const figures *f) {
+static void print_figures(const cli_args *args, const figures *f, profile *p) {
     if (args->json) {
         tap_json *j = cli_json();
         tap_json_object(j, NULL);
@@ -92,12 +94,28 @@ static void print_figures(const cli_args *args, const figures *f) {
         tap_json_double(j, "peak_rss_mb", f->peak_rss_mb);
         tap_json_int(j, "threads", f->threads);
         tap_json_uint(j, "taps", f->n_taps);
+        if (args->profile) profile_json(j, p);
         tap_json_free(j);
         return;
     }
     printf("load    %10.3f ms\nfirst   %10.3f ms\nmedian  %10.3f ms\np10     %10.3f ms\np90     %10.3f ms\n",
            f->load_ms, f->first_ms, f->median_ms, f->p10_ms, f->p90_ms);
     printf("runs    %10zu\npeak    %10.1f MB\nthreads %10d\n", f->runs, f->peak_rss_mb, f->threads);
+    if (args->profile) profile_print(p);
+}
+
+/* Runs that are looked at come behind those that are timed: to look costs a little. */
+static tap_status take_profile(const cli_args *args, tap_session *s, const cli_values *in, profile *p,
+                               tap_error *err) {
+    double limit = (args->seconds > 0 ? args->seconds : SECONDS_UNLESS_TOLD) * 1e3 / 3, begin = cli_now_ms(), ms;
+    tap_status status = TAP_OK;
+    tap_session_profile(s, true);
+    do {
+        status = time_run(s, in, &ms, err);
+        if (status == TAP_OK) profile_add(p, s, ms);
+    } while (status == TAP_OK && cli_now_ms() - begin < limit && !cli_interrupted());
+    if (status == TAP_OK) status = tap_session_write_trace(s, args->profile, err);
+    return status;
 }
 
 static tap_status prepare(const cli_args *args, tap_model *m, tap_session **s, cli_values *in, figures *f,
@@ -118,9 +136,13 @@ static int bench(cli_args *args) {
     figures f = {.load_ms = 0};
     tap_error err = TAP_ERROR_INIT;
     size_t calls = 0;
+    profile *p = profile_new();
     double begin = cli_now_ms();
     int status = cli_open_model(args, false, &m);
-    if (status != 0) return status;
+    if (status != 0) {
+        profile_free(p);
+        return status;
+    }
     f.load_ms = cli_now_ms() - begin;
     tap_status result = prepare(args, m, &s, &in, &f, &err);
     if (result == TAP_OK) {
@@ -132,10 +154,12 @@ static int bench(cli_args *args) {
         f.threads = info.threads;
         f.peak_rss_mb = peak_rss_mb();
     }
+    if (result == TAP_OK && args->profile) result = take_profile(args, s, &in, p, &err);
     if (result == TAP_OK)
-        print_figures(args, &f);
+        print_figures(args, &f, p);
     else
         status = cli_fail(args, &err);
+    profile_free(p);
     cli_free_inputs(&in);
     tap_session_free(s);
     cli_close_model(m);
@@ -144,6 +168,9 @@ static int bench(cli_args *args) {
 
 static const cli_option time_options[] = {{"seconds", 0, CLI_NUMBER, "S", offsetof(cli_args, seconds),
                                            "how long to run again and again (3); 5 runs at least"},
+                                          {"profile", 0, CLI_TEXT, "FILE", offsetof(cli_args, profile),
+                                           "where the time goes, by operator and by node; FILE: a run as a\n"
+                                           "trace for chrome://tracing or Perfetto"},
                                           {0}};
 static const cli_group time_group = {"Time", time_options};
 static const cli_group *const groups[] = {&time_group, &cli_inputs, &cli_running, &cli_common, NULL};

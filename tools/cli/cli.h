@@ -27,7 +27,7 @@ typedef struct cli_args {
     text_list inputs, taps, dims, shapes, ranges;
     const char *output, *format, *iteration, *skip, *domain, *keys, *layout, *layer_list;
     bool markdown;
-    const char *map, *tolerance, *csv;
+    const char *map, *tolerance, *csv, *profile;
     text_list rtol, atol;
     bool oracle, no_oracle, no_why, all;
     bool json, help, layers, verbose, nodes, verify, raw_types, compress, cast, no_fusion;
