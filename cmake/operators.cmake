@@ -1,4 +1,4 @@
-# Operator families: a file each under ops/, listed in ops/families.def. Those marked `hot` there, and everything under
+# Operator families: a file each, listed in ops/families.def: ops/NAME.c, of microsoft_NAME ops/microsoft/NAME.c. Those marked `hot` there, and everything under
 # ops/common/, are compiled once for each instruction set; the CPU decides which copy runs.
 set(tap_isas base)
 set(tap_isa_flags_base "")
@@ -14,6 +14,8 @@ file(STRINGS ops/families.def tap_hot_rows REGEX "^TAP_FAMILY\\([a-z0-9_]+, *hot
 file(STRINGS ops/families.def tap_plain_rows REGEX "^TAP_FAMILY\\([a-z0-9_]+, *plain\\)")
 string(REGEX REPLACE "TAP_FAMILY\\(([a-z0-9_]+)[^;]*" "ops/\\1.c" tap_hot_files "${tap_hot_rows}")
 string(REGEX REPLACE "TAP_FAMILY\\(([a-z0-9_]+)[^;]*" "ops/\\1.c" tap_plain_files "${tap_plain_rows}")
+string(REPLACE "ops/microsoft_" "ops/microsoft/" tap_hot_files "${tap_hot_files}")
+string(REPLACE "ops/microsoft_" "ops/microsoft/" tap_plain_files "${tap_plain_files}")
 foreach(list tap_hot_files tap_plain_files)
   set(once ${${list}})
   list(REMOVE_DUPLICATES once)

@@ -12,7 +12,8 @@ make_page() {
     cat <<'END'
 # Operators
 
-Every operator of the ONNX standard but Gradient, in every version. This page is made by `sh tools/operators.sh ONNXTAP`
+Every operator of the ONNX standard but Gradient, in every version; and, in the domain com.microsoft, ONNX Runtime's own, which
+its quantiser and its optimisers write. This page is made by `sh tools/operators.sh ONNXTAP`
 from the rows of `onnxtap ops`; `onnxtap ops --json` has the same for programs.
 
 - **opsets** of the domain that the row is for; `7-` is from 7 on. A version that takes other inputs or means something else
@@ -23,6 +24,9 @@ from the rows of `onnxtap ops`; `onnxtap ops --json` has the same for programs.
   int2 and uint2; `small float` is the types of 8, 6 and 4 bits, of which `float8` has a sign; `all` is every type. What other
   operands may be is the standard's.
 - **notes**: what the standard leaves open, and how it is here.
+
+Most operators of com.microsoft are functions of the standard's: a node of one becomes the nodes of that function when the model
+is opened, named `NODE/...`, each to be tapped.
 
 `tests/conformance/schemas.py` compares this with the schemas of the Python package `onnx`, and runs every operator in every
 version with every type.

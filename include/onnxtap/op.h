@@ -66,6 +66,8 @@ typedef tap_status tap_infer_fn(tap_ctx *ctx);
 typedef tap_status tap_pack_fn(tap_ctx *ctx, void *state);
 typedef tap_status tap_run_fn(tap_ctx *ctx);
 typedef void tap_release_fn(void *state);
+typedef struct tap_expansion tap_expansion;
+typedef tap_status tap_expand_fn(tap_expansion *e);
 
 /* What a stage's loop computes, for kernels that do it in registers: x is the running value. Anything else is
  * TAP_STAGE_LOOP. */
@@ -143,6 +145,9 @@ typedef struct tap_op {
     bool (*permutation)(const tap_ctx *ctx, int rank, int *perm);
     const void *data;  /* of a shared driver */
     const char *notes; /* what the standard leaves open and how it is here, in sentences; NULL: nothing */
+    /* The operator is a function of others, which take the node's place when the model is opened; of the rest
+     * of the row name, opsets, numbers of inputs and outputs, `dtypes` (for lists) and notes hold. */
+    tap_expand_fn *expand;
 } tap_op;
 
 #define TAP_BIT(dtype) (UINT32_C(1) << (dtype))
@@ -166,6 +171,30 @@ TAP_API const tap_op *tap_ctx_op(const tap_ctx *ctx);
 /* Whether input or output i is written in the node and not empty. In every phase. */
 TAP_API bool tap_has_in(const tap_ctx *ctx, int i);
 TAP_API bool tap_has_out(const tap_ctx *ctx, int i);
+
+/* ---- expand ---- */
+
+/* What the function calls the node's inputs and outputs: "X, W, B" and "Y". At least as many as the node has.
+ * To be called once, before the first tap_expand_add. */
+TAP_API void tap_expand_names(tap_expansion *e, const char *inputs, const char *outputs);
+/* Adds a node, written as in ONNX's text syntax, of ai.onnx opset 24 or com.microsoft opset 1:
+ *     "Y = Conv <group=@group, strides=[1, 2], auto_pad="SAME_UPPER"> (X, W, B)"
+ *     "Y = com.microsoft.QuickGelu <alpha=1.702> (X)"
+ * @name is what the node gives as attribute `name`; where it gives none, this node has none either. Inputs
+ * that the node leaves out may be used: they are absent then. Names of values must be new. */
+TAP_API void tap_expand_add(tap_expansion *e, const char *fmt, ...) TAP_PRINTF(2, 3);
+/* Fails the model; the node is put in front. */
+TAP_API tap_status tap_expand_fail(tap_expansion *e, const char *fmt, ...) TAP_PRINTF(2, 3);
+/* What the node has. Attributes as in prepare: of the wrong type fails, one not asked for is unknown. */
+TAP_API bool tap_expand_has_in(const tap_expansion *e, int i);
+TAP_API bool tap_expand_has_out(const tap_expansion *e, int i);
+TAP_API int tap_expand_n_in(const tap_expansion *e);
+TAP_API bool tap_expand_has(tap_expansion *e, const char *name);
+TAP_API int64_t tap_expand_int(tap_expansion *e, const char *name, int64_t otherwise);
+TAP_API double tap_expand_float(tap_expansion *e, const char *name, double otherwise);
+TAP_API const char *tap_expand_string(tap_expansion *e, const char *name, const char *otherwise);
+TAP_API const int64_t *tap_expand_ints(tap_expansion *e, const char *name, size_t *n);
+TAP_API const float *tap_expand_floats(tap_expansion *e, const char *name, size_t *n);
 
 /* ---- prepare ---- */
 

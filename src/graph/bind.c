@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "graph/expand.h"
 #include "graph/scope.h"
 
 #define DEPTH_MAX 100
@@ -252,6 +253,13 @@ static void find_operator(tap_binder *bd, const tap_scope *s, tap_node *n) {
     if (!n->op && !n->unsupported) n->unsupported = "no operator";
 }
 
+/* The function that the node calls: one of the file's, or what its operator stands for; NULL: neither. */
+static tap_status find_function(tap_binder *bd, const tap_scope *s, tap_node *n, const tap_src_function **f) {
+    if (*f) return TAP_OK;
+    find_operator(bd, s, n);
+    return n->op && n->op->expand ? tap_expand(bd, n, f) : TAP_OK;
+}
+
 static tap_status bind_node(tap_binder *bd, tap_scope *s, const tap_src_node *src, size_t index) {
     tap_node *n = new_node(bd, s, src, index);
     if (!n) return tap_error_no_memory(bd->err, sizeof *n);
@@ -260,12 +268,16 @@ static tap_status bind_node(tap_binder *bd, tap_scope *s, const tap_src_node *sr
     if (st == TAP_OK) st = bind_inputs(bd, s, n);
     if (st != TAP_OK) return st;
     n->faulty |= src->faulty;
-    if (f) {
+    st = find_function(bd, s, n, &f);
+    if (st == TAP_OK && f) {
         st = tap_bind_call(bd, s, n, f);
-        if (st == TAP_OK || !goes_on(bd, "function", st)) return st;
+        if (st == TAP_OK) return st;
+    }
+    if (st != TAP_OK) {
+        if (!goes_on(bd, "function", st)) return st;
         n->faulty = true;
     }
-    find_operator(bd, s, n);
+    if (!n->op) find_operator(bd, s, n);
     return tap_graph_add_node(bd, s->graph, n) ? TAP_OK : TAP_MEMORY;
 }
 

@@ -117,6 +117,9 @@ tap_status tap_graph_order(tap_bound *b, tap_graph *g, tap_error *err);
 /* Lists all unsupported operators with count and first node; TAP_OK where there are none. */
 tap_status tap_graph_check_supported(const tap_bound *b, tap_error *err);
 
+/* Whether the node has as many inputs and outputs as its row says; else why not, in words. */
+bool tap_node_fits(const tap_node *n, char *why, size_t n_why);
+
 /* A stored tensor as kernels take it: aligned, unpacked; where it lies, if it already is. NULL: no memory. */
 tap_value *tap_graph_stored(tap_bound *b, const tap_src_tensor *t);
 /* The tensor of an initializer as kernels take it: aligned, unpacked; where it lies, if it already is. Made

@@ -1,7 +1,6 @@
 /* A model made ready when it is opened: attributes read, types inferred from the file alone, dtypes checked.
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "run/work.h"
@@ -17,38 +16,9 @@ tap_gvalue *tap_constant_source(tap_graph *g, tap_vid v) {
     return NULL;
 }
 
-/* "2", "1 to 3", "at least 1" */
-static const char *span(char *room, size_t n, int min, int max) {
-    if (max < 0)
-        snprintf(room, n, "at least %d", min);
-    else if (min == max)
-        snprintf(room, n, "%d", min);
-    else
-        snprintf(room, n, "%d to %d", min, max);
-    return room;
-}
-
 static tap_status check_arity(tap_work *w) {
-    const tap_node *n = w->node;
-    const tap_op *op = n->op;
-    int given = n->n_in;
-    char text[40];
-    int gives = n->n_out;
-    /* Absent inputs and outputs at the end are as good as none. */
-    while (given > op->in_min && given > 0 && n->in[given - 1] == TAP_NO_VALUE) given--;
-    while (gives > op->out_min && gives > 0 && n->out[gives - 1] == TAP_NO_VALUE) gives--;
-    if (given < op->in_min || (op->in_max >= 0 && given > op->in_max))
-        return tap_fail(&w->pub, TAP_MODEL, "it has %d input%s, this operator takes %s", given,
-                        given == 1 ? "" : "s", span(text, sizeof text, op->in_min, op->in_max));
-    /* Of a list of inputs none is optional. Operators with bodies look themselves: some have options before
-     * their list. */
-    int needed = op->in_max >= 0 ? op->in_min : op->flags & TAP_HAS_BODY ? 0 : given;
-    for (int i = 0; i < needed && i < n->n_in; i++)
-        if (n->in[i] == TAP_NO_VALUE) return tap_fail(&w->pub, TAP_MODEL, "input %d is missing", i);
-    if (gives < op->out_min || (op->out_max >= 0 && gives > op->out_max))
-        return tap_fail(&w->pub, TAP_MODEL, "it has %d output%s, this operator gives %s", gives,
-                        gives == 1 ? "" : "s", span(text, sizeof text, op->out_min, op->out_max));
-    return TAP_OK;
+    char why[120];
+    return tap_node_fits(w->node, why, sizeof why) ? TAP_OK : tap_fail(&w->pub, TAP_MODEL, "%s", why);
 }
 
 static tap_status check_attributes(tap_work *w) {

@@ -8,9 +8,10 @@ import onnx
 from onnx import helper, numpy_helper
 
 import draw
+import microsoft
 import values
 
-NEWEST = {"": 28, "ai.onnx.ml": 5, "ai.onnx.preview": 1, "ai.onnx.preview.training": 1}
+NEWEST = {microsoft.DOMAIN: 1, "": 28, "ai.onnx.ml": 5, "ai.onnx.preview": 1, "ai.onnx.preview.training": 1}
 NODE = "the_node"
 TRIES = 25
 
@@ -25,6 +26,8 @@ def schemas():
     for s in onnx.defs.get_all_schemas_with_history():
         if not s.deprecated:
             found.setdefault((s.domain, s.name), []).append(s)
+    for s in microsoft.schemas():
+        found.setdefault((s.domain, s.name), []).append(s)
     return {k: sorted(v, key=lambda s: s.since_version) for k, v in sorted(found.items())}
 
 

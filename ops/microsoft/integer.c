@@ -1,0 +1,143 @@
+/* Operators of com.microsoft on 8-bit numbers that are those of ai.onnx with something around them:
+ * DynamicQuantizeMatMul, MatMulIntegerToFloat, MatMulInteger16, QLinearConv, QLinearAveragePool,
+ * QLinearGlobalAveragePool, QLinearReduceMean, QuantizeLinear, DequantizeLinear. */
+#include "microsoft/layout.h"
+
+#define QUANT8 (TAP_BIT(TAP_INT8) | TAP_BIT(TAP_UINT8))
+
+static tap_status dynamic_quantize_matmul(tap_expansion *e) {
+    tap_expand_names(e, "A, B, b_scale, b_zero_point, bias", "Y");
+    tap_expand_add(e, "A_quantized, a_scale, a_zero_point = DynamicQuantizeLinear (A)");
+    tap_expand_add(e, "Y = com.microsoft.MatMulIntegerToFloat (A_quantized, B, a_scale, b_scale, "
+                      "a_zero_point, b_zero_point, bias)");
+    return TAP_OK;
+}
+
+/* Y = (A - a_zero_point) (B - b_zero_point) * (a_scale * b_scale) + bias; computed in float32. */
+static tap_status matmul_integer_to_float(tap_expansion *e) {
+    const bool bias = tap_expand_has_in(e, 6);
+    tap_expand_names(e, "A, B, a_scale, b_scale, a_zero_point, b_zero_point, bias", "Y");
+    tap_expand_add(e, "sums = MatMulInteger (A, B, a_zero_point, b_zero_point)");
+    tap_expand_add(e, "product = Cast <to=1> (sums)");
+    tap_expand_add(e, "scales = Mul (a_scale, b_scale)");
+    tap_expand_add(e, "scale = Cast <to=1> (scales)");
+    tap_expand_add(e, "scaled = Mul (product, scale)");
+    if (bias) {
+        tap_expand_add(e, "bias_f = Cast <to=1> (bias)");
+        tap_expand_add(e, "biased = Add (scaled, bias_f)");
+    }
+    tap_expand_add(e, "Y = CastLike (%s, a_scale)", bias ? "biased" : "scaled");
+    return TAP_OK;
+}
+
+static tap_status matmul_integer_16(tap_expansion *e) {
+    tap_expand_names(e, "A, B", "Y");
+    tap_expand_add(e, "A_32 = Cast <to=6> (A)");
+    tap_expand_add(e, "B_32 = Cast <to=6> (B)");
+    tap_expand_add(e, "Y = MatMul (A_32, B_32)");
+    return TAP_OK;
+}
+
+/* ---- Channels in front of the spatial axes, or behind them (channels_last) ---- */
+
+static tap_status qlinear_conv(tap_expansion *e) {
+    const int axes = tap_ms_spatial_axes(e);
+    const bool last = tap_expand_int(e, "channels_last", 0) != 0;
+    tap_expand_names(e, "x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B", "y");
+    if (last) tap_ms_transpose(e, "x_first", "x", axes, false);
+    tap_expand_add(e,
+                   "%s = QLinearConv <auto_pad=@auto_pad, dilations=@dilations, group=@group, "
+                   "kernel_shape=@kernel_shape, pads=@pads, strides=@strides> (%s, x_scale, x_zero_point, w, "
+                   "w_scale, w_zero_point, y_scale, y_zero_point, B)",
+                   last ? "y_first" : "y", last ? "x_first" : "x");
+    if (last) tap_ms_transpose(e, "y", "y_first", axes, true);
+    return TAP_OK;
+}
+
+/* X as numbers, and those as Y; a zero point that is absent is 0 of X's type. */
+static void dequantize(tap_expansion *e) {
+    tap_expand_names(e, "X, x_scale, x_zero_point, y_scale, y_zero_point", "Y");
+    tap_expand_add(e, "x = DequantizeLinear (X, x_scale, x_zero_point)");
+}
+
+static void quantize(tap_expansion *e, const char *y) {
+    const bool zero = tap_expand_has_in(e, 4);
+    if (!zero) {
+        tap_expand_add(e, "nothing = Constant <value_int=0> ()");
+        tap_expand_add(e, "zero = CastLike (nothing, X)");
+    }
+    tap_expand_add(e, "Y = QuantizeLinear (%s, y_scale, %s)", y, zero ? "y_zero_point" : "zero");
+}
+
+static tap_status qlinear_average_pool(tap_expansion *e) {
+    const int axes = tap_ms_spatial_axes(e);
+    const bool last = tap_expand_int(e, "channels_last", 0) != 0;
+    dequantize(e);
+    if (last) tap_ms_transpose(e, "x_first", "x", axes, false);
+    tap_expand_add(e,
+                   "%s = AveragePool <auto_pad=@auto_pad, ceil_mode=@ceil_mode, "
+                   "count_include_pad=@count_include_pad, kernel_shape=@kernel_shape, pads=@pads, "
+                   "strides=@strides> (%s)",
+                   last ? "y_first" : "y", last ? "x_first" : "x");
+    if (last) tap_ms_transpose(e, "y", "y_first", axes, true);
+    quantize(e, "y");
+    return TAP_OK;
+}
+
+static tap_status qlinear_global_average_pool(tap_expansion *e) {
+    const bool last = tap_expand_int(e, "channels_last", 0) != 0;
+    dequantize(e);
+    if (last) {
+        tap_expand_add(e, "rank = Size (X_shape)");
+        tap_expand_add(e, "X_shape = Shape (X)");
+        tap_expand_add(e, "one = Constant <value_int=1> ()");
+        tap_expand_add(e, "channels = Sub (rank, one)");
+        tap_expand_add(e, "axes = Range (one, channels, one)");
+        tap_expand_add(e, "y = ReduceMean <noop_with_empty_axes=1> (x, axes)");
+    } else {
+        tap_expand_add(e, "y = GlobalAveragePool (x)");
+    }
+    quantize(e, "y");
+    return TAP_OK;
+}
+
+static tap_status qlinear_reduce_mean(tap_expansion *e) {
+    dequantize(e);
+    if (tap_expand_has(e, "axes")) tap_expand_add(e, "axes = Constant <value_ints=@axes> ()");
+    tap_expand_add(e, "y = ReduceMean <keepdims=@keepdims> (x, %s)", tap_expand_has(e, "axes") ? "axes" : "");
+    quantize(e, "y");
+    return TAP_OK;
+}
+
+/* ---- QuantizeLinear, DequantizeLinear ---- */
+
+static tap_status quantize_linear(tap_expansion *e) {
+    tap_expand_names(e, "x, y_scale, y_zero_point", "y");
+    tap_expand_add(e, "y = QuantizeLinear <axis=@axis> (x, y_scale, y_zero_point)");
+    return TAP_OK;
+}
+
+static tap_status dequantize_linear(tap_expansion *e) {
+    tap_expand_names(e, "x, x_scale, x_zero_point", "y");
+    tap_expand_add(e, "y = DequantizeLinear <axis=@axis> (x, x_scale, x_zero_point)");
+    return TAP_OK;
+}
+
+#define INT16S (TAP_BIT(TAP_INT16) | TAP_BIT(TAP_UINT16))
+#define FLOATS (TAP_BIT(TAP_FLOAT) | TAP_BIT(TAP_FLOAT16) | TAP_BIT(TAP_BFLOAT16))
+#define QUANTS (QUANT8 | INT16S | TAP_BIT(TAP_INT4) | TAP_BIT(TAP_UINT4) | TAP_BIT(TAP_INT32))
+
+static const tap_op ops[] = {
+    TAP_MS_FUNCTION("DynamicQuantizeMatMul", 3, 5, 1, 1, TAP_BIT(TAP_FLOAT), dynamic_quantize_matmul),
+    TAP_MS_FUNCTION("MatMulIntegerToFloat", 4, 7, 1, 1, QUANT8, matmul_integer_to_float),
+    TAP_MS_FUNCTION("MatMulInteger16", 2, 2, 1, 1, INT16S, matmul_integer_16),
+    TAP_MS_FUNCTION("QLinearConv", 8, 9, 1, 1, QUANT8, qlinear_conv),
+    TAP_MS_FUNCTION("QLinearAveragePool", 4, 5, 1, 1, QUANT8, qlinear_average_pool),
+    TAP_MS_FUNCTION("QLinearGlobalAveragePool", 5, 5, 1, 1, QUANT8, qlinear_global_average_pool),
+    TAP_MS_FUNCTION("QLinearReduceMean", 4, 5, 1, 1, QUANT8, qlinear_reduce_mean),
+    TAP_MS_FUNCTION("QuantizeLinear", 2, 3, 1, 1, FLOATS, quantize_linear),
+    TAP_MS_FUNCTION("DequantizeLinear", 2, 3, 1, 1, QUANTS, dequantize_linear),
+    {0},
+};
+
+TAP_DEFINE_FAMILY(microsoft_integer, ops);

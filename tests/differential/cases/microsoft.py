@@ -1,0 +1,384 @@
+"""Operators of com.microsoft: ONNX Runtime's own, those of its quantiser and its optimisers."""
+import numpy as np
+
+from draw import Skip, operator
+from values import RANGE
+
+DOMAIN = "com.microsoft"
+EIGHT = ("int8", "uint8")
+
+
+def op(*names):
+    return operator(*names, domain=DOMAIN)
+
+
+def hidden(g, low=1):
+    """[batch, sequence, hidden] as transformers have it."""
+    return (g.int(1, 3), g.size(5, 40), g.size(8, 80) + low - 1)
+
+
+def zero(g, t, shape=(), p=0.75):
+    return g.mild(t, shape, *RANGE[g.type(t)]) if g.chance(p) else None
+
+
+def scale(g, shape=(), t="float", low=0.01, high=0.1):
+    return g.mild(t, shape, low, high)
+
+
+def whole(g, t, shape):
+    return g.mild(t, shape, *RANGE[g.type(t)])
+
+
+# ---- Activations ----
+
+@op("Gelu", "QuickGelu")
+def gelu(g):
+    return {"alpha": g.maybe(g.real(-2, 3))} if g.has("alpha") else {}, [g.mild("T", g.shape(0, 4, 5, 0.03), -6, 6)], 1
+
+
+@op("FastGelu", "BiasGelu")
+def bias_gelu(g):
+    shape = g.shape(1, 4, 5, 0.03)
+    bias = g.mild("T", shape[-1:], -3, 3)
+    return {}, [g.mild("T", shape, -4, 4), bias if g.op == "BiasGelu" else g.maybe(bias)], 1
+
+
+@op("BiasAdd")
+def bias_add(g):
+    shape = hidden(g)
+    return {}, [g.mild("T", shape), g.mild("T", shape[-1:]), g.mild("T", shape)], 1
+
+
+# ---- Products ----
+
+def mat_shapes(g):
+    batch = g.broadcast(2, g.shape(0, 2, 3, 0))
+    m, k, n = (g.size(5, 90) for _ in range(3))
+    return batch[0] + (m, k), batch[1] + (k, n)
+
+
+def turned(shape):
+    return shape[:-2] + (shape[-1], shape[-2])
+
+
+@op("FusedMatMul", "TransposeMatMul")
+def fused_matmul(g):
+    a, b = mat_shapes(g)
+    attributes = {"alpha": g.maybe(g.real(-2, 2))}
+    for name, shape in (("transA", a), ("transB", b)):
+        if g.chance(0.4):
+            attributes[name] = 1
+    a, b = (turned(s) if attributes.get(n) else s for n, s in (("transA", a), ("transB", b)))
+    for name, side in (("transBatchA", 0), ("transBatchB", 1)):
+        if g.has(name) and g.chance(0.25) and len(a) == len(b) >= 3:
+            attributes[name] = 1
+            s = (a, b)[side]
+            s = s[-2:-1] + s[:-2] + s[-1:]
+            a, b = (s, b) if side == 0 else (a, s)
+    return attributes, [g.mild("T", a), g.mild("T", b)], 1
+
+
+ACTIVATIONS = ["Relu", "Tanh", "Sigmoid", "LeakyRelu", "HardSigmoid", "Clip"]
+
+
+@op("FusedConv")
+def fused_conv(g):
+    return conv(g, False)
+
+
+def conv(g, last):
+    n = g.pick(1, 2, 2, 3) if not last else 2
+    group = g.pick(1, 1, 2, 3)
+    c, m = group * g.size(2, 20), group * g.size(2, 20)
+    dims, kernel = [g.size(6, 14) + 4 for _ in range(n)], [g.size(3, 3) for _ in range(n)]
+    strides, dilations = g.maybe([g.int(1, 2) for _ in range(n)]), g.maybe([g.int(1, 2) for _ in range(n)])
+    auto = g.pick(None, None, "NOTSET", "SAME_UPPER", "VALID")
+    pads = [g.int(0, 1) for _ in range(2 * n)] if auto in (None, "NOTSET") and g.chance(0.6) else None
+    name = g.pick(None, *ACTIVATIONS) if g.has("activation") else None
+    count = {"LeakyRelu": 1, "HardSigmoid": 2, "Clip": 2}.get(name, 0)
+    params = sorted(g.real(-1, 1) for _ in range(count)) if count else None
+    if name == "HardSigmoid":
+        params = [g.real(0.1, 1), g.real(0, 1)]
+    x = [g.int(1, 2), c] + dims
+    attributes = {"kernel_shape": kernel, "strides": strides, "dilations": dilations, "auto_pad": auto, "pads": pads,
+                  "group": group if group > 1 else g.maybe(1), "activation": name, "activation_params": params}
+    inputs = [g.mild("T", x), g.mild("T", [m, c // group] + kernel), g.maybe(g.mild("T", (m,)))]
+    if g.op == "FusedConv" and auto in (None, "NOTSET") and g.chance(0.3):
+        out = []
+        for i in range(n):
+            room = dims[i] + ((pads[i] + pads[n + i]) if pads else 0)
+            out.append((room - (kernel[i] - 1) * (dilations or [1] * n)[i] - 1) // (strides or [1] * n)[i] + 1)
+        inputs.append(g.mild("T", [x[0], m] + out))
+    return attributes, inputs, 1
+
+
+@op("FusedGemm")
+def fused_gemm(g):
+    m, k, n = (g.size(5, 90) for _ in range(3))
+    ta, tb = g.pick(None, 0, 1), g.pick(None, 0, 1)
+    name = g.pick(None, "Relu", "Tanh", "Sigmoid", "LeakyRelu", "HardSigmoid", "Elu", "Softplus", "Softsign", "Selu",
+                  "ThresholdedRelu", "ScaledTanh")
+    alpha = g.real(0.1, 1) if name in ("LeakyRelu", "HardSigmoid", "Elu", "ThresholdedRelu", "ScaledTanh", "Selu") else None
+    beta = g.real(0.1, 1) if name in ("HardSigmoid", "ScaledTanh") else None
+    gamma = g.real(0.5, 1.5) if name == "Selu" else None
+    if "int" in g.type("T"):
+        raise Skip
+    c = g.pick((m, n), (n,), (1, n), (m, 1), (), (1,))
+    return {"transA": ta, "transB": tb, "alpha": g.maybe(g.real(-2, 2)), "beta": g.maybe(g.real(-2, 2)), "activation": name,
+            "activation_alpha": alpha, "activation_beta": beta, "activation_gamma": gamma}, \
+        [g.mild("T", (k, m) if ta else (m, k)), g.mild("T", (n, k) if tb else (k, n)), g.maybe(g.mild("T", c))], 1
+
+
+@op("NhwcMaxPool")
+def nhwc_max_pool(g):
+    n = g.int(1, 2)
+    dims, kernel = [g.size(6, 14) + 3 for _ in range(n)], [g.int(1, 3) for _ in range(n)]
+    auto = g.pick(None, None, "SAME_UPPER", "VALID")
+    pads = [g.int(0, k - 1) for k in kernel + kernel] if auto is None and g.chance(0.5) else None
+    return {"kernel_shape": kernel, "strides": g.maybe([g.int(1, 2) for _ in range(n)]), "auto_pad": auto, "pads": pads,
+            "dilations": None, "ceil_mode": None}, [whole(g, "T", [g.int(1, 2)] + dims + [g.size(4, 30)])], 1
+
+
+# ---- 8-bit numbers ----
+
+@op("DynamicQuantizeMatMul")
+def dynamic_quantize_matmul(g):
+    m, k, n = (g.size(5, 90) for _ in range(3))
+    per = (n,) if g.chance(0.4) else ()
+    a = g.shape(0, 2, 3, 0) + (m, k)
+    return {}, [g.mild("T1", a), whole(g, "T2", (k, n)), scale(g, per), zero(g, "T2", per), g.maybe(g.mild("T1", (n,)))], 1
+
+
+@op("MatMulIntegerToFloat")
+def matmul_integer_to_float(g):
+    if g.type("T1") == "int8" and g.type("T2") == "uint8":
+        raise Skip
+    m, k, n = (g.size(5, 90) for _ in range(3))
+    per = (n,) if g.chance(0.4) else ()
+    a = g.shape(0, 2, 3, 0) + (m, k)
+    return {}, [whole(g, "T1", a), whole(g, "T2", (k, n)), scale(g, (), "T3"), scale(g, per, "T3"), zero(g, "T1"),
+                zero(g, "T2", per), g.maybe(g.mild("T3", (n,)))], 1
+
+
+@op("MatMulInteger16")
+def matmul_integer_16(g):
+    a, b = mat_shapes(g)
+    return {}, [g.mild("T1", a, -300, 300), g.mild("T2", b, -300, 300)], 1
+
+
+@op("QGemm")
+def qgemm(g):
+    if g.type("TA") == "int8" and g.type("TB") == "uint8":
+        raise Skip
+    m, k, n = (g.size(5, 90) for _ in range(3))
+    ta, tb = g.pick(None, 0, 1), g.pick(None, 0, 1)
+    per = (n,) if g.chance(0.4) else ()
+    quantised = g.type("TY") != "float"
+    if quantised and (g.type("TY") != g.type("TA") or g.type("TYZ") != g.type("TA")):
+        raise Skip
+    c = g.pick((m, n), (n,), (1, n), (m, 1), (1, 1))
+    return {"transA": ta, "transB": tb, "alpha": g.maybe(g.real(0.5, 2))}, \
+        [whole(g, "TA", (k, m) if ta else (m, k)), scale(g), zero(g, "TA", (), 1), whole(g, "TB", (n, k) if tb else (k, n)),
+         scale(g, per), zero(g, "TB", per, 1), g.maybe(g.mild("TC", c, -3000, 3000)),
+         scale(g, (), "float", 0.3, 3) if quantised else None, zero(g, "TYZ", (), 1) if quantised else None], 1
+
+
+@op("QLinearAdd", "QLinearMul")
+def qlinear_binary(g):
+    a, b = g.broadcast(2)
+    s = (0.01, 0.1) if g.op == "QLinearAdd" else (0.1, 0.3)
+    return {}, [whole(g, "T", a), scale(g, (), "float", *s), zero(g, "T"), whole(g, "T", b), scale(g, (), "float", *s),
+                zero(g, "T"), scale(g, (), "float", 0.05, 0.5), zero(g, "T")], 1
+
+
+@op("QLinearSigmoid", "QLinearLeakyRelu")
+def qlinear_unary(g):
+    alpha = {"alpha": g.maybe(g.real(0, 0.5))} if g.has("alpha") else {}
+    return alpha, [whole(g, "T", g.shape()), scale(g), zero(g, "T"), scale(g, (), "float", 0.003, 0.1), zero(g, "T")], 1
+
+
+@op("QLinearSoftmax")
+def qlinear_softmax(g):
+    shape = g.shape(1, 4, 6, 0)
+    return {"axis": g.axis(len(shape)), "opset": g.pick(10, 13)}, \
+        [whole(g, "T", shape), scale(g), zero(g, "T"), g.array("float", g.pick(1 / 256, 1 / 128)),
+         g.array("T", 0 if g.type("T") == "uint8" else -128)], 1
+
+
+@op("QLinearWhere")
+def qlinear_where(g):
+    c, x, y = g.broadcast(3)
+    return {}, [g.wild("B", c), whole(g, "T", x), scale(g), zero(g, "T", (), 1), whole(g, "T", y), scale(g), zero(g, "T", (), 1),
+                scale(g), zero(g, "T", (), 1)], 1
+
+
+@op("QLinearConcat")
+def qlinear_concat(g):
+    t = g.types["T8"] = g.pick(*EIGHT)
+    shape = list(g.shape(1, 4, 5, 0))
+    axis = g.axis(len(shape))
+    inputs = [scale(g), zero(g, "T8", (), 1)]
+    for _ in range(g.int(1, 4)):
+        shape[axis] = g.int(1, 5)
+        inputs += [whole(g, "T8", shape), scale(g), zero(g, "T8", (), 1)]
+    return {"axis": axis}, inputs, 1
+
+
+@op("QLinearAveragePool")
+def qlinear_average_pool(g):
+    n, last = g.int(1, 2), g.pick(None, 0, 1)
+    dims, kernel = [g.size(6, 14) + 3 for _ in range(n)], [g.int(1, 3) for _ in range(n)]
+    auto = g.pick(None, None, "SAME_UPPER", "VALID")
+    pads = [g.int(0, k - 1) for k in kernel + kernel] if auto is None and g.chance(0.5) else None
+    c = [g.size(4, 30)]
+    return {"kernel_shape": kernel, "strides": g.maybe([g.int(1, 2) for _ in range(n)]), "auto_pad": auto, "pads": pads,
+            "count_include_pad": g.pick(None, 0, 1), "channels_last": last}, \
+        [whole(g, "T", [g.int(1, 2)] + (dims + c if last else c + dims)), scale(g), zero(g, "T"),
+         scale(g, (), "float", 0.02, 0.2), zero(g, "T")], 1
+
+
+@op("QLinearGlobalAveragePool")
+def qlinear_global_average_pool(g):
+    n, last = g.int(1, 3), g.pick(None, 0, 1)
+    dims, c = [g.size(6, 14) for _ in range(n)], [g.size(4, 30)]
+    return {"channels_last": last}, [whole(g, "T", [g.int(1, 2)] + (dims + c if last else c + dims)), scale(g),
+                                     zero(g, "T", (), 1), scale(g, (), "float", 0.02, 0.2), zero(g, "T", (), 1)], 1
+
+
+@op("QLinearReduceMean")
+def qlinear_reduce_mean(g):
+    shape = g.shape(1, 4, 5, 0)
+    return {"axes": g.axes(len(shape), 1), "keepdims": g.pick(0, 1)}, \
+        [whole(g, "T", shape), scale(g), zero(g, "T"), scale(g, (), "float", 0.02, 0.2), zero(g, "T")], 1
+
+
+@op("QLinearConv")
+def qlinear_conv(g):
+    if g.type("T1") != g.type("T3") or g.type("T1") == "int8" != g.type("T2"):
+        raise Skip
+    last, n, group = g.pick(None, 0, 1), 2, g.pick(1, 1, 2)
+    c, m = group * g.size(2, 20), group * g.size(2, 20)
+    dims, kernel = [g.size(6, 14) + 3 for _ in range(n)], [g.int(1, 3) for _ in range(n)]
+    pads = g.maybe([g.int(0, 1) for _ in range(2 * n)])
+    per = (m,) if g.chance(0.4) else ()
+    x = [g.int(1, 2)] + (dims + [c] if last else [c] + dims)
+    return {"kernel_shape": kernel, "strides": g.maybe([g.int(1, 2) for _ in range(n)]), "pads": pads, "group": group,
+            "channels_last": last}, \
+        [whole(g, "T1", x), scale(g), zero(g, "T1", (), 1), whole(g, "T2", [m, c // group] + kernel), scale(g, per),
+         g.array("T2", np.full(per, g.pick(0, 0, 7))), scale(g, (), "float", 0.1, 1), zero(g, "T3", (), 1),
+         g.maybe(g.mild("T4", (m,), -3000, 3000))], 1
+
+
+@op("QuantizeLinear")
+def quantize(g):
+    shape = g.shape(1, 3, 5, 0)
+    axis = g.axis(len(shape), False) if g.chance(0.5) else None
+    each = () if axis is None else (shape[axis],)
+    zp = g.mild("T2", each, *RANGE[g.type("T2")])
+    return {"axis": axis}, [g.mild("T1", shape, -30, 30), g.mild("T1", each, 0.1, 2),
+                            zp if g.type("T2") != "uint8" else g.maybe(zp)], 1
+
+
+@op("DequantizeLinear")
+def dequantize(g):
+    shape = g.shape(1, 3, 5, 0)
+    axis = g.axis(len(shape), False) if g.chance(0.5) else None
+    each = () if axis is None else (shape[axis],)
+    low, high = RANGE[g.type("T1")] if g.type("T1") != "int32" else (0, 0)
+    return {"axis": axis}, [g.wild("T1", shape), g.mild("T2", each, 0.1, 2), g.maybe(g.mild("T1", each, low, high))], 1
+
+
+# ---- Normalizations ----
+
+def norm_input(g, shape, t="T"):
+    return g.mild(t, shape, -4, 4)
+
+
+@op("SkipLayerNormalization", "SkipSimplifiedLayerNormalization")
+def skip_norm(g):
+    shape = hidden(g, 2)
+    simple = "Simplified" in g.op
+    skip = g.pick(shape, shape, (1,) + shape[1:], shape[1:]) if shape[0] == 1 or not g.large else shape
+    inputs = [norm_input(g, shape), norm_input(g, skip), norm_input(g, shape[-1:])]
+    inputs += [g.maybe(norm_input(g, shape[-1:])) for _ in range(1 if simple else 2)]
+    return {"epsilon": g.maybe(g.real(1e-6, 1e-2))}, inputs, [True, False, False, g.chance(0.5)]
+
+
+@operator("SimplifiedLayerNormalization")
+def simplified(g):
+    shape = g.shape(1, 4, 6, 0)
+    axis = g.axis(len(shape))
+    if g.type("V") != g.type("T"):
+        raise Skip
+    return {"axis": axis, "epsilon": g.maybe(g.real(1e-6, 1e-2)), "stash_type": g.maybe(1)}, \
+        [norm_input(g, shape), norm_input(g, shape[axis:], "V")], [True, g.chance(0.3) and g.type("U") == "float"]
+
+
+@op("EmbedLayerNormalization")
+def embed(g):
+    b, s, h = hidden(g, 2)
+    words, positions, segments = g.int(1, 20), s + g.int(0, 4), g.int(1, 3)
+    ids = lambda n, shape: g.mild("T1", shape, 0, n - 1)  # noqa: E731
+    seg, mask = g.chance(0.6), g.chance(0.5)
+    return {"epsilon": g.maybe(g.real(1e-6, 1e-2)), "mask_index_type": g.maybe(1, 0.2)}, \
+        [ids(words, (b, s)), ids(segments, (b, s)) if seg else None, norm_input(g, (words, h)), norm_input(g, (positions, h)),
+         norm_input(g, (segments, h)) if seg else None, norm_input(g, (h,)), norm_input(g, (h,)),
+         ids(2, (b, s)) if mask else None, ids(positions, g.pick((b, s), (1, s))) if g.chance(0.4) else None], \
+        [True, True, g.chance(0.4)]
+
+
+# ---- Before the standard had them ----
+
+@op("ExpandDims")
+def expand_dims(g):
+    shape = g.shape(0, 4)
+    return {}, [g.wild("T", shape), np.array(g.int(-len(shape) - 1, len(shape)), np.int32).reshape(g.pick((), (1,)))], 1
+
+
+@op("GatherND")
+def gather_nd(g):
+    shape = g.shape(1, 4, 5, 0)
+    n = g.int(1, len(shape))
+    index = np.stack([g.r.integers(0, shape[i], size=g.pick((3,), (2, 2))) for i in [0]] * 1, -1)
+    index = np.stack([g.r.integers(0, shape[i], size=index.shape[:-1]) for i in range(n)], -1)
+    return {}, [g.wild("T", shape), index.astype(np.int32 if g.type("Tind") == "int32" else np.int64)], 1
+
+
+@op("GridSample")
+def grid_sample(g):
+    n, c, h, w, oh, ow = (g.int(1, 5) for _ in range(6))
+    if g.type("T1") != g.type("T2"):
+        raise Skip
+    return {"mode": g.pick(None, "bilinear", "nearest", "bicubic"), "padding_mode": g.pick(None, "zeros", "border", "reflection"),
+            "align_corners": g.pick(None, 0, 1)}, [g.mild("T1", (n, c, h, w)), g.mild("T1", (n, oh, ow, 2), -1.3, 1.3)], 1
+
+
+@op("Pad")
+def pad(g):
+    shape = g.shape(1, 4, 5, 0)
+    mode = g.pick(None, "constant", "reflect", "edge")
+    most = [d - 1 for d in shape] * 2 if mode == "reflect" else [3] * (2 * len(shape))
+    pads = g.i64(*[g.int(0, max(0, min(3, m))) for m in most])
+    value = g.mild("T", g.pick((), (1,)))
+    return {"mode": mode}, [g.mild("T", shape), pads.reshape(g.pick((-1,), (1, -1))), g.maybe(value) if mode in (None, "constant") else None], 1
+
+
+@op("Range")
+def arange(g):
+    shape = g.pick((), (1,))
+    start, delta = g.int(-5, 5), g.pick(1, 2, -1, 3)
+    has = g.chance(0.7)
+    limit = start + (delta if has else 1) * g.int(0, 9)
+    number = lambda v: g.array("T", v).reshape(shape)  # noqa: E731
+    return {}, [number(start), number(limit), number(delta) if has else None], 1
+
+
+@op("Trilu")
+def trilu(g):
+    shape = g.shape(2, 4)
+    return {"upper": g.pick(None, 0, 1)}, [g.wild("T", shape), g.maybe(np.array(g.int(-6, 6), np.int64))], 1
+
+
+@op("Unique")
+def unique(g):
+    return {}, [g.mild("T", (g.size(9, 60),), 0, 3).round()], 3
