@@ -36,10 +36,11 @@ static tap_status conv_pack(tap_ctx *ctx, void *state) {
     size_t n;
     if (!w || w->rank < 3) return TAP_OK;
     if (!packed_bytes(s, w, &n)) return tap_fail(ctx, TAP_MEMORY, "W is too large");
-    void *packed = tap_state(ctx, n);
+    bool ready;
+    void *packed = tap_packed(ctx, n, &ready);
     if (!packed) return TAP_MEMORY;
     tap_conv_weights p = tap_conv_weights_of(&s->attrs, w);
-    tap_conv_pack(&p, packed);
+    if (!ready) tap_conv_pack(&p, packed);
     s->packed = packed;
     return TAP_OK;
 }

@@ -142,9 +142,10 @@ static tap_status integer_pack(tap_ctx *ctx, void *state) {
     if (!w || w->rank < 3 || (tap_has_in(ctx, p->w_zero) && !zero)) return TAP_OK;
     form f = form_of(s, w);
     if (!packed_bytes(&f, &n)) return tap_fail(ctx, TAP_MEMORY, "W is too large");
-    void *packed = tap_state(ctx, n);
+    bool ready;
+    void *packed = tap_packed(ctx, n, &ready);
     if (!packed) return TAP_MEMORY;
-    pack_weights(&f, w, zero, packed);
+    if (!ready) pack_weights(&f, w, zero, packed);
     s->packed = packed;
     return TAP_OK;
 }

@@ -259,9 +259,10 @@ static tap_status transpose_pack(tap_ctx *ctx, void *state) {
     size_t one_tap, all;
     if (!w || w->rank < 3 || tap_window_check(ctx, &s->window, w->rank - 2) != TAP_OK) return TAP_OK;
     if (!packed_bytes(s, w, &one_tap, &all)) return tap_fail(ctx, TAP_MEMORY, "W is too large");
-    char *packed = tap_state(ctx, all);
+    bool ready;
+    char *packed = tap_packed(ctx, all, &ready);
     if (!packed) return TAP_MEMORY;
-    pack_all(s, w, one_tap, packed);
+    if (!ready) pack_all(s, w, one_tap, packed);
     s->packed = packed;
     return TAP_OK;
 }

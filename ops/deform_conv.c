@@ -109,10 +109,11 @@ static tap_status deform_pack(tap_ctx *ctx, void *state) {
     size_t group, all;
     if (!w || w->rank < 3) return TAP_OK;
     if (!packed_bytes(s, w, &group, &all)) return tap_fail(ctx, TAP_MEMORY, "W is too large");
-    void *packed = tap_state(ctx, all);
+    bool ready;
+    void *packed = tap_packed(ctx, all, &ready);
     if (!packed) return TAP_MEMORY;
     tap_conv_weights p = tap_conv_weights_of(&s->attrs, w);
-    tap_conv_pack_panels(&p, packed);
+    if (!ready) tap_conv_pack_panels(&p, packed);
     s->packed = packed;
     return TAP_OK;
 }

@@ -69,9 +69,10 @@ static tap_status gemm_pack(tap_ctx *ctx, void *state) {
     tap_dtype wide = tap_wide(b->dtype);
     size_t bytes;
     if (!tap_gemm_packed_bytes(wide, k, n, &bytes)) return tap_fail(ctx, TAP_MEMORY, "B is too large");
-    void *packed = tap_state(ctx, bytes);
+    bool ready;
+    void *packed = tap_packed(ctx, bytes, &ready);
     if (!packed) return TAP_MEMORY;
-    tap_gemm_pack(wide, b->dtype, k, n, b->data, b->dims[1], s->trans_b, packed);
+    if (!ready) tap_gemm_pack(wide, b->dtype, k, n, b->data, b->dims[1], s->trans_b, packed);
     s->packed = packed;
     return TAP_OK;
 }

@@ -34,9 +34,10 @@ static tap_status matmul_pack(tap_ctx *ctx, void *state) {
     if (!tap_gemm_packed_bytes(wide, k, n, &each)) return tap_fail(ctx, TAP_MEMORY, "B is too large");
     int64_t matrices = each > 0 ? b->count / (k * n) : 0;
     if (!tap_mul_size(each, (size_t)matrices, &bytes)) return tap_fail(ctx, TAP_MEMORY, "B is too large");
-    char *packed = tap_state(ctx, bytes);
+    bool ready;
+    char *packed = tap_packed(ctx, bytes, &ready);
     if (!packed) return TAP_MEMORY;
-    for (int64_t i = 0; i < matrices; i++)
+    for (int64_t i = 0; !ready && i < matrices; i++)
         tap_gemm_pack(wide, b->dtype, k, n,
                       (const char *)b->data + i * k * n * (int64_t)tap_dtype_bytes(b->dtype), n, false,
                       packed + i * (int64_t)each);

@@ -155,10 +155,11 @@ static tap_status integer_pack(tap_ctx *ctx, void *state) {
     int64_t matrices;
     if (!b || b->rank < 1 || is_float8(b->dtype) || (tap_has_in(ctx, p->b_zero) && !zero)) return TAP_OK;
     if (!packed_bytes(b, &each, &all, &matrices)) return tap_fail(ctx, TAP_MEMORY, "B is too large");
-    void *packed = tap_state(ctx, all);
+    bool ready;
+    void *packed = tap_packed(ctx, all, &ready);
     if (!packed) return TAP_MEMORY;
     packing j = {b, zero, packed, each};
-    pack_task(&j, 0, matrices * tap_quant_panels(columns_of_b(b)), 0);
+    if (!ready) pack_task(&j, 0, matrices * tap_quant_panels(columns_of_b(b)), 0);
     s->matrix_bytes = (int64_t)each;
     s->packed = packed;
     return TAP_OK;

@@ -224,7 +224,7 @@ static tap_status infer(tap_ctx *ctx) {
 /* Packs B[k][n] = rows `row` to row + n of direction d of a weight tensor [directions][rows][k], transposed,
  * into memory of the model (while packing) or scratch. NULL: failed. */
 static void *pack_rows(tap_ctx *ctx, const tap_tensor *t, int d, int64_t row, int64_t n,
-                       void *(*memory)(tap_ctx *, size_t)) {
+                       bool ahead) {
     int64_t k = t->dims[2];
     tap_dtype wide = tap_wide(t->dtype);
     size_t bytes;
@@ -232,22 +232,23 @@ static void *pack_rows(tap_ctx *ctx, const tap_tensor *t, int d, int64_t row, in
         tap_fail(ctx, TAP_MEMORY, "weights of %lld x %lld do not fit in memory", (long long)n, (long long)k);
         return NULL;
     }
-    void *packed = memory(ctx, bytes);
+    bool ready = false;
+    void *packed = ahead ? tap_packed(ctx, bytes, &ready) : tap_scratch(ctx, bytes);
     const char *from =
         (const char *)t->data + (size_t)((d * t->dims[1] + row) * k) * tap_dtype_bytes(t->dtype);
-    if (packed) tap_gemm_pack(wide, t->dtype, k, n, from, k, true, packed);
+    if (packed && !ready) tap_gemm_pack(wide, t->dtype, k, n, from, k, true, packed);
     return packed;
 }
 
 /* Packs W (r NULL), or R (w NULL), of direction d. */
 static tap_status pack_weights(tap_ctx *ctx, const recurrent_state *s, const tap_tensor *w,
-                               const tap_tensor *r, int d, weights *to, void *(*memory)(tap_ctx *, size_t)) {
-    if (w && !(to->w = pack_rows(ctx, w, d, 0, w->dims[1], memory))) return TAP_MEMORY;
+                               const tap_tensor *r, int d, weights *to, bool ahead) {
+    if (w && !(to->w = pack_rows(ctx, w, d, 0, w->dims[1], ahead))) return TAP_MEMORY;
     if (!r) return TAP_OK;
     int64_t rows = s->kind == KIND_GRU ? r->dims[1] / 3 * 2 : r->dims[1];
-    if (!(to->r = pack_rows(ctx, r, d, 0, rows, memory))) return TAP_MEMORY;
+    if (!(to->r = pack_rows(ctx, r, d, 0, rows, ahead))) return TAP_MEMORY;
     if (s->kind != KIND_GRU) return TAP_OK;
-    to->r_hidden = pack_rows(ctx, r, d, rows, r->dims[1] - rows, memory);
+    to->r_hidden = pack_rows(ctx, r, d, rows, r->dims[1] - rows, ahead);
     return to->r_hidden ? TAP_OK : TAP_MEMORY;
 }
 
@@ -260,7 +261,7 @@ static tap_status pack(tap_ctx *ctx, void *state) {
     const tap_tensor *w = tap_in_known(ctx, 1), *r = tap_in_known(ctx, 2);
     for (int d = 0; d < s->n_directions; d++) {
         tap_status status = pack_weights(ctx, s, weight_fits(s, w) ? w : NULL, weight_fits(s, r) ? r : NULL,
-                                         d, &s->packed[d], tap_state);
+                                         d, &s->packed[d], true);
         if (status) return status;
     }
     return TAP_OK;
@@ -418,7 +419,7 @@ static tap_status set_direction(tap_ctx *ctx, job *j, int k, const tap_tensor *b
     direction *d = &j->d[k];
     weights w = s->packed[k];
     tap_status status =
-        pack_weights(ctx, s, w.w ? NULL : ctx->in[1], w.r ? NULL : ctx->in[2], k, &w, tap_scratch);
+        pack_weights(ctx, s, w.w ? NULL : ctx->in[1], w.r ? NULL : ctx->in[2], k, &w, false);
     if (status) return status;
     *d = (direction){.index = k,
                      .reverse = k == 1 || s->reverse,

@@ -6,6 +6,7 @@
 #include "api_layers.h"
 #include "api.h"
 #include "api_model.h"
+#include "api_share.h"
 #include "onnx/load.h"
 #include "ops/registry.h"
 #include "run/inputs.h"
@@ -128,7 +129,9 @@ static tap_status model_build(tap_model *m, const tap_model_options *o, tap_erro
 static tap_status model_load(tap_model *m, const void *bytes, size_t n_bytes, const tap_onnx_folder *folder,
                              const tap_model_options *o, tap_error *err) {
     tap_status st = tap_onnx_load(bytes, n_bytes, folder, &m->arena, &m->mappings, m->bound.faults, &m->src, err);
-    return st == TAP_OK ? model_build(m, o, err) : st;
+    if (st == TAP_OK && o->like) st = tap_share_initializers(m, o->like, err);
+    if (st == TAP_OK) st = model_build(m, o, err);
+    return st == TAP_OK && o->like ? tap_share_packed(m, o->like, err) : st;
 }
 
 tap_status tap_model_open_memory(const void *bytes, size_t n_bytes, const tap_model_options *options,
@@ -238,6 +241,7 @@ void tap_model_get_info(const tap_model *m, tap_model_info *info) {
         for (size_t k = 0; k < g->n_inits; k++) {
             if (is_float(g->inits[k].dtype)) x.n_parameters += g->inits[k].count;
             x.parameter_bytes += g->inits[k].n_bytes;
+            if (g->inits[k].shared) x.shared_bytes += g->inits[k].n_bytes;
         }
     }
     memcpy(info, &x, info->size < sizeof x ? info->size : sizeof x);

@@ -68,6 +68,7 @@ TAP_API tap_status tap_dataset_add_value(tap_dataset *d, const char *input, tap_
                                          tap_error *err);
 /* A row a sample: .npy, FILE.npz:KEY, .csv (one column, or the one called `label`), .pb. */
 TAP_API tap_status tap_dataset_add_labels(tap_dataset *d, const char *path, tap_error *err);
+TAP_API bool tap_dataset_has_labels(const tap_dataset *d);
 
 /* Whether a file of that name is one that only a data set reads: .csv, pictures, a folder. */
 TAP_API bool tap_dataset_only(const char *path);

@@ -206,6 +206,8 @@ typedef struct tap_model_options {
     bool allow_unsupported; /* load the graph though operators lack a kernel (to look at it, not to run it) */
     const struct tap_op_set *ops; /* a program's own operators (op.h); NULL: none */
     const char *layer_list;       /* a file with the framework's own list of layers; NULL: none */
+    struct tap_model *like; /* a model that is open, such as the checkpoint before: initializers that equal its
+                               own, and what was packed of them, are shared with it. It may be freed. NULL: none */
 } tap_model_options;
 
 /* Opens a model file. It is mapped, its weights are used where they lie: keep the file unchanged while the
@@ -246,6 +248,7 @@ typedef struct tap_model_info {
     size_t n_all_nodes;   /* bodies of If, Loop, Scan included */
     int64_t n_parameters; /* elements of all float initializers */
     uint64_t parameter_bytes;
+    uint64_t shared_bytes; /* of these, those that lie with another model (tap_model_options.like) */
 } tap_model_info;
 
 TAP_API void tap_model_get_info(const tap_model *m, tap_model_info *info);

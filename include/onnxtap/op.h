@@ -201,6 +201,10 @@ TAP_API const float *tap_expand_floats(tap_expansion *e, const char *name, size_
 /* Zeroed memory that lives as long as the model; NULL fails the node (the failure is already recorded). Also
  * in pack. */
 TAP_API void *tap_state(tap_ctx *ctx, size_t n_bytes);
+/* In pack: such memory for a packed form of constant inputs, which hangs on these, the row and the attributes
+ * alone. *ready: it is filled already, by a model with which this one shares the inputs
+ * (tap_model_options.like). Calls of one node come in the same order each time. */
+TAP_API void *tap_packed(tap_ctx *ctx, size_t n_bytes, bool *ready);
 
 /* Attributes by name. Where one has the wrong type the failure is recorded, the default returned, and prepare
  * fails after it has returned: no check is needed at each call. An attribute that no call asked for is

@@ -217,6 +217,24 @@ TAP_API int tap_record(const tap_event *event, void *recorder);
 TAP_API tap_status tap_recorder_add(tap_recorder *recorder, const tap_entry *entry, size_t index,
                                     const tap_value *v, tap_error *err);
 
+/* ---- Printing ---- */
+
+/* Takes n bytes of text, whole lines. */
+typedef void tap_text_fn(void *user, const char *text, size_t n);
+
+/* The user data of tap_print, a tap_listener that shows each tapped value as text while the model runs: a
+ * line with name, layer, dtype, shape, least, largest, mean and count of non-finite elements, and under it
+ * the elements as NumPy prints them. */
+typedef struct tap_printer {
+    size_t size;
+    const tap_model *model;           /* for the layers; may be NULL */
+    const tap_print_options *options; /* NULL: the defaults          */
+    tap_text_fn *text;
+    void *user; /* of text */
+} tap_printer;
+
+TAP_API int tap_print(const tap_event *event, void *printer);
+
 #ifdef __cplusplus
 }
 #endif

@@ -41,6 +41,8 @@ struct tap_node {
     bool has_bodies;
     bool faulty;        /* only where faults are collected: nothing more is said of it */
     atomic_bool packed; /* once, under the model's lock */
+    struct tap_packed_block **blocks, **offered; /* packed forms; those of another model (run/packed.h) */
+    int32_t n_blocks, n_offered;
     uint8_t mark;       /* of a pass over the graph */
 };
 

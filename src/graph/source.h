@@ -30,6 +30,7 @@ typedef struct tap_src_tensor {
     tap_encoding encoding;
     bool external;
     const char *location; /* external: the file it lies in */
+    bool shared;          /* data lies with another model that has the same */
     bool missing; /* only where faults are collected: its values could not be read, n_bytes is what there
                      would be */
 } tap_src_tensor;

@@ -192,6 +192,10 @@ tap_status tap_dataset_make_labels(tap_dataset *d, const char *path, tap_pb_deco
     return s;
 }
 
+bool tap_dataset_has_labels(const tap_dataset *d) {
+    return d->has_labels;
+}
+
 bool tap_dataset_is_batched(const tap_dataset *d, const char *input) {
     for (size_t i = 0; i < d->n_columns; i++)
         if (strcmp(d->columns[i].rows.input, input) == 0) return !d->columns[i].whole;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "run/packed.h"
 #include "run/work.h"
 
 tap_gvalue *tap_constant_source(tap_graph *g, tap_vid v) {
@@ -204,6 +205,7 @@ tap_status tap_node_pack(tap_model *m, tap_node *n, tap_error *err) {
     tap_work_init(&w, TAP_PACK, m, n, err);
     tap_status st = n->op->pack(&w.pub, n->state);
     if (w.failed != TAP_OK) st = w.failed;
+    if (st == TAP_OK) tap_packed_complete(n);
     n->packed = st == TAP_OK;
     return st;
 }
@@ -211,6 +213,7 @@ tap_status tap_node_pack(tap_model *m, tap_node *n, tap_error *err) {
 static void release_node(tap_node *n) {
     if (n->op && n->op->release && n->state) n->op->release(n->state);
     for (int32_t k = 0; k < n->n_attrs; k++) tap_value_release(n->attrs[k].tensor);
+    tap_packed_release(n);
 }
 
 void tap_model_release_nodes(tap_model *m) {

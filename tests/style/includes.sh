@@ -37,7 +37,7 @@ may ops "$core|common/[a-z0-9_]+\.(h|inc)|[a-z0-9_]+\.(inc|def)|picture\.h|regex
 may ops/microsoft "$core|common/[a-z0-9_]+\.(h|inc)|microsoft/[a-z0-9_]+\.(h|inc)" ops/microsoft/*
 may tools/cli "$public|[a-z_]+\.h" tools/cli/*
 may tests/api "$public|fixture\.h|bits\.h|test\.h" tests/api/*.c tests/api/support/* tests/api/laws/*
-may include "$public|(onnxtap|dataset|json|stats)\.h" include/onnxtap/*
+may include "$public|(onnxtap|board|dataset|json|record|stats)\.h" include/onnxtap/*
 
 # Libraries that one folder alone knows.
 for file in src/*.c src/*/* ops/*.c ops/*.h ops/common/* tools/cli/*; do

@@ -9,6 +9,7 @@
 #include <onnxtap/board.h>
 #include <onnxtap/json.h>
 #include <onnxtap/onnxtap.h>
+#include <onnxtap/pass.h>
 #include <onnxtap/record.h>
 #include <onnxtap/stats.h>
 
@@ -113,6 +114,7 @@ double cli_now_ms(void);
  * prints and returns the exit status, else 0. */
 int cli_open_model(cli_args *args, bool allow_unsupported, tap_model **out);
 void cli_close_model(tap_model *m);
+tap_session_options cli_session_options(const cli_args *args);
 /* A session as the options say. */
 tap_status cli_open_session(const cli_args *args, tap_model *m, tap_session **out, tap_error *err);
 /* Sets the taps that --tap picks, and the model's outputs too where `outputs` and anything is picked. *picked
@@ -190,35 +192,39 @@ typedef struct cli_progress {
 void cli_progress_show(cli_progress *p, int64_t done, int64_t total);
 void cli_progress_end(cli_progress *p); /* takes it off the screen */
 
-/* A run over a data set: its taps and outputs go to `listener` batch by batch. */
+/* What -i says: rows of files, or inputs as they are. */
+typedef struct cli_feed {
+    tap_dataset *data; /* NULL: inputs */
+    cli_values inputs;
+} cli_feed;
+
+/* Inputs that are no data set, where nobody asked for one, are run once as they are. */
+tap_status cli_open_feed(const cli_args *args, tap_model *m, cli_feed *f, tap_error *err);
+void cli_close_feed(cli_feed *f); /* before the model */
+
+/* A run over what -i says. */
 typedef struct cli_pass {
     const cli_args *args;
     tap_model *model;
     tap_session *session;
-    tap_dataset *data;
+    cli_feed feed;
+    bool *picked;   /* by value: --tap asks for it */
+    bool *printed;  /* by value: --print asks for it; NULL: it is not there */
+    tap_pass *pass; /* of cli_pass_run */
+    tap_status (*after)(struct cli_pass *p, tap_error *err); /* NULL, or called after each batch */
     tap_listener *listener;
-    tap_status (*after)(struct cli_pass *pass, tap_error *err); /* NULL, or called after each batch */
-    void *user;                                                 /* of both */
-    bool or_plain;     /* inputs that are no data set, and nobody said so: one run with them as they are */
-    cli_values inputs; /* then */
-    bool *picked;      /* by value: --tap asks for it */
-    bool *printed;     /* by value: --print asks for it; NULL: it is not there */
-    int *axes;         /* by value: known once a batch was seen */
-    tap_batch batch;   /* at hand */
-    double ms;         /* spent in runs */
+    void *user; /* of the listener, and for `after` */
     cli_progress progress;
 } cli_pass;
 
-/* Opens session and data set for p->model (or, where p->data is there, uses it), and taps what --tap picks
- * and the outputs. */
+/* Opens session and data for p->model, and taps what --tap picks and the outputs. */
 tap_status cli_pass_open(cli_pass *p, tap_error *err);
-tap_status cli_pass_run(cli_pass *p, tap_error *err);
+/* o: those who look and the score; the rest is filled in. */
+tap_status cli_pass_run(cli_pass *p, tap_pass_options *o, tap_error *err);
 /* All but the model. */
 void cli_pass_close(cli_pass *p);
 /* The entry of a score as --loss and --from-logits have it. Errors: TAP_USAGE. */
 tap_status cli_score_of(const cli_args *args, tap_score *s, tap_error *err);
-/* The model's first tensor output whose first axis is the batch, after a batch; NULL: none. */
-const tap_tensor *cli_pass_prediction(const cli_pass *p);
 
 /* ---- run over a data set (run_data.c) ---- */
 
@@ -236,5 +242,6 @@ tap_status cli_open_sink(const cli_args *args, tap_sink **out, tap_error *err);
  * at the first one unless somebody polls; NULL: none. */
 void cli_catch_interrupts(const char *tmp, bool polled);
 bool cli_interrupted(void);
+bool cli_stop(void *user); /* the same, as a pass asks */
 
 #endif

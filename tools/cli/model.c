@@ -55,11 +55,15 @@ void cli_close_model(tap_model *m) {
     stdin_bytes = NULL;
 }
 
+tap_session_options cli_session_options(const cli_args *args) {
+    return (tap_session_options){.size = sizeof(tap_session_options),
+                                 .threads = args->threads > 1024 ? 1024 : (int)args->threads,
+                                 .no_fusion = args->no_fusion,
+                                 .seed = (uint64_t)args->seed};
+}
+
 tap_status cli_open_session(const cli_args *args, tap_model *m, tap_session **out, tap_error *err) {
-    tap_session_options o = {.size = sizeof o,
-                             .threads = args->threads > 1024 ? 1024 : (int)args->threads,
-                             .no_fusion = args->no_fusion,
-                             .seed = (uint64_t)args->seed};
+    tap_session_options o = cli_session_options(args);
     return tap_session_new(m, &o, out, err);
 }
 

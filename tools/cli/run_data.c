@@ -34,7 +34,8 @@ typedef struct job {
     tap_observer observer;
     tap_board *board; /* NULL without --tensorboard */
     tap_boarder boarder;
-    tap_error listener_error;
+    tap_printer printer;
+    tap_print_options prints;
     line *lines;
     size_t n_lines;
     sample *samples;
@@ -90,7 +91,7 @@ static tap_status see(void *user, const char *name, const tap_value *v, tap_erro
     l = &b->lines[b->n_lines++];
     *l = (line){.name = cli_format("%s", name), .dtype = tap_tensor_dtype(t), .rank = tap_tensor_rank(t)};
     for (int d = 0; d < l->rank; d++) l->dims[d] = tap_tensor_dims(t)[d];
-    l->joins = l->rank > 0 && x->e->n_iterations == 0 && b->pass.axes[x->e->index] == 0;
+    l->joins = l->rank > 0 && x->e->n_iterations == 0 && tap_pass_axes(b->pass.pass)[x->e->index] == 0;
     l->is_tap = b->pass.picked[x->e->index];
     l->is_output = info.is_output;
     put_first(t, l->first, sizeof l->first);
@@ -104,47 +105,19 @@ static bool is_only_looked_at(const job *b, size_t index) {
     return !b->pass.picked[index] && !output;
 }
 
-/* --print: the value as NumPy would show it, under a line about it. */
-static tap_status print_one(void *user, const char *name, const tap_value *v, tap_error *err) {
-    (void)err;
-    const seeing *x = user;
-    const cli_args *a = x->b->pass.args;
-    const tap_tensor *t = tap_value_tensor(v);
-    const char *layer = cli_layer_of(x->b->pass.model, x->e->index);
-    tap_print_options o = {.size = sizeof o, .edge_items = a->edge_items, .precision = (int)a->precision};
-    tap_summary s = {.size = sizeof s};
-    char shape[200] = "";
-    FILE *out = a->json ? stderr : stdout;
-    char *text = tap_tensor_print(t, &o);
-    tap_tensor_summary(t, &s);
-    for (int d = 0; d < tap_tensor_rank(t); d++)
-        cli_append(shape, sizeof shape, "%s%" PRId64, d ? "," : "", tap_tensor_dims(t)[d]);
-    fprintf(out, "%s%s%s  %s[%s]", name, layer ? "  layer " : "", layer ? layer : "",
-            tap_dtype_name(tap_tensor_dtype(t)), shape);
-    if (s.min_at >= 0) fprintf(out, "  min %.6g  max %.6g  mean %.6g", s.min, s.max, s.mean);
-    fprintf(out, "  nonfinite %" PRId64 "\n%s\n", s.nonfinite, text ? text : "");
-    fflush(out);
-    tap_free(text);
-    return TAP_OK;
-}
-
 static int listen(const tap_event *e, void *user) {
     job *b = user;
-    if (cli_interrupted()) return TAP_STOP;
     if (e->ask) return TAP_WANT;
-    if (b->finite && tap_finite_listen(e, b->finite) != TAP_WANT) return TAP_STOP;
-    b->recorder.batch = b->observer.batch = b->pass.data ? &b->pass.batch : NULL;
     seeing s = {b, e};
-    if (b->pass.printed && b->pass.printed[e->index]) tap_value_each(e->value, e->name, print_one, &s, NULL);
-    b->boarder.step = b->pass.batch.index;
-    bool only_looked_at = is_only_looked_at(b, e->index);
-    if (only_looked_at && !(b->pass.printed && b->pass.printed[e->index])) return TAP_WANT;
-    if (b->board && tap_board_listen(e, &b->boarder) != TAP_WANT) return TAP_STOP;
-    if (only_looked_at) return TAP_WANT;
-    if (b->sink && tap_record(e, &b->recorder) != TAP_WANT) return TAP_STOP;
-    if (!b->stats) return TAP_WANT;
-    if (tap_value_each(e->value, e->name, see, &s, NULL) != TAP_OK) return TAP_STOP;
-    return tap_observe(e, &b->observer);
+    if (b->finite && tap_finite_listen(e, b->finite) != TAP_WANT) return TAP_STOP;
+    if (b->pass.printed && b->pass.printed[e->index] && tap_print(e, &b->printer) != TAP_WANT) return TAP_STOP;
+    if (is_only_looked_at(b, e->index)) return TAP_SKIP;
+    return !b->stats || tap_value_each(e->value, e->name, see, &s, NULL) == TAP_OK ? TAP_WANT : TAP_STOP;
+}
+
+static void print_text(void *file, const char *text, size_t n) {
+    fwrite(text, 1, n, file);
+    fflush(file);
 }
 
 /* ---- Samples ---- */
@@ -164,7 +137,7 @@ static void put_class(const tap_tensor *t, int64_t row, int64_t number, char *ou
 }
 
 static void take_samples(job *b, const tap_tensor *y, const tap_tensor *labels) {
-    const tap_batch *batch = &b->pass.batch;
+    const tap_batch *batch = tap_pass_batch(b->pass.pass);
     int64_t c = tap_tensor_count(y) / batch->n_rows;
     b->samples = cli_grow(b->samples, b->n_samples + (size_t)batch->n_rows, sizeof *b->samples);
     for (int64_t r = 0; r < batch->n_rows; r++) {
@@ -180,10 +153,10 @@ static void take_samples(job *b, const tap_tensor *y, const tap_tensor *labels) 
 
 static tap_status verify(job *b, tap_error *err) {
     const cli_pass *p = &b->pass;
+    const tap_batch *batch = tap_pass_batch(p->pass);
+    const tap_input *inputs = batch ? batch->inputs : p->feed.inputs.items;
     tap_status s = b->plain ? TAP_OK : cli_open_session(p->args, p->model, &b->plain, err);
-    if (s == TAP_OK)
-        s = tap_session_run(b->plain, p->data ? p->batch.inputs : p->inputs.items,
-                            p->data ? p->batch.n_inputs : p->inputs.n, err);
+    if (s == TAP_OK) s = tap_session_run(b->plain, inputs, batch ? batch->n_inputs : p->feed.inputs.n, err);
     for (size_t i = 0; s == TAP_OK && !b->differs && i < tap_model_output_count(p->model); i++)
         if (!cli_same_bits(tap_session_output(p->session, i), tap_session_output(b->plain, i)))
             b->differs = tap_model_output(p->model, i)->name;
@@ -192,13 +165,12 @@ static tap_status verify(job *b, tap_error *err) {
 
 static tap_status after(cli_pass *p, tap_error *err) {
     job *b = p->user;
-    const tap_tensor *y = cli_pass_prediction(p), *labels = tap_value_tensor(p->batch.labels);
+    const tap_batch *batch = tap_pass_batch(p->pass);
+    const tap_tensor *labels = batch ? tap_value_tensor(batch->labels) : NULL;
+    const tap_tensor *y = labels && b->wants_samples ? tap_pass_prediction(p->pass) : NULL;
     tap_status s = p->args->verify ? verify(b, err) : TAP_OK;
-    if (s != TAP_OK || !labels) return s;
-    if (!y) return cli_error(err, TAP_DATA, "labels are given, and no output has a row for each sample");
-    if (b->wants_samples) take_samples(b, y, labels);
-    bool numbers = tap_tensor_dtype(y) != TAP_STRING && tap_tensor_dtype(labels) != TAP_STRING;
-    return numbers || p->args->loss ? tap_score_add(&b->score, y, labels, err) : TAP_OK;
+    if (s == TAP_OK && y) take_samples(b, y, labels);
+    return s;
 }
 
 /* ---- Afterwards ---- */
@@ -312,8 +284,8 @@ static void print_json(const job *b, tap_status s, const tap_error *err) {
     if (b->score.n) tap_json_double(j, "loss", b->score.loss_sum / (double)b->score.n);
     if (b->score.n) tap_json_string(j, "loss_kind", tap_loss_name(b->score.loss));
     if (b->finite) cli_findings_json(&b->findings, j);
-    tap_json_int(j, "rows", b->pass.batch.first + b->pass.batch.n_rows);
-    tap_json_double(j, "ms", b->pass.ms);
+    tap_json_int(j, "rows", tap_pass_rows(b->pass.pass));
+    tap_json_double(j, "ms", tap_pass_ms(b->pass.pass));
     if (b->pass.args->verify && s == TAP_OK) tap_json_bool(j, "verified", b->differs == NULL);
     if (s != TAP_OK) tap_json_error(j, err);
     tap_json_free(j);
@@ -345,7 +317,7 @@ static tap_status finish_sink(job *b, tap_status s, tap_error *err) {
     size_t n = tap_sink_count(b->sink);
     if (tap_sink_abort(b->sink, err) == TAP_OK && n > 0)
         cli_say("%s: what was complete is in it, %" PRId64 " rows", b->pass.args->output,
-                b->pass.batch.first);
+                tap_pass_rows(b->pass.pass));
     return s;
 }
 
@@ -367,33 +339,29 @@ static tap_status prepare(job *b, tap_error *err) {
     b->recorder = (tap_recorder){.size = sizeof b->recorder,
                                  .sink = b->sink,
                                  .model = b->pass.model,
-                                 .err = &b->listener_error,
-                                 .axes = b->pass.axes,
                                  .layer_keys = a->keys != NULL,
                                  .original_layout = a->layout != NULL,
                                  .apart = a->split != NULL};
     if (s == TAP_OK) s = cli_name_layers(a, b->pass.model, &b->recorder, err);
     if (s == TAP_OK) cli_say_layouts(a, b->pass.model, b->pass.picked);
-    b->boarder = (tap_boarder){
-        .size = sizeof b->boarder, .board = b->board, .model = b->pass.model, .err = &b->listener_error};
-    b->observer = (tap_observer){.size = sizeof b->observer,
-                                 .stats = b->stats,
-                                 .model = b->pass.model,
-                                 .axes = b->pass.axes,
-                                 .err = &b->listener_error};
+    b->boarder = (tap_boarder){.size = sizeof b->boarder, .board = b->board, .model = b->pass.model};
+    b->observer = (tap_observer){.size = sizeof b->observer, .stats = b->stats, .model = b->pass.model};
+    b->prints = (tap_print_options){
+        .size = sizeof b->prints, .edge_items = a->edge_items, .precision = (int)a->precision};
+    b->printer = (tap_printer){.size = sizeof b->printer,
+                               .model = b->pass.model,
+                               .options = &b->prints,
+                               .text = print_text,
+                               .user = a->json ? stderr : stdout};
     return s;
 }
 
 static tap_status run(job *b, tap_error *err) {
-    tap_status s = cli_pass_run(&b->pass, err);
-    tap_status told = b->recorder.status != TAP_OK ? b->recorder.status : b->observer.status;
-    if (told == TAP_OK) told = b->boarder.status;
-    if (s == TAP_CANCELLED && told != TAP_OK) {
-        *err = b->listener_error;
-        s = told;
-    } else if (s == TAP_CANCELLED) {
-        cli_error(err, s, "interrupted; what was complete is kept");
-    }
+    tap_pass_options o = {.recorder = b->sink ? &b->recorder : NULL,
+                          .observer = b->stats ? &b->observer : NULL,
+                          .boarder = b->board ? &b->boarder : NULL,
+                          .score = &b->score};
+    tap_status s = cli_pass_run(&b->pass, &o, err);
     s = finish_sink(b, s, err);
     tap_error board = TAP_ERROR_INIT; /* what was shown before a failure stays */
     tap_status closed = b->board ? tap_board_close(b->board, &board) : TAP_OK;
@@ -402,11 +370,9 @@ static tap_status run(job *b, tap_error *err) {
 }
 
 int cli_run_data(cli_args *args, tap_model *m) {
-    job b = {.pass = {.args = args, .model = m, .listener = listen, .after = after},
-             .listener_error = TAP_ERROR_INIT};
+    job b = {.pass = {.args = args, .model = m, .listener = listen, .after = after}};
     tap_error err = TAP_ERROR_INIT;
     b.pass.user = &b;
-    b.pass.or_plain = true;
     int status;
     if (prepare(&b, &err) == TAP_OK) {
         tap_status s = run(&b, &err);

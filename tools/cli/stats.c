@@ -12,29 +12,16 @@ typedef struct job {
     cli_pass pass;
     tap_stats *stats;
     tap_observer observer;
-    tap_error listener_error;
     tap_score score;
     int64_t rows;
 } job;
 
 /* ---- Gathering ---- */
 
+/* Of --tap's picks; without, of the outputs. */
 static int listen(const tap_event *e, void *user) {
-    job *b = user;
-    if (cli_interrupted()) return TAP_STOP;
-    if (b->args->taps.n && !b->pass.picked[e->index]) return e->ask ? TAP_SKIP : TAP_WANT;
-    b->observer.batch = b->pass.batch.n_rows > 0 ? &b->pass.batch : NULL;
-    b->observer.axes = b->observer.batch ? b->pass.axes : NULL;
-    return tap_observe(e, &b->observer);
-}
-
-static tap_status after(cli_pass *p, tap_error *err) {
-    job *b = p->user;
-    const tap_tensor *labels = tap_value_tensor(p->batch.labels), *y = labels ? cli_pass_prediction(p) : NULL;
-    b->rows += p->batch.n_rows;
-    if (!labels) return TAP_OK;
-    if (!y) return cli_error(err, TAP_DATA, "labels are given, and no output has a row for each sample");
-    return tap_score_add(&b->score, y, labels, err);
+    const job *b = user;
+    return b->args->taps.n && !b->pass.picked[e->index] ? TAP_SKIP : TAP_WANT;
 }
 
 static tap_status options_of(const cli_args *a, tap_stats_options *o, tap_error *err) {
@@ -66,13 +53,10 @@ static tap_status gather(job *b, tap_error *err) {
     b->observer = (tap_observer){.size = sizeof b->observer,
                                  .stats = b->stats,
                                  .model = b->pass.model,
-                                 .err = &b->listener_error,
                                  .original_layout = b->args->layout != NULL};
-    s = cli_pass_run(&b->pass, err);
-    if (s == TAP_CANCELLED && b->observer.status != TAP_OK) {
-        *err = b->listener_error;
-        return b->observer.status;
-    }
+    tap_pass_options pass = {.observer = &b->observer, .score = &b->score};
+    s = cli_pass_run(&b->pass, &pass, err);
+    b->rows = b->pass.pass ? tap_pass_rows(b->pass.pass) : 0;
     return s;
 }
 
@@ -250,11 +234,11 @@ static int report(const job *b) {
 }
 
 static int run(cli_args *args) {
-    job b = {.args = args, .listener_error = TAP_ERROR_INIT};
+    job b = {.args = args};
     tap_error err = TAP_ERROR_INIT;
     tap_status s;
     int status = 0;
-    b.pass = (cli_pass){.args = args, .listener = listen, .after = after, .user = &b, .or_plain = true};
+    b.pass = (cli_pass){.args = args, .listener = listen, .user = &b};
     if (args->merge) {
         s = args->usage.code == TAP_OK ? merge(&b, &err) : (err = args->usage, args->usage.code);
     } else {
