@@ -1,4 +1,5 @@
 /* GlobalAveragePool and GlobalMaxPool: reductions over the spatial axes, in either layout. */
+#include "common/math.h"
 #include "common/reduce.h"
 #include "common/shape.h"
 #include "common/window.h"
@@ -13,9 +14,9 @@
         (void)count, (void)shift;                                                             \
         for (int64_t i = 0; i < n; i++) y[i] = expr;                                          \
     }
-FINISH(mean_f16, double, uint16_t, tap_f32_to_f16(tap_f64_to_f32_odd(a[i] / count)))
-FINISH(mean_bf16, double, uint16_t, tap_f32_to_bf16(tap_f64_to_f32_odd(a[i] / count)))
-FINISH(mean_f32, double, float, (float)(a[i] / count))
+FINISH(mean_f16, double, uint16_t, tap_f32_to_f16(tap_f64_to_f32_odd(tap_quotient(a[i], count, 1 / count))))
+FINISH(mean_bf16, double, uint16_t, tap_f32_to_bf16(tap_f64_to_f32_odd(tap_quotient(a[i], count, 1 / count))))
+FINISH(mean_f32, double, float, (float)tap_quotient(a[i], count, 1 / count))
 FINISH(mean_f64, double, double, a[i] / count)
 FINISH(max_f16, float, uint16_t, tap_f32_to_f16(a[i]))
 FINISH(max_bf16, float, uint16_t, tap_f32_to_bf16(a[i]))

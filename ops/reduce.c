@@ -108,11 +108,13 @@ TO_INT(to_i64, int64_t, INT64_MIN, INT64_MAX)
 TO_INT(to_u64, uint64_t, 0, UINT64_MAX)
 
 /* One for each type that a float64 accumulator is narrowed to. */
-#define FINISH_ALL(name, expr)                           \
+#define FINISH_ALL(name, expr)               \
+    FINISH(name##_f64, double, double, expr) \
+    FINISH_NARROW(name, expr)
+#define FINISH_NARROW(name, expr)                        \
     FINISH(name##_f16, double, uint16_t, to_f16(expr))   \
     FINISH(name##_bf16, double, uint16_t, to_bf16(expr)) \
     FINISH(name##_f32, double, float, (float)(expr))     \
-    FINISH(name##_f64, double, double, expr)             \
     FINISH(name##_i32, double, int32_t, to_i32(expr))    \
     FINISH(name##_u32, double, uint32_t, to_u32(expr))   \
     FINISH(name##_i64, double, int64_t, to_i64(expr))    \
@@ -129,7 +131,8 @@ FINISH(single_f16, float, uint16_t, tap_f32_to_f16(a))
 FINISH(single_bf16, float, uint16_t, tap_f32_to_bf16(a))
 FINISH(single_f32, float, float, a)
 FINISH(truth, uint8_t, uint8_t, a != 0)
-FINISH_ALL(mean, a / count)
+FINISH(mean_f64, double, double, a / count)
+FINISH_NARROW(mean, tap_quotient(a, count, 1 / count))
 FINISH_ALL(root, sqrt(a))
 FINISH_ALL(log, log(a))
 

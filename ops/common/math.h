@@ -57,6 +57,18 @@ static inline double tap_select64(int c, double a, double b) {
     return a;
 }
 
+/* a / b, given r = 1 / b: the same number (if it is not subnormal), sooner where many are divided by one. */
+static inline double tap_quotient(double a, double b, double r) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    double q = a * r, rest = __builtin_fma(-q, b, a), y = __builtin_fma(rest, r, q);
+    return tap_select64((int)(rest > 0) | (int)(rest < 0), y,
+                        q); /* zeros keep their sign, infinity has no rest */
+#else
+    (void)r;
+    return a / b;
+#endif
+}
+
 /* x = n ln 2 + r, |r| <= ln 2 / 2. n comes back as a float and, in the low bits of *shifted, as an integer.
  */
 static inline float tap_reduce_ln2(float x, float *n, uint32_t *shifted) {

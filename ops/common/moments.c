@@ -1,6 +1,8 @@
 /* Mean and variance over some axes. */
 #include "common/moments.h"
 
+#include "common/math.h"
+
 static void square_f32(int64_t n, const void *px, void *py, const void *shift, int64_t step) {
     const float *x = px, *m = shift;
     float *y = py;
@@ -15,7 +17,8 @@ static void square_f64(int64_t n, const void *px, void *py, const void *shift, i
 
 static void mean_f32(int64_t n, const void *acc, double count, const void *shift, void *y) {
     (void)shift;
-    for (int64_t i = 0; i < n; i++) ((float *)y)[i] = (float)(((const double *)acc)[i] / count);
+    for (int64_t i = 0; i < n; i++)
+        ((float *)y)[i] = (float)tap_quotient(((const double *)acc)[i], count, 1 / count);
 }
 
 static void mean_f64(int64_t n, const void *acc, double count, const void *shift, void *y) {

@@ -10,11 +10,16 @@
 #include <string.h>
 
 #include "common/floats.h"
+#include "common/tile.h"
 
 /* Elements that an item of work should combine, and the most outputs that it has. */
 #define ITEM_ELEMENTS 65536
 #define TILE_MAX      256
-#define ACC_MAX       8 /* bytes of an accumulator */
+#define ACC_MAX       16 /* bytes of an accumulator */
+
+/* Runs of so many bytes, so many at least behind each other, are turned into columns. */
+#define SHORT_BYTES 256
+#define FEW_RUNS    8
 
 /* Dimensions to walk, in steps of elements. */
 typedef struct walk {
@@ -35,6 +40,7 @@ typedef struct plan {
     int64_t fold;       /* columns: rows laid side by side, so that narrow ones fill the lanes  */
     int64_t rows,
         rows_rest;         /* columns: of `inner` x fold in the innermost reduced dimension; rows left over */
+    bool short_runs;       /* runs are turned into columns                                        */
     int64_t tile, n_tiles; /* outputs of an item; items beside each other                          */
     int64_t n_steps, piece, n_pieces; /* what an output combines, in steps; steps of an item          */
     int64_t n_out;
@@ -117,12 +123,20 @@ static void plan_columns(plan *p) {
     p->piece = tap_max64(1, ITEM_ELEMENTS / (p->tile * p->fold) / TAP_REDUCE_ROWS) * TAP_REDUCE_ROWS;
 }
 
+/* Short runs that are turned at a time. */
+static int64_t short_tile(const plan *p) {
+    return tap_min64(TILE_MAX, tap_max64(TAP_TILE_ROWS, p->reducer->loops->lanes));
+}
+
 static void plan_runs(plan *p) {
     int64_t per_out = tap_max64(1, p->inner * p->reduced.count);
-    p->tile = tap_min64(TILE_MAX, tap_max64(1, ITEM_ELEMENTS / per_out));
+    p->short_runs = (size_t)p->inner * p->reducer->x_bytes <= SHORT_BYTES && p->kept.rank > 0 &&
+                    p->kept.extent[p->kept.rank - 1] >= FEW_RUNS;
+    p->tile = tap_min64(TILE_MAX, tap_max64(p->short_runs ? short_tile(p) : 1, ITEM_ELEMENTS / per_out));
+    p->tile = tap_min64(p->tile, p->kept.count);
     p->n_tiles = (p->kept.count + p->tile - 1) / p->tile;
     p->n_steps = p->reduced.count * ((p->inner + ITEM_ELEMENTS - 1) / ITEM_ELEMENTS);
-    p->piece = tap_max64(1, ITEM_ELEMENTS / p->inner);
+    p->piece = tap_max64(1, ITEM_ELEMENTS / (p->inner * (p->short_runs ? p->tile : 1)));
 }
 
 /* ---- Columns ---- */
@@ -209,37 +223,32 @@ static void columns_item(const plan *p, int64_t tile, int64_t piece) {
     store(p, piece, out, n, acc);
 }
 
-/* Short runs are turned into columns, a tile of them at a time. */
-#define SHORT_RUN 32
-
-#define TRANSPOSE(NAME, W)                                               \
-    static void NAME(const void *from, int64_t m, int64_t n, void *to) { \
-        const W *restrict x = from;                                      \
-        W *restrict y = to;                                              \
-        for (int64_t i = 0; i < n; i++)                                  \
-            for (int64_t r = 0; r < m; r++) y[i * m + r] = x[r * n + i]; \
-    }
-TRANSPOSE(transpose_1, uint8_t)
-TRANSPOSE(transpose_2, uint16_t)
-TRANSPOSE(transpose_4, uint32_t)
-TRANSPOSE(transpose_8, uint64_t)
-
-static void short_runs(const plan *p, char *acc, int64_t out, int64_t n) {
+/* acc[m] = acc[m] combined with the m runs at x, which follow each other: turned into columns. */
+static void short_runs(const plan *p, char *acc, const char *x, int64_t m, const void *shift) {
     const tap_reducer *r = p->reducer;
-    const tap_reduce_loops *l = r->loops;
-    _Alignas(64) char turned[TILE_MAX * 8 * SHORT_RUN];
-    const char *row[TAP_REDUCE_ROWS], *x = p->x + (size_t)(out * p->inner) * r->x_bytes;
-    const void *shift = p->shift ? (const char *)p->shift + (size_t)out * l->block_bytes : NULL;
-    switch (r->x_bytes) {
-    case 1: transpose_1(x, n, p->inner, turned); break;
-    case 2: transpose_2(x, n, p->inner, turned); break;
-    case 4: transpose_4(x, n, p->inner, turned); break;
-    default: transpose_8(x, n, p->inner, turned); break;
-    }
+    _Alignas(64) char turned[TILE_MAX * SHORT_BYTES];
+    const char *row[TAP_REDUCE_ROWS];
+    tap_tile_apart(r->x_bytes, m, p->inner, x, turned);
     for (int64_t i = 0; i < p->inner; i += TAP_REDUCE_ROWS) {
         int k = (int)tap_min64(p->inner - i, TAP_REDUCE_ROWS);
-        for (int c = 0; c < k; c++) row[c] = turned + (size_t)((i + c) * n) * r->x_bytes;
-        l->columns(acc, row, k, n, r->map, r->x_bytes, shift);
+        for (int c = 0; c < k; c++) row[c] = turned + (size_t)((i + c) * m) * r->x_bytes;
+        r->loops->columns(acc, row, k, m, r->map, r->x_bytes, shift);
+    }
+}
+
+/* acc[n] = steps begin to end of the outputs from `out` on. Those of the last kept dimension have runs that
+ * follow each other. */
+static void short_outputs(const plan *p, char *acc, int64_t out, int64_t n, int64_t begin, int64_t end) {
+    const tap_reducer *r = p->reducer;
+    int64_t together = p->kept.rank > 0 ? p->kept.extent[p->kept.rank - 1] : 1;
+    for (int64_t i = 0, m; i < n; i += m) {
+        int64_t o = out + i;
+        m = tap_min64(tap_min64(n - i, short_tile(p)), together - o % together);
+        const char *x = p->x + (size_t)walk_at(&p->kept, o) * r->x_bytes;
+        const void *shift = p->shift ? (const char *)p->shift + (size_t)o * r->loops->block_bytes : NULL;
+        for (int64_t s = begin; s < end; s++)
+            short_runs(p, acc + (size_t)i * r->loops->acc_bytes,
+                       x + (size_t)walk_at(&p->reduced, s) * r->x_bytes, m, shift);
     }
 }
 
@@ -262,9 +271,8 @@ static void runs_item(const plan *p, int64_t tile, int64_t piece) {
     int64_t out = tile * p->tile, n = tap_min64(p->tile, p->kept.count - out);
     int64_t begin = piece * p->piece, end = tap_min64(begin + p->piece, p->n_steps);
     l->start(n, acc);
-    /* With a single kept and no other reduced dimension the runs follow each other. */
-    if (p->inner <= SHORT_RUN && p->kept.rank == 1 && p->reduced.rank == 0)
-        short_runs(p, acc, out, n);
+    if (p->short_runs)
+        short_outputs(p, acc, out, n, begin, end);
     else
         for (int64_t i = 0; i < n; i++) long_run(p, acc + (size_t)i * l->acc_bytes, out + i, begin, end);
     store(p, piece, out, n, acc);
