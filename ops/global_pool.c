@@ -43,7 +43,7 @@ static tap_status global_run(tap_ctx *ctx) {
     const tap_tensor *x = ctx->in[0], *y = ctx->out[0];
     uint32_t axes = 0;
     for (int i = 2; i < x->rank; i++) axes |= UINT32_C(1) << (ctx->channels_last ? i - 1 : i);
-    tap_status status = tap_reduce(ctx, &reducers[x->dtype], x, axes, NULL, y->data);
+    tap_status status = tap_reduce(ctx, &reducers[x->dtype], x, axes, y->data);
     if (status != TAP_OK || y->count == 0) return status;
     int64_t row = y->dims[y->rank - 1];
     tap_epilogue(ctx, 0, y->count / row, 0, row);

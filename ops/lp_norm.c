@@ -14,32 +14,32 @@ typedef struct lp_state {
 TAP_LOOP2_(over_f32, (void)state, float, float, float, b == 0 ? 0 : a / b)
 TAP_LOOP2_(over_f64, (void)state, double, double, double, b == 0 ? 0 : a / b)
 
-#define MAPS(SUFFIX, T, ACC, ABS)                                                                          \
-    static void magnitude_##SUFFIX(int64_t n, const void *px, void *py, const void *shift, int64_t step) { \
-        const T *x = px;                                                                                   \
-        T *y = py;                                                                                         \
-        (void)shift, (void)step;                                                                           \
-        for (int64_t i = 0; i < n; i++) y[i] = ABS(x[i]);                                                  \
-    }                                                                                                      \
-    static void square_##SUFFIX(int64_t n, const void *px, void *py, const void *shift, int64_t step) {    \
-        const T *x = px;                                                                                   \
-        T *y = py;                                                                                         \
-        (void)shift, (void)step;                                                                           \
-        for (int64_t i = 0; i < n; i++) y[i] = x[i] * x[i];                                                \
-    }                                                                                                      \
-    static void sum_##SUFFIX(int64_t n, const void *acc, double count, const void *shift, void *y) {       \
-        (void)shift, (void)count;                                                                          \
-        for (int64_t i = 0; i < n; i++) ((T *)y)[i] = (T)((const ACC *)acc)[i];                            \
-    }                                                                                                      \
-    static void length_##SUFFIX(int64_t n, const void *acc, double count, const void *shift, void *y) {    \
-        (void)shift, (void)count;                                                                          \
-        for (int64_t i = 0; i < n; i++) ((T *)y)[i] = (T)sqrt(((const ACC *)acc)[i]);                      \
-    }                                                                                                      \
-    static const tap_reducer *reducer_##SUFFIX(int64_t p) {                                                \
-        static const tap_reducer by_p[2] = {                                                               \
-            {&tap_loops_sum_##SUFFIX, magnitude_##SUFFIX, sum_##SUFFIX, sizeof(T), sizeof(T)},             \
-            {&tap_loops_sum_##SUFFIX, square_##SUFFIX, length_##SUFFIX, sizeof(T), sizeof(T)}};            \
-        return &by_p[p - 1];                                                                               \
+#define MAPS(SUFFIX, T, ACC, ABS)                                                                           \
+    static void magnitude_##SUFFIX(int64_t n, const void *px, void *py, const void *shift, int64_t step) {  \
+        const T *x = px;                                                                                    \
+        T *y = py;                                                                                          \
+        (void)shift, (void)step;                                                                            \
+        for (int64_t i = 0; i < n; i++) y[i] = ABS(x[i]);                                                   \
+    }                                                                                                       \
+    static void square_##SUFFIX(int64_t n, const void *px, void *py, const void *shift, int64_t step) {     \
+        const T *x = px;                                                                                    \
+        T *y = py;                                                                                          \
+        (void)shift, (void)step;                                                                            \
+        for (int64_t i = 0; i < n; i++) y[i] = x[i] * x[i];                                                 \
+    }                                                                                                       \
+    static void sum_##SUFFIX(int64_t n, const void *acc, double count, const void *shift, void *y) {        \
+        (void)shift, (void)count;                                                                           \
+        for (int64_t i = 0; i < n; i++) ((T *)y)[i] = (T)((const ACC *)acc)[i];                             \
+    }                                                                                                       \
+    static void length_##SUFFIX(int64_t n, const void *acc, double count, const void *shift, void *y) {     \
+        (void)shift, (void)count;                                                                           \
+        for (int64_t i = 0; i < n; i++) ((T *)y)[i] = (T)sqrt(((const ACC *)acc)[i]);                       \
+    }                                                                                                       \
+    static const tap_reducer *reducer_##SUFFIX(int64_t p) {                                                 \
+        static const tap_reducer by_p[2] = {                                                                \
+            {&tap_loops_sum_##SUFFIX, magnitude_##SUFFIX, sum_##SUFFIX, sizeof(T), sizeof(T), NULL, NULL},  \
+            {&tap_loops_sum_##SUFFIX, square_##SUFFIX, length_##SUFFIX, sizeof(T), sizeof(T), NULL, NULL}}; \
+        return &by_p[p - 1];                                                                                \
     }
 MAPS(f32, float, double, fabsf)
 MAPS(f64, double, double, fabs)
@@ -76,7 +76,7 @@ static tap_status lp_run(tap_ctx *ctx) {
     if (!(norm.data = tap_scratch(ctx, (size_t)norm.count * tap_dtype_bytes(x.dtype)))) return TAP_MEMORY;
     bool d = x.dtype == TAP_DOUBLE;
     tap_status status =
-        tap_reduce(ctx, d ? reducer_f64(s->p) : reducer_f32(s->p), &x, UINT32_C(1) << axis, NULL, norm.data);
+        tap_reduce(ctx, d ? reducer_f64(s->p) : reducer_f32(s->p), &x, UINT32_C(1) << axis, norm.data);
     const tap_tensor *in[2] = {&x, &norm};
     tap_tensor *out[1] = {&y};
     if (status == TAP_OK) status = tap_broadcast(ctx, d ? over_f64 : over_f32, NULL, in, 2, out, 1);

@@ -5,6 +5,7 @@
  * Sums of float32 accumulate in float64, squares and products are formed in it. Integers wrap in sums and
  * products; where the result is no integer (means, roots, logarithms) it is computed in float64 and cut
  * towards zero. An empty set gives what the operator combines to nothing, and NaN (integers: 0) as a mean. */
+#include <float.h>
 #include <math.h>
 
 #include "common/axes.h"
@@ -136,14 +137,26 @@ FINISH_NARROW(mean, tap_quotient(a, count, 1 / count))
 FINISH_ALL(root, sqrt(a))
 FINISH_ALL(log, log(a))
 
-/* Where the maximum is infinite or NaN the exponentials themselves are right: 0, infinity, NaN. */
-#define FINITE_OR_0(a) (isfinite(a) ? (a) : 0)
-FINISH(shift_f32, float, float, FINITE_OR_0(a))
-FINISH(shift_f64, double, double, FINITE_OR_0(a))
+/* The shift is finite: beyond it the exponentials themselves are right, 0, infinity or NaN. */
+#define FINITE(a, max) ((a) < (max) ? (a) > -(max) ? (a) : -(max) : (max))
+FINISH(shift_f32, float, float, FINITE(a, FLT_MAX))
+FINISH(shift_f64, double, double, FINITE(a, DBL_MAX))
 FINISH(shift_i32, int32_t, double, (double)a)
 FINISH(shift_u32, uint32_t, double, (double)a)
 FINISH(shift_i64, int64_t, double, (double)a)
 FINISH(shift_u64, uint64_t, double, (double)a)
+
+/* Sums of e^(x - from) become sums of e^(x - to). */
+#define MOVE_EXP(name, B)                                                                         \
+    static void name(int64_t n, void *acc, double count, const void *first_acc, const void *from, \
+                     const void *to) {                                                            \
+        double *a = acc;                                                                          \
+        (void)count, (void)first_acc;                                                             \
+        for (int64_t i = 0; i < n; i++)                                                           \
+            a[i] *= exp((double)((const B *)from)[i] - (double)((const B *)to)[i]);               \
+    }
+MOVE_EXP(move_exp_f32, float)
+MOVE_EXP(move_exp_f64, double)
 
 /* log(sum of e^(x - shift)) + shift; of nothing it is -infinity whatever the shift. */
 #define LOG_SHIFTED(B) (log(a) + (double)((const B *)shift)[i])
@@ -160,7 +173,6 @@ FINISH(log_shifted_u64, double, uint64_t, to_u64(LOG_SHIFTED(double)))
 
 typedef struct reducers {
     tap_reducer by_dtype[TAP_DTYPE_COUNT];
-    tap_reducer shift[TAP_DTYPE_COUNT]; /* first: what is taken from the exponents; loops NULL: nothing */
 } reducers;
 
 #define SUM_F32 &tap_loops_sum_f32
@@ -263,30 +275,31 @@ static const reducers log_sum = {.by_dtype = {
                                      [TAP_UINT64] = {SUM_F64, f64_u64, log_u64, 8, 8},
                                  }};
 
-static const reducers log_sum_exp = {
-    .by_dtype =
-        {
-            [TAP_FLOAT16] = {SUM_F32, exp_f16, log_shifted_f16, 2, 2},
-            [TAP_BFLOAT16] = {SUM_F32, exp_bf16, log_shifted_bf16, 2, 2},
-            [TAP_FLOAT] = {SUM_F32, exp_f32, log_shifted_f32, 4, 4},
-            [TAP_DOUBLE] = {SUM_F64, exp_f64, log_shifted_f64, 8, 8},
-            [TAP_INT32] = {SUM_F64, exp_i32, log_shifted_i32, 4, 4},
-            [TAP_UINT32] = {SUM_F64, exp_u32, log_shifted_u32, 4, 4},
-            [TAP_INT64] = {SUM_F64, exp_i64, log_shifted_i64, 8, 8},
-            [TAP_UINT64] = {SUM_F64, exp_u64, log_shifted_u64, 8, 8},
-        },
-    .shift =
-        {
-            [TAP_FLOAT16] = {&tap_loops_max_f32, tap_reduce_f16, shift_f32, 2, 4},
-            [TAP_BFLOAT16] = {&tap_loops_max_f32, tap_reduce_bf16, shift_f32, 2, 4},
-            [TAP_FLOAT] = {&tap_loops_max_f32, NULL, shift_f32, 4, 4},
-            [TAP_DOUBLE] = {&tap_loops_max_f64, NULL, shift_f64, 8, 8},
-            [TAP_INT32] = {&tap_loops_max_i32, NULL, shift_i32, 4, 8},
-            [TAP_UINT32] = {&tap_loops_max_u32, NULL, shift_u32, 4, 8},
-            [TAP_INT64] = {&tap_loops_max_i64, NULL, shift_i64, 8, 8},
-            [TAP_UINT64] = {&tap_loops_max_u64, NULL, shift_u64, 8, 8},
-        },
-};
+/* e^(x - maximum), x widened to the block type. */
+#define LOG_SUM_EXP(x, T, B, bytes) \
+    { SUM_##T, exp_##x, log_shifted_##x, bytes, bytes, &shift_##x##_by_max, move_exp_##B }
+#define SHIFT(x, loops, map, finish, bytes, to_bytes) \
+    static const tap_reducer shift_##x##_by_max = {   \
+        &tap_loops_max_##loops, map, shift_##finish, bytes, to_bytes, NULL, NULL}
+SHIFT(f16, f32, tap_reduce_f16, f32, 2, 4);
+SHIFT(bf16, f32, tap_reduce_bf16, f32, 2, 4);
+SHIFT(f32, f32, NULL, f32, 4, 4);
+SHIFT(f64, f64, NULL, f64, 8, 8);
+SHIFT(i32, i32, NULL, i32, 4, 8);
+SHIFT(u32, u32, NULL, u32, 4, 8);
+SHIFT(i64, i64, NULL, i64, 8, 8);
+SHIFT(u64, u64, NULL, u64, 8, 8);
+
+static const reducers log_sum_exp = {.by_dtype = {
+                                         [TAP_FLOAT16] = LOG_SUM_EXP(f16, F32, f32, 2),
+                                         [TAP_BFLOAT16] = LOG_SUM_EXP(bf16, F32, f32, 2),
+                                         [TAP_FLOAT] = LOG_SUM_EXP(f32, F32, f32, 4),
+                                         [TAP_DOUBLE] = LOG_SUM_EXP(f64, F64, f64, 8),
+                                         [TAP_INT32] = LOG_SUM_EXP(i32, F64, f64, 4),
+                                         [TAP_UINT32] = LOG_SUM_EXP(u32, F64, f64, 4),
+                                         [TAP_INT64] = LOG_SUM_EXP(i64, F64, f64, 8),
+                                         [TAP_UINT64] = LOG_SUM_EXP(u64, F64, f64, 8),
+                                     }};
 
 /* ---- The operator ---- */
 
@@ -360,19 +373,11 @@ static tap_status run(tap_ctx *ctx) {
     const tap_tensor *x = ctx->in[0], *axes = ctx->n_in > 1 ? ctx->in[1] : NULL;
     tap_tensor *y = ctx->out[0];
     const reducers *r = tap_ctx_op(ctx)->data;
-    const tap_reducer *first = &r->shift[x->dtype];
-    void *shift = NULL;
     uint32_t mask;
     tap_status status = axes ? reduced_axes(ctx, axes->data, (size_t)axes->count, x->rank, &mask)
                              : reduced_axes(ctx, s->axes, s->n_axes, x->rank, &mask);
     if (status) return status;
-    if (first->loops) {
-        shift = tap_scratch(ctx, (size_t)y->count * first->y_bytes);
-        if (!shift) return TAP_MEMORY;
-        status = tap_reduce(ctx, first, x, mask, NULL, shift);
-        if (status) return status;
-    }
-    return tap_reduce(ctx, &r->by_dtype[x->dtype], x, mask, shift, y->data);
+    return tap_reduce(ctx, &r->by_dtype[x->dtype], x, mask, y->data);
 }
 
 #define REDUCED_TYPES \

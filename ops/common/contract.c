@@ -113,15 +113,15 @@ static void finish_w8(int64_t n, const void *acc, double count, const void *shif
 
 /* y = the sums of x over the axes. */
 static tap_status sum_axes(tap_ctx *ctx, const tap_tensor *x, uint32_t axes, void *y) {
-    static const tap_reducer f32 = {&tap_loops_sum_f32, NULL, finish_f32, 4, 4};
-    static const tap_reducer f64 = {&tap_loops_sum_f64, NULL, finish_w8, 8, 8};
-    static const tap_reducer u32 = {&tap_loops_sum_u32, NULL, finish_w4, 4, 4};
-    static const tap_reducer u64 = {&tap_loops_sum_u64, NULL, finish_w8, 8, 8};
+    static const tap_reducer f32 = {&tap_loops_sum_f32, NULL, finish_f32, 4, 4, NULL, NULL};
+    static const tap_reducer f64 = {&tap_loops_sum_f64, NULL, finish_w8, 8, 8, NULL, NULL};
+    static const tap_reducer u32 = {&tap_loops_sum_u32, NULL, finish_w4, 4, 4, NULL, NULL};
+    static const tap_reducer u64 = {&tap_loops_sum_u64, NULL, finish_w8, 8, 8, NULL, NULL};
     const tap_reducer *r = x->dtype == TAP_FLOAT    ? &f32
                            : x->dtype == TAP_DOUBLE ? &f64
                            : x->dtype == TAP_UINT32 ? &u32
                                                     : &u64;
-    return tap_reduce(ctx, r, x, axes, NULL, y);
+    return tap_reduce(ctx, r, x, axes, y);
 }
 
 /* y[outer] = the sums of x[outer][inner]. */

@@ -31,9 +31,9 @@ typedef struct walk {
 typedef struct plan {
     const tap_reducer *reducer;
     const char *x;
-    const void *shift;
     char *y;
-    char *partial; /* [pieces][outputs] accumulators; NULL where there is one piece        */
+    char *partial, *first_partial; /* [pieces][outputs] accumulators, of the reducer and of its `first`; NULL
+                                      where there is one piece */
     bool columns;
     walk kept, reduced; /* without the last dimension                                           */
     int64_t inner;      /* the last dimension: kept in columns, reduced in runs                 */
@@ -139,10 +139,34 @@ static void plan_runs(plan *p) {
     p->piece = tap_max64(1, ITEM_ELEMENTS / (p->inner * (p->short_runs ? p->tile : 1)));
 }
 
+/* Elements that the first n steps of an output combine. */
+static int64_t elements_of(const plan *p, int64_t n) {
+    int64_t innermost = p->inner, unit = ITEM_ELEMENTS, per_outer = (innermost + unit - 1) / unit;
+    if (p->columns) {
+        innermost = p->rows * p->fold + p->rows_rest;
+        unit = p->fold;
+        per_outer = p->rows + (p->rows_rest > 0);
+    }
+    return n / per_outer * innermost + tap_min64(n % per_outer * unit, innermost);
+}
+
+/* Outputs out .. out + n of a tile, and steps begin .. end of what they combine. */
+typedef struct item {
+    int64_t out, n, begin, end;
+} item;
+
+/* One combination over an item. shift: of its n outputs, or NULL. */
+typedef struct combination {
+    const plan *p;
+    const tap_reducer *r;
+    const item *at;
+    const char *shift;
+} combination;
+
 /* ---- Columns ---- */
 
 typedef struct rows {
-    const plan *p;
+    const tap_reducer *reducer;
     char *acc;
     const char *row[TAP_REDUCE_ROWS];
     const void *shift;
@@ -151,7 +175,7 @@ typedef struct rows {
 } rows;
 
 static void rows_flush(rows *r) {
-    const tap_reducer *d = r->p->reducer;
+    const tap_reducer *d = r->reducer;
     if (r->n > 0) d->loops->columns(r->acc, r->row, r->n, r->width, d->map, d->x_bytes, r->shift);
     r->n = 0;
 }
@@ -162,153 +186,208 @@ static void rows_add(rows *r, const char *x, int64_t width) {
     r->row[r->n++] = x;
 }
 
-/* acc[width] = the steps begin to end of the rows at x. */
-static void combine_rows(const plan *p, char *acc, const char *x, int64_t width, const void *shift,
-                         int64_t begin, int64_t end) {
-    rows r = {.p = p, .acc = acc, .shift = shift};
+/* The steps of the item, from the rows at x, of `width` elements. */
+static void combine_rows(const plan *p, rows *r, const item *at, const char *x, int64_t width) {
     int64_t per_outer = p->rows + (p->rows_rest > 0), row_step = p->inner * p->fold;
     walk outer = p->reduced;
     if (outer.rank > 0) outer.rank--;
-    for (int64_t s = begin; s < end;) {
-        int64_t o = s / per_outer, i = s % per_outer, n = tap_min64(end - s, per_outer - i);
-        const char *base = x + (size_t)walk_at(&outer, o) * p->reducer->x_bytes;
+    for (int64_t s = at->begin; s < at->end;) {
+        int64_t o = s / per_outer, i = s % per_outer, n = tap_min64(at->end - s, per_outer - i);
+        const char *base = x + (size_t)walk_at(&outer, o) * r->reducer->x_bytes;
         for (int64_t k = i; k < i + n; k++)
-            rows_add(&r, base + (size_t)(k * row_step) * p->reducer->x_bytes,
+            rows_add(r, base + (size_t)(k * row_step) * r->reducer->x_bytes,
                      k < p->rows ? width : p->rows_rest * p->inner);
         s += n;
     }
-    rows_flush(&r);
+    rows_flush(r);
 }
 
 /* acc[inner] = acc[inner] of the fold groups laid side by side. */
-static void unfold(const plan *p, char *acc) {
-    const tap_reduce_loops *l = p->reducer->loops;
+static void unfold(const plan *p, const tap_reduce_loops *l, char *acc) {
     for (int64_t g = 1; g < p->fold; g++)
         l->merge(p->inner, acc, acc + (size_t)(g * p->inner) * l->acc_bytes);
 }
 
-/* The shift of output i, laid out for rows as wide as a fold. */
-static const void *folded_shift(const plan *p, int64_t i, char *room) {
-    size_t each = p->reducer->loops->block_bytes, n = each * (size_t)p->inner;
-    if (!p->shift) return NULL;
-    const char *shift = (const char *)p->shift + (size_t)i * each;
-    if (p->fold == 1) return shift;
-    for (int64_t g = 0; g < p->fold; g++) memcpy(room + (size_t)g * n, shift, n);
-    return room;
+/* acc: room for TILE_MAX accumulators. */
+static void combine_columns(const combination *c, char *acc) {
+    char room[TILE_MAX * ACC_MAX];
+    const plan *p = c->p;
+    int64_t o = c->at->out / p->inner, col = c->at->out % p->inner, width = c->at->n * p->fold;
+    rows r = {.reducer = c->r, .acc = acc, .shift = c->shift};
+    if (c->shift && p->fold > 1) { /* the groups side by side have the same shifts */
+        size_t n = (size_t)c->at->n * c->r->loops->block_bytes;
+        for (int64_t g = 0; g < p->fold; g++) memcpy(room + (size_t)g * n, c->shift, n);
+        r.shift = room;
+    }
+    c->r->loops->start(width, acc);
+    combine_rows(p, &r, c->at, p->x + (size_t)(walk_at(&p->kept, o) + col) * c->r->x_bytes, width);
+    unfold(p, c->r->loops, acc);
 }
 
-/* ---- Items ---- */
+/* ---- Runs ---- */
 
-static void store(const plan *p, int64_t piece, int64_t out, int64_t n, const char *acc) {
-    const tap_reducer *r = p->reducer;
-    size_t each = r->loops->acc_bytes;
-    if (p->partial)
-        memcpy(p->partial + (size_t)(piece * p->n_out + out) * each, acc, (size_t)n * each);
-    else
-        r->finish(n, acc, p->count,
-                  p->shift ? (const char *)p->shift + (size_t)out * r->loops->block_bytes : NULL,
-                  p->y + (size_t)out * r->y_bytes);
-}
-
-static void columns_item(const plan *p, int64_t tile, int64_t piece) {
-    _Alignas(64) char acc[TILE_MAX * ACC_MAX], room[TILE_MAX * ACC_MAX];
-    int64_t per_kept = (p->inner + p->tile - 1) / p->tile, o = tile / per_kept,
-            col = tile % per_kept * p->tile;
-    int64_t n = tap_min64(p->tile, p->inner - col), width = n * p->fold, out = o * p->inner + col;
-    const char *x = p->x + (size_t)(walk_at(&p->kept, o) + col) * p->reducer->x_bytes;
-    p->reducer->loops->start(width, acc);
-    combine_rows(p, acc, x, width, folded_shift(p, out, room), piece * p->piece,
-                 tap_min64((piece + 1) * p->piece, p->n_steps));
-    unfold(p, acc);
-    store(p, piece, out, n, acc);
+static const char *shift_of(const combination *c, int64_t i) {
+    return c->shift ? c->shift + (size_t)i * c->r->loops->block_bytes : NULL;
 }
 
 /* acc[m] = acc[m] combined with the m runs at x, which follow each other: turned into columns. */
-static void short_runs(const plan *p, char *acc, const char *x, int64_t m, const void *shift) {
-    const tap_reducer *r = p->reducer;
+static void short_runs(const combination *c, char *acc, const char *x, int64_t m, const void *shift) {
+    const tap_reducer *r = c->r;
+    int64_t inner = c->p->inner;
     _Alignas(64) char turned[TILE_MAX * SHORT_BYTES];
     const char *row[TAP_REDUCE_ROWS];
-    tap_tile_apart(r->x_bytes, m, p->inner, x, turned);
-    for (int64_t i = 0; i < p->inner; i += TAP_REDUCE_ROWS) {
-        int k = (int)tap_min64(p->inner - i, TAP_REDUCE_ROWS);
-        for (int c = 0; c < k; c++) row[c] = turned + (size_t)((i + c) * m) * r->x_bytes;
+    tap_tile_apart(r->x_bytes, m, inner, x, turned);
+    for (int64_t i = 0; i < inner; i += TAP_REDUCE_ROWS) {
+        int k = (int)tap_min64(inner - i, TAP_REDUCE_ROWS);
+        for (int j = 0; j < k; j++) row[j] = turned + (size_t)((i + j) * m) * r->x_bytes;
         r->loops->columns(acc, row, k, m, r->map, r->x_bytes, shift);
     }
 }
 
-/* acc[n] = steps begin to end of the outputs from `out` on. Those of the last kept dimension have runs that
- * follow each other. */
-static void short_outputs(const plan *p, char *acc, int64_t out, int64_t n, int64_t begin, int64_t end) {
-    const tap_reducer *r = p->reducer;
-    int64_t together = p->kept.rank > 0 ? p->kept.extent[p->kept.rank - 1] : 1;
-    for (int64_t i = 0, m; i < n; i += m) {
-        int64_t o = out + i;
-        m = tap_min64(tap_min64(n - i, short_tile(p)), together - o % together);
+/* The outputs of the last kept dimension have runs that follow each other. */
+static void short_outputs(const combination *c, char *acc) {
+    const plan *p = c->p;
+    const tap_reducer *r = c->r;
+    int64_t together = p->kept.extent[p->kept.rank - 1];
+    for (int64_t i = 0, m; i < c->at->n; i += m) {
+        int64_t o = c->at->out + i;
+        m = tap_min64(tap_min64(c->at->n - i, short_tile(p)), together - o % together);
         const char *x = p->x + (size_t)walk_at(&p->kept, o) * r->x_bytes;
-        const void *shift = p->shift ? (const char *)p->shift + (size_t)o * r->loops->block_bytes : NULL;
-        for (int64_t s = begin; s < end; s++)
-            short_runs(p, acc + (size_t)i * r->loops->acc_bytes,
-                       x + (size_t)walk_at(&p->reduced, s) * r->x_bytes, m, shift);
+        for (int64_t s = c->at->begin; s < c->at->end; s++)
+            short_runs(c, acc + (size_t)i * r->loops->acc_bytes,
+                       x + (size_t)walk_at(&p->reduced, s) * r->x_bytes, m, shift_of(c, i));
     }
 }
 
-/* acc = steps begin to end of output `out`. */
-static void long_run(const plan *p, char *acc, int64_t out, int64_t begin, int64_t end) {
-    const tap_reducer *r = p->reducer;
+/* acc: of output i of the item. */
+static void long_run(const combination *c, int64_t i, char *acc) {
+    const plan *p = c->p;
+    const tap_reducer *r = c->r;
     int64_t per_run = (p->inner + ITEM_ELEMENTS - 1) / ITEM_ELEMENTS;
-    const char *x = p->x + (size_t)walk_at(&p->kept, out) * r->x_bytes;
-    const void *shift = p->shift ? (const char *)p->shift + (size_t)out * r->loops->block_bytes : NULL;
-    for (int64_t s = begin; s < end; s++) {
+    const char *x = p->x + (size_t)walk_at(&p->kept, c->at->out + i) * r->x_bytes;
+    for (int64_t s = c->at->begin; s < c->at->end; s++) {
         int64_t at = s % per_run * ITEM_ELEMENTS;
         const char *run = x + (size_t)(walk_at(&p->reduced, s / per_run) + at) * r->x_bytes;
-        r->loops->run(acc, run, tap_min64(p->inner - at, ITEM_ELEMENTS), r->map, r->x_bytes, shift);
+        r->loops->run(acc, run, tap_min64(p->inner - at, ITEM_ELEMENTS), r->map, r->x_bytes, shift_of(c, i));
     }
 }
 
-static void runs_item(const plan *p, int64_t tile, int64_t piece) {
-    const tap_reduce_loops *l = p->reducer->loops;
-    _Alignas(64) char acc[TILE_MAX * ACC_MAX];
-    int64_t out = tile * p->tile, n = tap_min64(p->tile, p->kept.count - out);
-    int64_t begin = piece * p->piece, end = tap_min64(begin + p->piece, p->n_steps);
-    l->start(n, acc);
-    if (p->short_runs)
-        short_outputs(p, acc, out, n, begin, end);
+static void combine_runs(const combination *c, char *acc) {
+    c->r->loops->start(c->at->n, acc);
+    if (c->p->short_runs)
+        short_outputs(c, acc);
     else
-        for (int64_t i = 0; i < n; i++) long_run(p, acc + (size_t)i * l->acc_bytes, out + i, begin, end);
-    store(p, piece, out, n, acc);
+        for (int64_t i = 0; i < c->at->n; i++) long_run(c, i, acc + (size_t)i * c->r->loops->acc_bytes);
+}
+
+/* ---- Items ---- */
+
+static void combine(const combination *c, char *acc) {
+    if (c->p->columns)
+        combine_columns(c, acc);
+    else
+        combine_runs(c, acc);
+}
+
+static void one_item(const plan *p, int64_t tile, int64_t piece) {
+    _Alignas(64) char acc[TILE_MAX * ACC_MAX], first_acc[TILE_MAX * ACC_MAX], shift[TILE_MAX * ACC_MAX];
+    const tap_reducer *r = p->reducer, *first = r->first;
+    item at = {.begin = piece * p->piece, .end = tap_min64((piece + 1) * p->piece, p->n_steps)};
+    if (p->columns) {
+        int64_t per_kept = (p->inner + p->tile - 1) / p->tile, col = tile % per_kept * p->tile;
+        at.out = tile / per_kept * p->inner + col;
+        at.n = tap_min64(p->tile, p->inner - col);
+    } else {
+        at.out = tile * p->tile;
+        at.n = tap_min64(p->tile, p->kept.count - at.out);
+    }
+    if (first) {
+        combine(&(combination){p, first, &at, NULL}, first_acc);
+        first->finish(at.n, first_acc, (double)(elements_of(p, at.end) - elements_of(p, at.begin)), NULL,
+                      shift);
+    }
+    combine(&(combination){p, r, &at, first ? shift : NULL}, acc);
+    if (p->n_pieces == 1) {
+        r->finish(at.n, acc, p->count, first ? shift : NULL, p->y + (size_t)at.out * r->y_bytes);
+        return;
+    }
+    size_t to = (size_t)(piece * p->n_out + at.out), each = r->loops->acc_bytes;
+    memcpy(p->partial + to * each, acc, (size_t)at.n * each);
+    if (!first) return;
+    each = first->loops->acc_bytes;
+    memcpy(p->first_partial + to * each, first_acc, (size_t)at.n * each);
 }
 
 static void items(void *arg, int64_t begin, int64_t end, int worker) {
     const plan *p = arg;
     (void)worker;
-    for (int64_t i = begin; i < end; i++) {
-        if (p->columns)
-            columns_item(p, i % p->n_tiles, i / p->n_tiles);
-        else
-            runs_item(p, i % p->n_tiles, i / p->n_tiles);
+    for (int64_t i = begin; i < end; i++) one_item(p, i % p->n_tiles, i / p->n_tiles);
+}
+
+/* ---- Pieces put together ---- */
+
+static char *partial_of(char *partial, const tap_reducer *r, const plan *p, int64_t piece, int64_t out) {
+    return partial + (size_t)(piece * p->n_out + out) * r->loops->acc_bytes;
+}
+
+/* The shift of outputs out .. out + n as a whole; their accumulators are brought to it. */
+static void common_shift(const plan *p, int64_t out, int64_t n, char *shift) {
+    const tap_reducer *r = p->reducer, *first = r->first;
+    char acc[TILE_MAX * ACC_MAX], of_piece[TILE_MAX * ACC_MAX];
+    first->loops->start(n, acc);
+    for (int64_t i = 0; i < p->n_pieces; i++)
+        first->loops->merge(n, acc, partial_of(p->first_partial, first, p, i, out));
+    first->finish(n, acc, p->count, NULL, shift);
+    for (int64_t i = 0; i < p->n_pieces; i++) {
+        const void *first_acc = partial_of(p->first_partial, first, p, i, out);
+        int64_t end = tap_min64((i + 1) * p->piece, p->n_steps);
+        double count = (double)(elements_of(p, end) - elements_of(p, i * p->piece));
+        first->finish(n, first_acc, count, NULL, of_piece);
+        r->move(n, partial_of(p->partial, r, p, i, out), count, first_acc, of_piece, shift);
     }
 }
 
-static void finish_pieces(const plan *p) {
+static void finish_pieces(void *arg, int64_t begin, int64_t end, int worker) {
+    const plan *p = arg;
     const tap_reducer *r = p->reducer;
-    for (int64_t i = 1; i < p->n_pieces; i++)
-        r->loops->merge(p->n_out, p->partial, p->partial + (size_t)(i * p->n_out) * r->loops->acc_bytes);
-    r->finish(p->n_out, p->partial, p->count, p->shift, p->y);
+    char shift[TILE_MAX * ACC_MAX];
+    (void)worker;
+    for (int64_t out = begin, n; out < end; out += n) {
+        n = tap_min64(end - out, TILE_MAX);
+        char *acc = partial_of(p->partial, r, p, 0, out);
+        if (r->first) common_shift(p, out, n, shift);
+        for (int64_t i = 1; i < p->n_pieces; i++)
+            r->loops->merge(n, acc, partial_of(p->partial, r, p, i, out));
+        r->finish(n, acc, p->count, r->first ? shift : NULL, p->y + (size_t)out * r->y_bytes);
+    }
 }
 
 static void finish_empty(const plan *p) {
-    char acc[TILE_MAX * ACC_MAX];
-    const tap_reducer *r = p->reducer;
+    char acc[TILE_MAX * ACC_MAX], shift[TILE_MAX * ACC_MAX];
+    const tap_reducer *r = p->reducer, *first = r->first;
+    if (first) {
+        first->loops->start(TILE_MAX, acc);
+        first->finish(TILE_MAX, acc, 0, NULL, shift);
+    }
     r->loops->start(TILE_MAX, acc);
     for (int64_t i = 0; i < p->n_out; i += TILE_MAX)
-        r->finish(tap_min64(p->n_out - i, TILE_MAX), acc, 0,
-                  p->shift ? (const char *)p->shift + (size_t)i * r->loops->block_bytes : NULL,
+        r->finish(tap_min64(p->n_out - i, TILE_MAX), acc, 0, first ? shift : NULL,
                   p->y + (size_t)i * r->y_bytes);
 }
 
-tap_status tap_reduce(tap_ctx *ctx, const tap_reducer *reducer, const tap_tensor *x, uint32_t axes,
-                      const void *shift, void *y) {
-    plan p = {.reducer = reducer, .x = x->data, .shift = shift, .y = y};
+/* ---- The driver ---- */
+
+static char *room_for_pieces(tap_ctx *ctx, const plan *p, const tap_reducer *r) {
+    size_t n_bytes;
+    if (tap_mul_size((size_t)p->n_pieces * (size_t)p->n_out, r->loops->acc_bytes, &n_bytes))
+        return tap_scratch(ctx, n_bytes);
+    tap_fail(ctx, TAP_MEMORY, "partial results of %lld x %lld elements do not fit in memory",
+             (long long)p->n_pieces, (long long)p->n_out);
+    return NULL;
+}
+
+tap_status tap_reduce(tap_ctx *ctx, const tap_reducer *reducer, const tap_tensor *x, uint32_t axes, void *y) {
+    plan p = {.reducer = reducer, .x = x->data, .y = y};
     plan_shape(&p, x, axes);
     if (p.n_out == 0) return TAP_OK;
     if (x->count == 0) {
@@ -321,16 +400,14 @@ tap_status tap_reduce(tap_ctx *ctx, const tap_reducer *reducer, const tap_tensor
         plan_runs(&p);
     p.n_pieces = (p.n_steps + p.piece - 1) / p.piece;
     if (p.n_pieces > 1) {
-        size_t n_bytes;
-        if (!tap_mul_size((size_t)p.n_pieces * (size_t)p.n_out, reducer->loops->acc_bytes, &n_bytes))
-            return tap_fail(ctx, TAP_MEMORY, "partial results of %lld x %lld elements do not fit in memory",
-                            (long long)p.n_pieces, (long long)p.n_out);
-        p.partial = tap_scratch(ctx, n_bytes);
-        if (!p.partial) return TAP_MEMORY;
+        if (!(p.partial = room_for_pieces(ctx, &p, reducer))) return TAP_MEMORY;
+        if (reducer->first && !(p.first_partial = room_for_pieces(ctx, &p, reducer->first)))
+            return TAP_MEMORY;
     }
     int64_t per_item = p.tile * tap_max64(1, (int64_t)p.count / p.n_pieces);
     tap_parallel(ctx, p.n_tiles * p.n_pieces, tap_max64(1, ITEM_ELEMENTS / 2 / per_item), items, &p);
-    if (p.partial) finish_pieces(&p);
+    if (p.partial)
+        tap_parallel(ctx, p.n_out, tap_max64(TILE_MAX, ITEM_ELEMENTS / p.n_pieces), finish_pieces, &p);
     return TAP_OK;
 }
 

@@ -12,7 +12,7 @@
 /* Elements that are combined in the block type before the accumulator takes over. */
 #define TAP_REDUCE_ROWS 16
 
-/* y[i] = what is to be combined for x[i], in the block type. Of element i the shift (see tap_reduce) is
+/* y[i] = what is to be combined for x[i], in the block type. Of element i the shift (see tap_reducer) is
  * shift[i * step]. */
 typedef void tap_reduce_map(int64_t n, const void *x, void *y, const void *shift, int64_t step);
 
@@ -69,13 +69,22 @@ extern const tap_reduce_loops tap_loops_min_f32, tap_loops_min_f64, tap_loops_mi
 /* The largest number, quicker than the maximum: a NaN is passed over. */
 extern const tap_reduce_loops tap_loops_high_f32, tap_loops_high_f64;
 
-typedef struct tap_reducer {
+typedef struct tap_reducer tap_reducer;
+struct tap_reducer {
     const tap_reduce_loops *loops;
     tap_reduce_map *map; /* NULL: x is of the block type as it lies */
     /* y[n] of acc[n], each combined from `count` elements; shift as for map, one for each. */
     void (*finish)(int64_t n, const void *acc, double count, const void *shift, void *y);
     size_t x_bytes, y_bytes; /* of an element */
-} tap_reducer;
+
+    /* For what is combined relative to something that is itself a reduction: squares of x - mean, e^(x -
+     * maximum). A piece of the input is taken twice while it is in cache: `first` gives the shift of its
+     * outputs (its y: an element of the block type of `loops`), map gets that. Where an output has several
+     * pieces, `move` brings the accumulators of one, of count elements, from its shifts to those of the
+     * whole: first_acc is what `first` combined. */
+    const tap_reducer *first;
+    void (*move)(int64_t n, void *acc, double count, const void *first_acc, const void *from, const void *to);
+};
 
 #define tap_reduce      TAP_ISA_NAME(tap_reduce)
 #define tap_reduce_f16  TAP_ISA_NAME(tap_reduce_f16)
@@ -85,9 +94,7 @@ typedef struct tap_reducer {
 tap_reduce_map tap_reduce_f16, tap_reduce_bf16;
 
 /* Reduces x over the axes whose bits are set; y has the elements of the shape without them (with 1 in their
- * place: the same). shift: an element of the block type for each of y (for sums of exp(x - max)), or NULL.
- * From run. */
-tap_status tap_reduce(tap_ctx *ctx, const tap_reducer *reducer, const tap_tensor *x, uint32_t axes,
-                      const void *shift, void *y);
+ * place: the same). From run. */
+tap_status tap_reduce(tap_ctx *ctx, const tap_reducer *reducer, const tap_tensor *x, uint32_t axes, void *y);
 
 #endif
