@@ -21,13 +21,12 @@ typedef struct loss_state {
 typedef struct job {
     const loss_state *state;
     const tap_tensor *x, *target;
-    char *log_prob;             /* NULL: nobody wants it             */
-    const double *weight;       /* of each class; NULL: all 1        */
-    double *loss;               /* [N][D]                            */
-    double *share;              /* [N][D], the weight that it had    */
-    int64_t n, c, d, per_image; /* per_image: groups of columns      */
-    char *room;
-    size_t room_bytes; /* of a worker                       */
+    char *log_prob;       /* NULL: nobody wants it             */
+    const double *weight; /* of each class; NULL: all 1        */
+    double *loss;         /* [N][D]                            */
+    double *share;        /* [N][D], the weight that it had    */
+    int64_t n, c, d;
+    const void *sums; /* of tap_softmax_sums               */
 } job;
 
 static tap_status prepare(tap_ctx *ctx, void **state) {
@@ -121,40 +120,22 @@ static void likelihood_task(void *arg, int64_t begin, int64_t end, int worker) {
     }
 }
 
-/* Log-probabilities [C][width] of the columns from d on of image n, in room. */
-static void log_softmax(const job *j, int64_t n, int64_t d, int64_t width, void *room) {
-    bool wide = j->x->dtype == TAP_DOUBLE;
-    for (int64_t c = 0; c < j->c; c++) {
-        if (wide)
-            tap_to_f64(j->x->dtype, width, x_at(j, n, c, d), (double *)room + c * width);
-        else
-            tap_to_f32(j->x->dtype, width, x_at(j, n, c, d), (float *)room + c * width);
-    }
-    if (wide)
-        tap_softmax_f64(room, room, j->c, width, width, true);
-    else
-        tap_softmax_f32(room, room, j->c, width, width, true);
-    if (!j->log_prob) return;
-    for (int64_t c = 0; c < j->c; c++) {
-        char *to = j->log_prob + (x_at(j, n, c, d) - (const char *)j->x->data);
-        if (wide)
-            tap_from_f64(j->x->dtype, width, (double *)room + c * width, to);
-        else
-            tap_from_f32(j->x->dtype, width, (float *)room + c * width, to);
-    }
-}
-
+/* The log-probability of a class is its score, less the maximum and the logarithm of the sum of all. */
 static void softmax_task(void *arg, int64_t begin, int64_t end, int worker) {
     const job *j = arg;
-    void *room = j->room + (size_t)worker * j->room_bytes;
-    for (int64_t g = begin; g < end; g++) {
-        int64_t n = g / j->per_image, d = g % j->per_image * TAP_SOFTMAX_WIDTH;
-        int64_t width = tap_min64(j->d - d, TAP_SOFTMAX_WIDTH);
-        log_softmax(j, n, d, width, room);
-        for (int64_t k = 0; k < width; k++) {
-            int64_t i = n * j->d + d + k, class = class_of(j, i), at = class * width + k;
-            enter(j, i, class,
-                  j->x->dtype == TAP_DOUBLE ? ((double *)room)[at] : (double)((float *)room)[at]);
+    int64_t all = j->n * j->d;
+    (void)worker;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t class = class_of(j, i);
+        const char *x = x_at(j, i / j->d, class, i % j->d);
+        if (j->x->dtype == TAP_DOUBLE) {
+            const double *sums = j->sums;
+            enter(j, i, class, (*(const double *)(const void *)x - sums[i]) - sums[all + i]);
+        } else {
+            const float *sums = j->sums;
+            float score;
+            tap_to_f32(j->x->dtype, 1, x, &score);
+            enter(j, i, class, (double)((score - sums[i]) - sums[all + i]));
         }
     }
 }
@@ -186,13 +167,10 @@ static tap_status all_losses(tap_ctx *ctx, job *j) {
         tap_parallel(ctx, n, TASK_ELEMENTS, likelihood_task, j);
         return TAP_OK;
     }
-    int64_t width = tap_min64(j->d, TAP_SOFTMAX_WIDTH);
-    j->room_bytes = tap_round_up((size_t)(j->c * width) * sizeof(double), TAP_ALIGN);
-    j->room = tap_scratch(ctx, j->room_bytes * (size_t)tap_workers(ctx));
-    if (!j->room) return TAP_MEMORY;
-    j->per_image = (j->d + TAP_SOFTMAX_WIDTH - 1) / TAP_SOFTMAX_WIDTH;
-    tap_parallel(ctx, j->n * j->per_image, tap_max64(1, TASK_ELEMENTS / (j->c * width)), softmax_task, j);
-    return TAP_OK;
+    tap_slices of = {j->x->dtype, j->n, j->c, j->d};
+    if (!(j->sums = tap_softmax_sums(ctx, &of, j->x->data, true))) return TAP_MEMORY;
+    tap_parallel(ctx, n, TASK_ELEMENTS, softmax_task, j);
+    return j->log_prob ? tap_softmax_all(ctx, &of, j->x->data, j->log_prob, true) : TAP_OK;
 }
 
 static void reduce_losses(const job *j, tap_tensor *y) {

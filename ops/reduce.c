@@ -5,12 +5,12 @@
  * Sums of float32 accumulate in float64, squares and products are formed in it. Integers wrap in sums and
  * products; where the result is no integer (means, roots, logarithms) it is computed in float64 and cut
  * towards zero. An empty set gives what the operator combines to nothing, and NaN (integers: 0) as a mean. */
-#include <float.h>
 #include <math.h>
 
 #include "common/axes.h"
 #include "common/math.h"
 #include "common/reduce.h"
+#include "common/softmax.h"
 #include "core/half.h"
 
 /* ---- What is combined for an element ---- */
@@ -52,29 +52,18 @@ MAP(f64_square_u32, uint32_t, double, SQUARE((double)x))
 MAP(f64_square_i64, int64_t, double, SQUARE((double)x))
 MAP(f64_square_u64, uint64_t, double, SQUARE((double)x))
 
-/* e^(x - shift). Two loops, so that both vectorise. */
-#define MAP_EXP(name, X, B, widen, exp)                                                      \
+/* e^(x - shift) of integers. */
+#define MAP_EXP(name, X)                                                                     \
     static void name(int64_t n, const void *px, void *py, const void *shift, int64_t step) { \
         const X *restrict x = px;                                                            \
-        const B *restrict m = shift;                                                         \
-        B *restrict y = py;                                                                  \
-        if (step == 0)                                                                       \
-            for (int64_t i = 0; i < n; i++) y[i] = exp(widen(x[i]) - m[0]);                  \
-        else                                                                                 \
-            for (int64_t i = 0; i < n; i++) y[i] = exp(widen(x[i]) - m[i]);                  \
+        const double *restrict m = shift;                                                    \
+        double *restrict y = py;                                                             \
+        for (int64_t i = 0; i < n; i++) y[i] = exp((double)x[i] - m[i * step]);              \
     }
-
-#define SAME(x)   (x)
-#define DOUBLE(x) ((double)(x))
-
-MAP_EXP(exp_f16, uint16_t, float, tap_f16_to_f32, tap_expf)
-MAP_EXP(exp_bf16, uint16_t, float, tap_bf16_to_f32, tap_expf)
-MAP_EXP(exp_f32, float, float, SAME, tap_expf)
-MAP_EXP(exp_f64, double, double, SAME, exp)
-MAP_EXP(exp_i32, int32_t, double, DOUBLE, exp)
-MAP_EXP(exp_u32, uint32_t, double, DOUBLE, exp)
-MAP_EXP(exp_i64, int64_t, double, DOUBLE, exp)
-MAP_EXP(exp_u64, uint64_t, double, DOUBLE, exp)
+MAP_EXP(exp_i32, int32_t)
+MAP_EXP(exp_u32, uint32_t)
+MAP_EXP(exp_i64, int64_t)
+MAP_EXP(exp_u64, uint64_t)
 
 /* ---- The result of an accumulator ---- */
 
@@ -137,26 +126,11 @@ FINISH_NARROW(mean, tap_quotient(a, count, 1 / count))
 FINISH_ALL(root, sqrt(a))
 FINISH_ALL(log, log(a))
 
-/* The shift is finite: beyond it the exponentials themselves are right, 0, infinity or NaN. */
-#define FINITE(a, max) ((a) < (max) ? (a) > -(max) ? (a) : -(max) : (max))
-FINISH(shift_f32, float, float, FINITE(a, FLT_MAX))
-FINISH(shift_f64, double, double, FINITE(a, DBL_MAX))
+/* What is taken from the exponents: the maximum. */
 FINISH(shift_i32, int32_t, double, (double)a)
 FINISH(shift_u32, uint32_t, double, (double)a)
 FINISH(shift_i64, int64_t, double, (double)a)
 FINISH(shift_u64, uint64_t, double, (double)a)
-
-/* Sums of e^(x - from) become sums of e^(x - to). */
-#define MOVE_EXP(name, B)                                                                         \
-    static void name(int64_t n, void *acc, double count, const void *first_acc, const void *from, \
-                     const void *to) {                                                            \
-        double *a = acc;                                                                          \
-        (void)count, (void)first_acc;                                                             \
-        for (int64_t i = 0; i < n; i++)                                                           \
-            a[i] *= exp((double)((const B *)from)[i] - (double)((const B *)to)[i]);               \
-    }
-MOVE_EXP(move_exp_f32, float)
-MOVE_EXP(move_exp_f64, double)
 
 /* log(sum of e^(x - shift)) + shift; of nothing it is -infinity whatever the shift. */
 #define LOG_SHIFTED(B) (log(a) + (double)((const B *)shift)[i])
@@ -275,30 +249,29 @@ static const reducers log_sum = {.by_dtype = {
                                      [TAP_UINT64] = {SUM_F64, f64_u64, log_u64, 8, 8},
                                  }};
 
-/* e^(x - maximum), x widened to the block type. */
-#define LOG_SUM_EXP(x, T, B, bytes) \
-    { SUM_##T, exp_##x, log_shifted_##x, bytes, bytes, &shift_##x##_by_max, move_exp_##B }
-#define SHIFT(x, loops, map, finish, bytes, to_bytes) \
-    static const tap_reducer shift_##x##_by_max = {   \
-        &tap_loops_max_##loops, map, shift_##finish, bytes, to_bytes, NULL, NULL}
-SHIFT(f16, f32, tap_reduce_f16, f32, 2, 4);
-SHIFT(bf16, f32, tap_reduce_bf16, f32, 2, 4);
-SHIFT(f32, f32, NULL, f32, 4, 4);
-SHIFT(f64, f64, NULL, f64, 8, 8);
-SHIFT(i32, i32, NULL, i32, 4, 8);
-SHIFT(u32, u32, NULL, u32, 4, 8);
-SHIFT(i64, i64, NULL, i64, 8, 8);
-SHIFT(u64, u64, NULL, u64, 8, 8);
+/* Sums of e^(x - maximum) over the block type B (f32, f64). */
+#define LOG_SUM_EXP(x, B, map, bytes) \
+    { &tap_loops_sum_##B, map, log_shifted_##x, bytes, bytes, &most_##x, tap_exp_move_##B }
+#define MOST(x, loops, map, finish, bytes, to_bytes) \
+    static const tap_reducer most_##x = {&tap_loops_max_##loops, map, finish, bytes, to_bytes, NULL, NULL}
+MOST(f16, f32, tap_reduce_f16, tap_exp_shift_f32, 2, 4);
+MOST(bf16, f32, tap_reduce_bf16, tap_exp_shift_f32, 2, 4);
+MOST(f32, f32, NULL, tap_exp_shift_f32, 4, 4);
+MOST(f64, f64, NULL, tap_exp_shift_f64, 8, 8);
+MOST(i32, i32, NULL, shift_i32, 4, 8);
+MOST(u32, u32, NULL, shift_u32, 4, 8);
+MOST(i64, i64, NULL, shift_i64, 8, 8);
+MOST(u64, u64, NULL, shift_u64, 8, 8);
 
 static const reducers log_sum_exp = {.by_dtype = {
-                                         [TAP_FLOAT16] = LOG_SUM_EXP(f16, F32, f32, 2),
-                                         [TAP_BFLOAT16] = LOG_SUM_EXP(bf16, F32, f32, 2),
-                                         [TAP_FLOAT] = LOG_SUM_EXP(f32, F32, f32, 4),
-                                         [TAP_DOUBLE] = LOG_SUM_EXP(f64, F64, f64, 8),
-                                         [TAP_INT32] = LOG_SUM_EXP(i32, F64, f64, 4),
-                                         [TAP_UINT32] = LOG_SUM_EXP(u32, F64, f64, 4),
-                                         [TAP_INT64] = LOG_SUM_EXP(i64, F64, f64, 8),
-                                         [TAP_UINT64] = LOG_SUM_EXP(u64, F64, f64, 8),
+                                         [TAP_FLOAT16] = LOG_SUM_EXP(f16, f32, tap_exp_map_f16, 2),
+                                         [TAP_BFLOAT16] = LOG_SUM_EXP(bf16, f32, tap_exp_map_bf16, 2),
+                                         [TAP_FLOAT] = LOG_SUM_EXP(f32, f32, tap_exp_map_f32, 4),
+                                         [TAP_DOUBLE] = LOG_SUM_EXP(f64, f64, tap_exp_map_f64, 8),
+                                         [TAP_INT32] = LOG_SUM_EXP(i32, f64, exp_i32, 4),
+                                         [TAP_UINT32] = LOG_SUM_EXP(u32, f64, exp_u32, 4),
+                                         [TAP_INT64] = LOG_SUM_EXP(i64, f64, exp_i64, 8),
+                                         [TAP_UINT64] = LOG_SUM_EXP(u64, f64, exp_u64, 8),
                                      }};
 
 /* ---- The operator ---- */

@@ -2,6 +2,7 @@
 #include "common/moments.h"
 
 #include "common/math.h"
+#include "common/tile.h"
 
 #define MOMENTS(S, T, QUOTIENT)                                                                    \
     static void square_##S(int64_t n, const void *px, void *py, const void *shift, int64_t step) { \
@@ -34,12 +35,6 @@
             y[2 * i] = ((const T *)shift)[i];                                                      \
             y[2 * i + 1] = (T)(((const double *)acc)[i] / count);                                  \
         }                                                                                          \
-    }                                                                                              \
-    static void apart_##S(int64_t n, const T *pairs, T *y) {                                       \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            y[i] = pairs[2 * i];                                                                   \
-            y[n + i] = pairs[2 * i + 1];                                                           \
-        }                                                                                          \
     }
 
 #define DIVIDED(a, b, r) ((a) / (b))
@@ -60,9 +55,6 @@ void *tap_moments(tap_ctx *ctx, const tap_tensor *x, uint32_t axes, int64_t n) {
                            .move = d ? move_f64 : move_f32};
     void *pairs = tap_scratch(ctx, 2 * (size_t)n * each), *y = tap_scratch(ctx, 2 * (size_t)n * each);
     if (!pairs || !y || tap_reduce(ctx, &squares, x, axes, pairs) != TAP_OK) return NULL;
-    if (d)
-        apart_f64(n, pairs, y);
-    else
-        apart_f32(n, pairs, y);
+    tap_tile_apart(each, n, 2, pairs, y);
     return y;
 }
