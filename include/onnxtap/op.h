@@ -174,8 +174,8 @@ TAP_API bool tap_has_out(const tap_ctx *ctx, int i);
 
 /* ---- expand ---- */
 
-/* What the function calls the node's inputs and outputs: "X, W, B" and "Y". At least as many as the node has.
- * To be called once, before the first tap_expand_add. */
+/* What the function calls the node's inputs and outputs: "X, W, B?" and "Y"; inputs with a '?' may be absent.
+ * At least as many as the node has. To be called once, before the first tap_expand_add. */
 TAP_API void tap_expand_names(tap_expansion *e, const char *inputs, const char *outputs);
 /* Adds a node, written as in ONNX's text syntax, of ai.onnx opset 24 or com.microsoft opset 1:
  *     "Y = Conv <group=@group, strides=[1, 2], auto_pad="SAME_UPPER"> (X, W, B)"
@@ -183,8 +183,8 @@ TAP_API void tap_expand_names(tap_expansion *e, const char *inputs, const char *
  * @name is what the node gives as attribute `name`; where it gives none, this node has none either. Inputs
  * that the node leaves out may be used: they are absent then. Names of values must be new. */
 TAP_API void tap_expand_add(tap_expansion *e, const char *fmt, ...) TAP_PRINTF(2, 3);
-/* Fails the model; the node is put in front. */
-TAP_API tap_status tap_expand_fail(tap_expansion *e, const char *fmt, ...) TAP_PRINTF(2, 3);
+/* Fails the model; the node is put in front. Returns the code. */
+TAP_API tap_status tap_expand_fail(tap_expansion *e, tap_status code, const char *fmt, ...) TAP_PRINTF(3, 4);
 /* What the node has. Attributes as in prepare: of the wrong type fails, one not asked for is unknown. */
 TAP_API bool tap_expand_has_in(const tap_expansion *e, int i);
 TAP_API bool tap_expand_has_out(const tap_expansion *e, int i);

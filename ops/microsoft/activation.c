@@ -10,7 +10,7 @@ static tap_status gelu(tap_expansion *e) {
 /* The tanh form. */
 static tap_status fast_gelu(tap_expansion *e) {
     const bool bias = tap_expand_has_in(e, 1);
-    tap_expand_names(e, "X, bias", "Y");
+    tap_expand_names(e, "X, bias?", "Y");
     if (bias) tap_expand_add(e, "biased = Add (X, bias)");
     tap_expand_add(e, "Y = Gelu <approximate=\"tanh\"> (%s)", bias ? "biased" : "X");
     return TAP_OK;

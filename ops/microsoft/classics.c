@@ -34,7 +34,7 @@ static tap_status grid_sample(tap_expansion *e) {
 /* pads may be [1, 2 * rank] as well as [2 * rank]; one value, in whatever shape. */
 static tap_status pad(tap_expansion *e) {
     const bool value = tap_expand_has_in(e, 2);
-    tap_expand_names(e, "data, pads, value", "output");
+    tap_expand_names(e, "data, pads, value?", "output");
     tap_expand_add(e, "flat = Constant <value_ints=[-1]> ()");
     tap_expand_add(e, "pads_1 = Reshape (pads, flat)");
     if (value) {
@@ -47,7 +47,7 @@ static tap_status pad(tap_expansion *e) {
 
 /* Bounds may be scalars or have one element. */
 static tap_status range(tap_expansion *e) {
-    tap_expand_names(e, "start, limit, delta", "Y");
+    tap_expand_names(e, "start, limit, delta?", "Y");
     tap_expand_add(e, "none = Constant <value_ints=[]> ()");
     tap_expand_add(e, "start_0 = Reshape (start, none)");
     tap_expand_add(e, "limit_0 = Reshape (limit, none)");
@@ -62,7 +62,7 @@ static tap_status range(tap_expansion *e) {
 }
 
 static tap_status trilu(tap_expansion *e) {
-    tap_expand_names(e, "X, k", "Y");
+    tap_expand_names(e, "X, k?", "Y");
     tap_expand_add(e, "Y = Trilu <upper=@upper> (X, k)");
     return TAP_OK;
 }

@@ -1,5 +1,5 @@
-/* Products and convolutions of com.microsoft with an activation behind them: FusedConv, FusedGemm, NhwcConv,
- * NhwcFusedConv, NhwcMaxPool. */
+/* Products and convolutions of com.microsoft with something before or behind them: FusedMatMul,
+ * TransposeMatMul, FusedGemm, FusedConv, NhwcConv, NhwcFusedConv, NhwcMaxPool; BiasSoftmax. */
 #include <string.h>
 
 #include "microsoft/layout.h"
@@ -67,7 +67,7 @@ static tap_status activate(tap_expansion *e, const char *name, const params *p, 
         tap_expand_add(e, "Y = Mul (tanh, alpha)");
         return TAP_OK;
     }
-    return tap_expand_fail(e, "activation '%s' is none that this operator has", name);
+    return tap_expand_fail(e, TAP_MODEL, "activation '%s' is none that this operator has", name);
 }
 
 /* ---- FusedConv, NhwcConv, NhwcFusedConv ---- */
@@ -81,7 +81,7 @@ static tap_status finish_conv(tap_expansion *e, const char *x) {
     const char *name = tap_expand_string(e, "activation", "");
     params p = {.n = 0};
     const float *v = tap_expand_floats(e, "activation_params", &p.n);
-    if (p.n > 3) return tap_expand_fail(e, "activation_params has %zu elements", p.n);
+    if (p.n > 3) return tap_expand_fail(e, TAP_MODEL, "activation_params has %zu elements", p.n);
     for (size_t i = 0; i < p.n; i++) p.v[i] = (double)v[i];
     const bool plain = !*name;
     if (tap_expand_has_in(e, 3)) {
@@ -99,7 +99,7 @@ static bool is_plain(tap_expansion *e) {
 
 static tap_status fused_conv(tap_expansion *e) {
     const bool plain = is_plain(e);
-    tap_expand_names(e, "X, W, B, Z", "Y");
+    tap_expand_names(e, "X, W, B?, Z?", "Y");
     tap_expand_add(e, "%s = Conv <" CONV_ATTRS "> (X, W, B)", plain ? "Y" : "conv");
     tap_expand_has(e, "activation_params");
     return plain ? TAP_OK : finish_conv(e, "conv");
@@ -108,7 +108,7 @@ static tap_status fused_conv(tap_expansion *e) {
 static tap_status nhwc_conv(tap_expansion *e) {
     const int axes = tap_ms_spatial_axes(e);
     const bool plain = is_plain(e);
-    tap_expand_names(e, "X, W, B, Z", "Y");
+    tap_expand_names(e, "X, W, B?, Z?", "Y");
     tap_ms_transpose(e, "X_first", "X", axes, false);
     tap_expand_add(e, "Y_first = Conv <" CONV_ATTRS "> (X_first, W, B)");
     tap_ms_transpose(e, plain ? "Y" : "conv", "Y_first", axes, true);
@@ -139,14 +139,56 @@ static tap_status fused_gemm(tap_expansion *e) {
         p.v[at] = tap_expand_float(e, names[i], 0);
         p.n = at + 1;
     }
-    tap_expand_names(e, "A, B, C", "Y");
+    tap_expand_names(e, "A, B, C?", "Y");
     tap_expand_add(e, "%s = Gemm <alpha=@alpha, beta=@beta, transA=@transA, transB=@transB> (A, B, C)",
                    *name ? "product" : "Y");
     return *name ? activate(e, name, &p, "product", "B") : TAP_OK;
 }
 
+/* ---- FusedMatMul, TransposeMatMul ---- */
+
+/* The operand `x` as MatMul takes it: transposed by `trans`, its first dimension that of the rows by `batch`.
+ * Returns what it is called then. */
+static const char *turn(tap_expansion *e, const char *x, const char *y, const char *trans,
+                        const char *batch) {
+    const bool swap = tap_expand_int(e, trans, 0) != 0, rows = tap_expand_int(e, batch, 0) != 0;
+    if (!swap && !rows) return x;
+    tap_expand_add(e, "%s = onnxtap.Turn <swap=%d, batch=%d> (%s)", y, swap, rows, x);
+    return y;
+}
+
+static tap_status fused_matmul(tap_expansion *e) {
+    const double alpha = tap_expand_float(e, "alpha", 1);
+    const char *product = alpha == 1 ? "Y" : "product";
+    tap_expand_names(e, "A, B", "Y");
+    const char *a = turn(e, "A", "A_turned", "transA", "transBatchA");
+    const char *b = turn(e, "B", "B_turned", "transB", "transBatchB");
+    tap_expand_add(e, "%s = MatMul (%s, %s)", product, a, b);
+    if (alpha == 1) return TAP_OK;
+    constant(e, "alpha", alpha, "B");
+    tap_expand_add(e, "Y = Mul (product, alpha)");
+    return TAP_OK;
+}
+
+/* ---- BiasSoftmax ---- */
+
+static tap_status bias_softmax(tap_expansion *e) {
+    tap_expand_names(e, "data, bias", "output");
+    if (!tap_expand_has(e, "is_inner_broadcast"))
+        return tap_expand_fail(e, TAP_MODEL, "attribute 'is_inner_broadcast' is missing");
+    tap_expand_add(e, "biased = Add (data, bias)");
+    tap_expand_add(e, "flat = Flatten <axis=%s> (biased)", tap_expand_has(e, "axis") ? "@axis" : "1");
+    tap_expand_add(e, "softmax = Softmax <axis=1> (flat)");
+    tap_expand_add(e, "shape = Shape (data)");
+    tap_expand_add(e, "output = Reshape <allowzero=1> (softmax, shape)");
+    return TAP_OK;
+}
+
 static const tap_op ops[] = {
     TAP_MS_FUNCTION("FusedConv", 2, 4, 1, 1, TAP_TYPES_FLOAT, fused_conv),
+    TAP_MS_FUNCTION("FusedMatMul", 2, 2, 1, 1, TAP_TYPES_FLOAT, fused_matmul),
+    TAP_MS_FUNCTION("TransposeMatMul", 2, 2, 1, 1, TAP_TYPES_FLOAT, fused_matmul),
+    TAP_MS_FUNCTION("BiasSoftmax", 2, 2, 1, 1, TAP_TYPES_FLOAT, bias_softmax),
     TAP_MS_FUNCTION("FusedGemm", 2, 3, 1, 1, TAP_TYPES_FLOAT, fused_gemm),
     TAP_MS_FUNCTION("NhwcConv", 2, 3, 1, 1, TAP_TYPES_FLOAT, nhwc_conv),
     TAP_MS_FUNCTION("NhwcFusedConv", 2, 4, 1, 1, TAP_TYPES_FLOAT, nhwc_conv),

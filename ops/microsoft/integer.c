@@ -1,12 +1,12 @@
 /* Operators of com.microsoft on 8-bit numbers that are those of ai.onnx with something around them:
- * DynamicQuantizeMatMul, MatMulIntegerToFloat, MatMulInteger16, QLinearConv, QLinearAveragePool,
- * QLinearGlobalAveragePool, QLinearReduceMean, QuantizeLinear, DequantizeLinear. */
+ * DynamicQuantizeMatMul, MatMulIntegerToFloat, MatMulInteger16, QLinearConv, QGemm, QuantizeLinear,
+ * DequantizeLinear. */
 #include "microsoft/layout.h"
 
 #define QUANT8 (TAP_BIT(TAP_INT8) | TAP_BIT(TAP_UINT8))
 
 static tap_status dynamic_quantize_matmul(tap_expansion *e) {
-    tap_expand_names(e, "A, B, b_scale, b_zero_point, bias", "Y");
+    tap_expand_names(e, "A, B, b_scale, b_zero_point?, bias?", "Y");
     tap_expand_add(e, "A_quantized, a_scale, a_zero_point = DynamicQuantizeLinear (A)");
     tap_expand_add(e, "Y = com.microsoft.MatMulIntegerToFloat (A_quantized, B, a_scale, b_scale, "
                       "a_zero_point, b_zero_point, bias)");
@@ -16,7 +16,7 @@ static tap_status dynamic_quantize_matmul(tap_expansion *e) {
 /* Y = (A - a_zero_point) (B - b_zero_point) * (a_scale * b_scale) + bias; computed in float32. */
 static tap_status matmul_integer_to_float(tap_expansion *e) {
     const bool bias = tap_expand_has_in(e, 6);
-    tap_expand_names(e, "A, B, a_scale, b_scale, a_zero_point, b_zero_point, bias", "Y");
+    tap_expand_names(e, "A, B, a_scale, b_scale, a_zero_point?, b_zero_point?, bias?", "Y");
     tap_expand_add(e, "sums = MatMulInteger (A, B, a_zero_point, b_zero_point)");
     tap_expand_add(e, "product = Cast <to=1> (sums)");
     tap_expand_add(e, "scales = Mul (a_scale, b_scale)");
@@ -38,12 +38,35 @@ static tap_status matmul_integer_16(tap_expansion *e) {
     return TAP_OK;
 }
 
+/* 2 by 2 dimensions: alpha * (A - a_zero_point) (B - b_zero_point) * a_scale * b_scale, where C, int32, is
+ * added to the sums; as float32, or quantised. */
+static tap_status qgemm(tap_expansion *e) {
+    const bool trans_a = tap_expand_int(e, "transA", 0) != 0, trans_b = tap_expand_int(e, "transB", 0) != 0;
+    const bool bias = tap_expand_has_in(e, 6), scaled = tap_expand_has_in(e, 7);
+    tap_expand_names(e, "A, a_scale, a_zero_point, B, b_scale, b_zero_point, C?, y_scale?, y_zero_point?",
+                     "Y");
+    if (scaled != tap_expand_has_in(e, 8))
+        return tap_expand_fail(e, TAP_MODEL, "y_scale and y_zero_point go together");
+    if (trans_a) tap_expand_add(e, "A_turned = Transpose <perm=[1, 0]> (A)");
+    if (trans_b) tap_expand_add(e, "B_turned = Transpose <perm=[1, 0]> (B)");
+    tap_expand_add(e, "%s = MatMulInteger (%s, %s, a_zero_point, b_zero_point)", bias ? "products" : "sums",
+                   trans_a ? "A_turned" : "A", trans_b ? "B_turned" : "B");
+    if (bias) tap_expand_add(e, "sums = Add (products, C)");
+    tap_expand_add(e, "number = Cast <to=1> (sums)");
+    tap_expand_add(e, "ab_scale = Mul (a_scale, b_scale)");
+    tap_expand_add(e, "alpha = Constant <value_float=%.9e> ()", tap_expand_float(e, "alpha", 1));
+    tap_expand_add(e, "scale = Mul (ab_scale, alpha)");
+    tap_expand_add(e, "%s = Mul (number, scale)", scaled ? "y" : "Y");
+    if (scaled) tap_expand_add(e, "Y = QuantizeLinear (y, y_scale, y_zero_point)");
+    return TAP_OK;
+}
+
 /* ---- Channels in front of the spatial axes, or behind them (channels_last) ---- */
 
 static tap_status qlinear_conv(tap_expansion *e) {
     const int axes = tap_ms_spatial_axes(e);
     const bool last = tap_expand_int(e, "channels_last", 0) != 0;
-    tap_expand_names(e, "x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B", "y");
+    tap_expand_names(e, "x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B?", "y");
     if (last) tap_ms_transpose(e, "x_first", "x", axes, false);
     tap_expand_add(e,
                    "%s = QLinearConv <auto_pad=@auto_pad, dilations=@dilations, group=@group, "
@@ -54,71 +77,16 @@ static tap_status qlinear_conv(tap_expansion *e) {
     return TAP_OK;
 }
 
-/* X as numbers, and those as Y; a zero point that is absent is 0 of X's type. */
-static void dequantize(tap_expansion *e) {
-    tap_expand_names(e, "X, x_scale, x_zero_point, y_scale, y_zero_point", "Y");
-    tap_expand_add(e, "x = DequantizeLinear (X, x_scale, x_zero_point)");
-}
-
-static void quantize(tap_expansion *e, const char *y) {
-    const bool zero = tap_expand_has_in(e, 4);
-    if (!zero) {
-        tap_expand_add(e, "nothing = Constant <value_int=0> ()");
-        tap_expand_add(e, "zero = CastLike (nothing, X)");
-    }
-    tap_expand_add(e, "Y = QuantizeLinear (%s, y_scale, %s)", y, zero ? "y_zero_point" : "zero");
-}
-
-static tap_status qlinear_average_pool(tap_expansion *e) {
-    const int axes = tap_ms_spatial_axes(e);
-    const bool last = tap_expand_int(e, "channels_last", 0) != 0;
-    dequantize(e);
-    if (last) tap_ms_transpose(e, "x_first", "x", axes, false);
-    tap_expand_add(e,
-                   "%s = AveragePool <auto_pad=@auto_pad, ceil_mode=@ceil_mode, "
-                   "count_include_pad=@count_include_pad, kernel_shape=@kernel_shape, pads=@pads, "
-                   "strides=@strides> (%s)",
-                   last ? "y_first" : "y", last ? "x_first" : "x");
-    if (last) tap_ms_transpose(e, "y", "y_first", axes, true);
-    quantize(e, "y");
-    return TAP_OK;
-}
-
-static tap_status qlinear_global_average_pool(tap_expansion *e) {
-    const bool last = tap_expand_int(e, "channels_last", 0) != 0;
-    dequantize(e);
-    if (last) {
-        tap_expand_add(e, "rank = Size (X_shape)");
-        tap_expand_add(e, "X_shape = Shape (X)");
-        tap_expand_add(e, "one = Constant <value_int=1> ()");
-        tap_expand_add(e, "channels = Sub (rank, one)");
-        tap_expand_add(e, "axes = Range (one, channels, one)");
-        tap_expand_add(e, "y = ReduceMean <noop_with_empty_axes=1> (x, axes)");
-    } else {
-        tap_expand_add(e, "y = GlobalAveragePool (x)");
-    }
-    quantize(e, "y");
-    return TAP_OK;
-}
-
-static tap_status qlinear_reduce_mean(tap_expansion *e) {
-    dequantize(e);
-    if (tap_expand_has(e, "axes")) tap_expand_add(e, "axes = Constant <value_ints=@axes> ()");
-    tap_expand_add(e, "y = ReduceMean <keepdims=@keepdims> (x, %s)", tap_expand_has(e, "axes") ? "axes" : "");
-    quantize(e, "y");
-    return TAP_OK;
-}
-
 /* ---- QuantizeLinear, DequantizeLinear ---- */
 
 static tap_status quantize_linear(tap_expansion *e) {
-    tap_expand_names(e, "x, y_scale, y_zero_point", "y");
+    tap_expand_names(e, "x, y_scale, y_zero_point?", "y");
     tap_expand_add(e, "y = QuantizeLinear <axis=@axis> (x, y_scale, y_zero_point)");
     return TAP_OK;
 }
 
 static tap_status dequantize_linear(tap_expansion *e) {
-    tap_expand_names(e, "x, x_scale, x_zero_point", "y");
+    tap_expand_names(e, "x, x_scale, x_zero_point?", "y");
     tap_expand_add(e, "y = DequantizeLinear <axis=@axis> (x, x_scale, x_zero_point)");
     return TAP_OK;
 }
@@ -131,10 +99,8 @@ static const tap_op ops[] = {
     TAP_MS_FUNCTION("DynamicQuantizeMatMul", 3, 5, 1, 1, TAP_BIT(TAP_FLOAT), dynamic_quantize_matmul),
     TAP_MS_FUNCTION("MatMulIntegerToFloat", 4, 7, 1, 1, QUANT8, matmul_integer_to_float),
     TAP_MS_FUNCTION("MatMulInteger16", 2, 2, 1, 1, INT16S, matmul_integer_16),
+    TAP_MS_FUNCTION("QGemm", 6, 9, 1, 1, QUANT8, qgemm),
     TAP_MS_FUNCTION("QLinearConv", 8, 9, 1, 1, QUANT8, qlinear_conv),
-    TAP_MS_FUNCTION("QLinearAveragePool", 4, 5, 1, 1, QUANT8, qlinear_average_pool),
-    TAP_MS_FUNCTION("QLinearGlobalAveragePool", 5, 5, 1, 1, QUANT8, qlinear_global_average_pool),
-    TAP_MS_FUNCTION("QLinearReduceMean", 4, 5, 1, 1, QUANT8, qlinear_reduce_mean),
     TAP_MS_FUNCTION("QuantizeLinear", 2, 3, 1, 1, FLOATS, quantize_linear),
     TAP_MS_FUNCTION("DequantizeLinear", 2, 3, 1, 1, QUANTS, dequantize_linear),
     {0},

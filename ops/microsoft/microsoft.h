@@ -13,6 +13,11 @@
     .name = NAME, .domain = TAP_MICROSOFT, .since = 1, .in_min = IN_MIN, .in_max = IN_MAX, \
     .out_min = OUT_MIN, .out_max = OUT_MAX
 
+/* A piece of such functions that the standard has no operator for; the domain is the library's own. */
+#define TAP_MS_PIECE(NAME, IN_MIN, IN_MAX, OUT_MIN, OUT_MAX)                                               \
+    .name = NAME, .domain = "onnxtap", .since = 1, .in_min = IN_MIN, .in_max = IN_MAX, .out_min = OUT_MIN, \
+    .out_max = OUT_MAX
+
 /* One that is a function of others; dtypes: of its first input. */
 #define TAP_MS_FUNCTION(NAME, IN_MIN, IN_MAX, OUT_MIN, OUT_MAX, DTYPES, EXPAND) \
     { TAP_MS_ROW(NAME, IN_MIN, IN_MAX, OUT_MIN, OUT_MAX), .dtypes = DTYPES, .expand = EXPAND }

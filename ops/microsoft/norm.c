@@ -15,7 +15,7 @@ static const char *epsilon(tap_expansion *e, const char *otherwise) {
 }
 
 static tap_status skip_layer_norm(tap_expansion *e) {
-    tap_expand_names(e, "input, skip, gamma, beta, bias", "output, mean, inv_std_var, input_skip_bias_sum");
+    tap_expand_names(e, "input, skip, gamma, beta?, bias?", "output, mean, inv_std_var, input_skip_bias_sum");
     add_skip(e, tap_expand_has_in(e, 4));
     tap_expand_add(e,
                    "output, mean, inv_std_var = LayerNormalization <axis=-1, epsilon=%s> "
@@ -47,7 +47,7 @@ static void root_mean_square(tap_expansion *e, const char *inv, const char *x, i
 
 static tap_status skip_simplified(tap_expansion *e) {
     const double eps = tap_expand_float(e, "epsilon", 1e-12);
-    tap_expand_names(e, "input, skip, gamma, bias", "output, mean, inv_std_var, input_skip_bias_sum");
+    tap_expand_names(e, "input, skip, gamma, bias?", "output, mean, inv_std_var, input_skip_bias_sum");
     add_skip(e, tap_expand_has_in(e, 3));
     tap_expand_add(e, "output = RMSNormalization <axis=-1, epsilon=%.9e> (input_skip_bias_sum, gamma)", eps);
     if (tap_expand_has_out(e, 1)) {
@@ -102,13 +102,11 @@ static tap_status embed_layer_norm(tap_expansion *e) {
     const bool segments = tap_expand_has_in(e, 4);
     tap_expand_names(
         e,
-        "input_ids, segment_ids, word_embedding, position_embedding, segment_embedding, gamma, beta, "
-        "mask, position_ids",
+        "input_ids, segment_ids?, word_embedding, position_embedding, segment_embedding?, gamma, beta, "
+        "mask?, position_ids?",
         "output, mask_index, embedding_sum");
-    for (int i = 0; i < 7; i++)
-        if (i != 1 && i != 4 && !tap_expand_has_in(e, i)) return tap_expand_fail(e, "input %d is missing", i);
     if (segments != tap_expand_has_in(e, 1))
-        return tap_expand_fail(e, "segment_ids and segment_embedding go together");
+        return tap_expand_fail(e, TAP_MODEL, "segment_ids and segment_embedding go together");
     tap_expand_has(e, "mask_index_type");
     tap_expand_add(e, "words = Gather (word_embedding, input_ids)");
     add_positions(e);
@@ -129,8 +127,9 @@ static tap_status embed_layer_norm(tap_expansion *e) {
 static tap_status add_groups(tap_expansion *e, const char *x) {
     const bool last = tap_expand_int(e, "channels_last", 1) != 0;
     const int64_t act = tap_expand_int(e, "activation", -1), groups = tap_expand_int(e, "groups", 0);
-    if (act < 0 || act > 1) return tap_expand_fail(e, "activation must be given: 0 for none, 1 for SiLU");
-    if (groups < 1) return tap_expand_fail(e, "groups must be given, and positive");
+    if (act < 0 || act > 1)
+        return tap_expand_fail(e, TAP_MODEL, "activation must be given: 0 for none, 1 for SiLU");
+    if (groups < 1) return tap_expand_fail(e, TAP_MODEL, "groups must be given, and positive");
     tap_expand_add(e, "wide = Cast <to=1> (%s)", x);
     tap_expand_add(e, "gamma_f = Cast <to=1> (gamma)");
     tap_expand_add(e, "beta_f = Cast <to=1> (beta)");
@@ -164,7 +163,7 @@ static void spread_skip(tap_expansion *e, bool last) {
 
 static tap_status skip_group_norm(tap_expansion *e) {
     const bool bias = tap_expand_has_in(e, 4), last = tap_expand_int(e, "channels_last", 1) != 0;
-    tap_expand_names(e, "X, gamma, beta, skip, bias", "Y, S");
+    tap_expand_names(e, "X, gamma, beta, skip, bias?", "Y, S");
     spread_skip(e, last);
     tap_expand_add(e, "%s = Add (X, skip_4)", bias ? "X_skip" : "S");
     if (bias && !last) {
@@ -180,7 +179,7 @@ static tap_status skip_group_norm(tap_expansion *e) {
 static const tap_op ops[] = {
     TAP_MS_FUNCTION("SkipLayerNormalization", 3, 5, 1, 4, TAP_TYPES_FLOAT, skip_layer_norm),
     TAP_MS_FUNCTION("SkipSimplifiedLayerNormalization", 3, 4, 1, 4, TAP_TYPES_FLOAT, skip_simplified),
-    TAP_MS_FUNCTION("EmbedLayerNormalization", 1, 9, 1, 3, TAP_TYPES_INDEX, embed_layer_norm),
+    TAP_MS_FUNCTION("EmbedLayerNormalization", 7, 9, 1, 3, TAP_TYPES_INDEX, embed_layer_norm),
     TAP_MS_FUNCTION("GroupNorm", 3, 3, 1, 1, FLOATS, group_norm),
     TAP_MS_FUNCTION("SkipGroupNorm", 4, 5, 1, 2, FLOATS, skip_group_norm),
     {.name = "SimplifiedLayerNormalization",

@@ -28,8 +28,8 @@ bool tap_node_fits(const tap_node *n, char *why, size_t n_why) {
         return false;
     }
     /* Of a list of inputs none is optional. Operators with bodies look themselves: some have options before
-     * their list. */
-    int needed = op->in_max >= 0 ? op->in_min : op->flags & TAP_HAS_BODY ? 0 : given;
+     * their list; so do functions. */
+    int needed = op->expand ? 0 : op->in_max >= 0 ? op->in_min : op->flags & TAP_HAS_BODY ? 0 : given;
     for (int i = 0; i < needed && i < n->n_in; i++)
         if (n->in[i] == TAP_NO_VALUE) {
             snprintf(why, n_why, "input %d is missing", i);

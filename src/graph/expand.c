@@ -35,7 +35,7 @@ int tap_expand_n_in(const tap_expansion *e) {
     return e->node->n_in;
 }
 
-tap_status tap_expand_fail(tap_expansion *e, const char *fmt, ...) {
+tap_status tap_expand_fail(tap_expansion *e, tap_status code, const char *fmt, ...) {
     char text[700] = "";
     tap_text t = {text, sizeof text, 0};
     va_list args;
@@ -44,9 +44,9 @@ tap_status tap_expand_fail(tap_expansion *e, const char *fmt, ...) {
     tap_text_addv(&t, fmt, args);
     va_end(args);
     const tap_src_node *n = e->node->src;
-    e->status = TAP_MODEL;
-    tap_error_set(e->bd->err, TAP_MODEL, "node '%s' (%s%s%s, opset %" PRId64 "): %s", e->node->address,
-                  n->domain, *n->domain ? "." : "", n->op, e->node->opset, text);
+    e->status = code;
+    tap_error_set(e->bd->err, code, "node '%s' (%s%s%s, opset %" PRId64 "): %s", e->node->address, n->domain,
+                  *n->domain ? "." : "", n->op, e->node->opset, text);
     tap_error_where(e->bd->err, e->node->address, n->op, NULL);
     return e->status;
 }
@@ -63,7 +63,7 @@ static const tap_src_attr *find(tap_expansion *e, const char *name, tap_attr_kin
         if (strcmp(a->name, name) != 0) continue;
         if (i < 64) e->asked |= UINT64_C(1) << i;
         if (kind == TAP_ATTR_NONE || a->kind == kind) return a;
-        tap_expand_fail(e, "attribute '%s' is of another type than this operator's", name);
+        tap_expand_fail(e, TAP_MODEL, "attribute '%s' is of another type than this operator's", name);
         return NULL;
     }
     return NULL;
@@ -137,7 +137,7 @@ static const char *const *names(reader *r, char end, size_t *n) {
     if (!take(r, end)) {
         do list[(*n)++] = word(r);
         while (take(r, ',') && *n < LIST_MAX);
-        if (!take(r, end)) tap_expand_fail(r->e, "its expansion cannot be read at '%s'", r->at);
+        if (!take(r, end)) tap_expand_fail(r->e, TAP_MODEL, "its expansion cannot be read at '%s'", r->at);
     }
     const char **all = tap_arena_array(r->e->bd->b->arena, *n, sizeof *all);
     if (!all) {
@@ -189,7 +189,7 @@ static void string_value(reader *r, tap_src_attr *a) {
 /* name=value. false: there is nothing to be added, for the node has not given the attribute meant. */
 static bool attribute(reader *r, tap_src_attr *a) {
     *a = (tap_src_attr){.name = word(r), .ref = "", .n = 1};
-    if (!take(r, '=')) tap_expand_fail(r->e, "its expansion cannot be read at '%s'", r->at);
+    if (!take(r, '=')) tap_expand_fail(r->e, TAP_MODEL, "its expansion cannot be read at '%s'", r->at);
     if (take(r, '@')) {
         a->ref = word(r);
         return find(r->e, a->ref, TAP_ATTR_NONE) != NULL;
@@ -213,7 +213,7 @@ static void attributes(reader *r, tap_src_node *n) {
     tap_src_attr list[ATTRS_MAX];
     do n->n_attrs += attribute(r, &list[n->n_attrs]);
     while (take(r, ',') && n->n_attrs < ATTRS_MAX);
-    if (!take(r, '>')) tap_expand_fail(r->e, "its expansion cannot be read at '%s'", r->at);
+    if (!take(r, '>')) tap_expand_fail(r->e, TAP_MODEL, "its expansion cannot be read at '%s'", r->at);
     tap_src_attr *all = tap_arena_array(r->e->bd->b->arena, n->n_attrs, sizeof *all);
     if (!all) {
         no_memory(r->e);
@@ -244,7 +244,7 @@ void tap_expand_add(tap_expansion *e, const char *fmt, ...) {
     va_end(args);
     if (e->status != TAP_OK) return;
     if (e->function->n_nodes == NODES_MAX) {
-        tap_expand_fail(e, "its expansion has more than %d nodes", NODES_MAX);
+        tap_expand_fail(e, TAP_MODEL, "its expansion has more than %d nodes", NODES_MAX);
         return;
     }
     reader r = {e, text};
@@ -256,30 +256,51 @@ void tap_expand_add(tap_expansion *e, const char *fmt, ...) {
     if (take(&r, '('))
         n->inputs = names(&r, ')', &n->n_inputs);
     else
-        tap_expand_fail(e, "its expansion cannot be read at '%s'", r.at);
+        tap_expand_fail(e, TAP_MODEL, "its expansion cannot be read at '%s'", r.at);
+}
+
+/* A name that ends in '?' is of an input that may be absent. */
+static void take_inputs(tap_expansion *e, const char *list) {
+    reader r = {e, list};
+    size_t n;
+    const char *const *given = names(&r, '\0', &n);
+    const char **inputs = tap_arena_array(e->bd->b->arena, n, sizeof *inputs);
+    if (!inputs) {
+        no_memory(e);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const size_t length = strcspn(given[i], "?");
+        inputs[i] = tap_arena_string(e->bd->b->arena, given[i], length);
+        if (!inputs[i]) no_memory(e);
+        if (!given[i][length] && !tap_expand_has_in(e, (int)i))
+            tap_expand_fail(e, TAP_MODEL, "input %zu (%s) is missing", i, given[i]);
+    }
+    e->function->inputs = inputs;
+    e->function->n_inputs = e->status == TAP_OK ? n : 0;
 }
 
 void tap_expand_names(tap_expansion *e, const char *inputs, const char *outputs) {
-    reader in = {e, inputs}, out = {e, outputs};
-    e->function->inputs = names(&in, '\0', &e->function->n_inputs);
+    reader out = {e, outputs};
+    take_inputs(e, inputs);
     e->function->outputs = names(&out, '\0', &e->function->n_outputs);
 }
 
 /* ---- The function ---- */
 
 /* What expansions are written in. */
-static const tap_src_opset opsets[] = {{"", 24}, {"com.microsoft", 1}};
+static const tap_src_opset opsets[] = {{"", 24}, {"com.microsoft", 1}, {"onnxtap", 1}};
 
 static tap_status check(tap_expansion *e) {
     char why[120];
-    if (!tap_node_fits(e->node, why, sizeof why)) return tap_expand_fail(e, "%s", why);
+    if (!tap_node_fits(e->node, why, sizeof why)) return tap_expand_fail(e, TAP_MODEL, "%s", why);
     return TAP_OK;
 }
 
 static tap_status check_asked(tap_expansion *e) {
     for (int32_t i = 0; i < e->node->n_attrs && e->status == TAP_OK; i++)
         if (i >= 64 || !(e->asked >> i & 1))
-            tap_expand_fail(e, "attribute '%s' is not one of this operator's in this opset",
+            tap_expand_fail(e, TAP_MODEL, "attribute '%s' is not one of this operator's in this opset",
                             e->node->attrs[i].src->name);
     return e->status;
 }

@@ -382,3 +382,104 @@ def trilu(g):
 @op("Unique")
 def unique(g):
     return {}, [g.mild("T", (g.size(9, 60),), 0, 3).round()], 3
+
+
+# ---- Attention ----
+
+def attention_mask(g, b, s, total, keys):
+    """A mask of one of its forms: 0 and 1, or numbers of keys."""
+    form = g.pick(None, None, "1", "2", "3") if keys == total else g.pick(None, None, "2", "3")
+    if form is None:
+        return None
+    if form == "1":
+        return g.r.integers(1, total, size=b, endpoint=True).astype(np.int32)
+    m = (g.r.random((b, total) if form == "2" else (b, s, total)) < 0.7).astype(np.int32)
+    m[..., 0] = 1
+    return m
+
+
+def attention_bias(g, t, b, heads, s, total):
+    return g.maybe(g.mild(t, (g.pick(1, b), g.pick(1, heads), s, total)), 0.3)
+
+
+@op("Attention")
+def attention(g):
+    b, s, hidden_in, heads, d = g.int(1, 2), g.size(4, 40), g.size(6, 40), g.int(1, 3), 2 * g.size(3, 16)
+    dv = d if g.chance(0.7) else 2 * g.size(3, 16)
+    sizes = [heads * d, heads * d, heads * dv]
+    past = g.int(1, 4) if dv == d and g.chance(0.3) else 0
+    total = past + s
+    inputs = [g.mild("T", (b, s, hidden_in)), g.mild("T", (hidden_in, sum(sizes)), -1, 1), g.mild("T", (sum(sizes),)),
+              attention_mask(g, b, s, total, s), g.mild("T", (2, b, heads, past, d)) if past else None,
+              attention_bias(g, "T", b, heads, s, total)]
+    return {"num_heads": heads, "unidirectional": g.pick(None, 0, 1), "qkv_hidden_sizes": sizes if dv != d else g.maybe(sizes),
+            "scale": g.maybe(g.real(0.1, 1)), "mask_filter_value": g.maybe(-5000.0)}, inputs, [True, past > 0 or dv == d and g.chance(0.4)]
+
+
+@op("MultiHeadAttention")
+def multi_head(g):
+    b, s, heads, d = g.int(1, 2), g.size(4, 40), g.int(1, 3), 2 * g.size(3, 16)
+    dv = d if g.chance(0.7) else 2 * g.size(3, 16)
+    keys = s if g.chance(0.5) else g.size(4, 40)
+    past = g.int(1, 4) if dv == d and keys == s and g.chance(0.3) else 0
+    form = g.pick("plain", "plain", "plain", "heads") if not past else "plain"
+    total = past + keys
+    q = g.mild("T", (b, s, heads * d))
+    k, v = g.mild("T", (b, keys, heads * d)), g.mild("T", (b, keys, heads * dv))
+    if form == "heads":
+        k, v = g.mild("T", (b, heads, keys, d)), g.mild("T", (b, heads, keys, dv))
+    bias = g.maybe(g.mild("T", (2 * heads * d + heads * dv,)), 0.4) if form == "plain" else None
+    inputs = [q, k, v, bias, attention_mask(g, b, s, total, keys), attention_bias(g, "T", b, heads, s, total)]
+    if past:
+        inputs += [g.mild("T", (b, heads, past, d)), g.mild("T", (b, heads, past, dv))]
+    present = past > 0 or g.chance(0.3)
+    return {"num_heads": heads, "unidirectional": g.pick(None, None, 0, 1) if form == "plain" else None,
+            "scale": g.maybe(g.real(0.1, 1)), "mask_filter_value": g.maybe(-5000.0)}, inputs, [True, present, present]
+
+
+@op("GroupQueryAttention")
+def group_query(g):
+    b, group, kv, d = g.int(1, 2), g.int(1, 3), g.int(1, 2), 16 * g.int(1, 2)
+    heads = group * kv
+    prompt = g.chance(0.5)
+    s = g.size(4, 30) if prompt else g.pick(1, 1, 1, g.int(2, 4))
+    if not prompt and s > 1:
+        b = 1
+    past = 0 if prompt else g.int(1, 9)
+    total = past + s
+    if prompt:
+        lengths = g.r.integers(1, s, size=b, endpoint=True)
+    else:
+        lengths = g.r.integers(s + 1 if b > 1 else total, total, size=b, endpoint=True) if total > s else np.full(b, total)
+    lengths[g.int(0, b - 1)] = total
+    t = "T"
+    packed = g.chance(0.3)
+    q = g.mild(t, (b, s, (heads + 2 * kv if packed else heads) * d))
+    k, v = (None, None) if packed else (g.mild(t, (b, s, kv * d)), g.mild(t, (b, s, kv * d)))
+    room = total if prompt or g.chance(0.5) else total + g.int(0, 4)
+    pasts = [None, None] if prompt and g.chance(0.6) else [g.mild(t, (b, kv, room if g.chance(0.5) else past, d)) for _ in range(2)]
+    if pasts[0] is not None:
+        pasts[1] = g.mild(t, pasts[0].shape)
+    rotary = g.chance(0.5)
+    cache = (total + g.int(0, 3), d // 2)
+    inputs = [q, k, v, pasts[0], pasts[1], (lengths - 1).astype(np.int32), np.array(total, np.int32).reshape(g.pick((), (1,))),
+              g.mild(t, cache, -1, 1) if rotary else None, g.mild(t, cache, -1, 1) if rotary else None, None,
+              g.maybe(g.mild(t, (g.pick(1, b), g.pick(1, heads), s, total)), 0.2), g.maybe(g.mild(t, (heads,)), 0.2)]
+    if g.types.get("T_CACHE") not in (None, g.type(t)):
+        raise Skip
+    return {"num_heads": heads, "kv_num_heads": kv, "do_rotary": 1 if rotary else None, "rotary_interleaved": g.pick(None, 0, 1),
+            "scale": g.maybe(g.real(0.1, 1)), "softcap": g.maybe(g.real(1, 5), 0.2), "local_window_size": g.maybe(g.int(1, 5), 0.25)}, \
+        inputs, 3
+
+
+@op("RotaryEmbedding")
+def rotary(g):
+    b, heads, s, d = g.int(1, 2), g.int(1, 3), g.size(4, 20), 2 * g.int(1, 8)
+    most = s + g.int(0, 4)
+    four = g.chance(0.4)
+    dim = 2 * g.int(1, d // 2) if g.chance(0.3) else None
+    cache = (most, (dim or d) // 2)
+    x = g.mild("T", (b, heads, s, d) if four else (b, s, heads * d))
+    where = g.i64(g.int(0, most - s)) if g.chance(0.4) else g.r.integers(0, most, size=(b, s))
+    return {"interleaved": g.pick(None, 0, 1), "num_heads": heads if dim else g.maybe(heads), "rotary_embedding_dim": dim,
+            "scale": g.maybe(g.real(0.5, 1), 0.1)}, [x, where, g.mild("T", cache, -1, 1), g.mild("T", cache, -1, 1)], 1
