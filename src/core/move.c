@@ -1,134 +1,87 @@
-/* Strided copies: a list of {extent, steps} is simplified, then one of three inner loops does the work. */
+/* Strided copies: a list of {extent, steps} is simplified, then one of four inner loops does the work. */
 #include "core/move.h"
 
 #include "core/move_few.h"
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+#include "core/move_pattern.h"
+#include "core/move_planes.h"
 
 /* Bytes that a unit of work aims at: small enough for the second-level cache, large enough to forget its
  * start. */
 #define UNIT_BYTES 65536
 /* Bytes that one task of a parallel loop should move. */
 #define TASK_BYTES 262144
+/* Rows that a unit of short rows has at most. */
+#define UNIT_ROWS 512
 
-/* Words along both sides of a tile of a transposition: its lines of src and dst stay in the first-level
- * cache. */
-#define TILE 64
 /* Bytes of a line of the cache. */
 #define LINE 64
-/* A copy of this many bytes does not stay in the cache anyway. */
-#define STREAM_BYTES (INT64_C(4) << 20)
-/* Lines this many bytes apart share a set of the first-level cache with many others. */
-#define CROWDED 1024
+/* A pattern takes a while to plan: copies of fewer bytes do without, and its rows number no fewer. */
+#define PATTERN_BYTES 32768
+#define PATTERN_ROWS  32
 
-/* Part of a plane: a0 <= a < a1, b0 <= b < b1. */
-typedef struct tap_span {
-    int64_t a0, a1, b0, b1;
-} tap_span;
+/* ---- Rows and steps ---- */
 
-/* Copies n bytes (a multiple of 16) to y, which starts a line, past the cache. Reading the lines of dst only
- * to overwrite them costs more than half of the time of a large transposition. */
-static inline void stream_lines(const char *x, char *y, size_t n) {
-#ifdef __SSE2__
-    size_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        _mm_stream_si128((__m128i *)(void *)(y + i), _mm_load_si128((const __m128i *)(const void *)(x + i)));
-    memcpy(y + i, x + i, n - i);
-#else
-    memcpy(y, x, n);
-#endif
-}
+/* n rows of dst and src, by their offsets, of the elements from b0 to b1. */
+typedef struct tap_batch {
+    const int64_t *src, *dst;
+    int64_t n, b0, b1;
+} tap_batch;
 
-/* Orders streamed stores before what follows. */
-static inline void stream_end(void) {
-#ifdef __SSE2__
-    _mm_sfence();
-#endif
-}
-
-typedef void move_loop(const tap_move *m, const char *src, char *dst, const tap_span *s);
+typedef void move_loop(const tap_move *m, const char *src, char *dst, const tap_batch *r);
 
 #define T     tap_w1
 #define FN(f) f##_w1
-#define K     16
-#define LOW   0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define HIGH  8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #include "core/move.inc"
 #define T     tap_w2
 #define FN(f) f##_w2
-#define K     8
-#define LOW   0, 8, 1, 9, 2, 10, 3, 11
-#define HIGH  4, 12, 5, 13, 6, 14, 7, 15
 #include "core/move.inc"
 #define T     tap_w4
 #define FN(f) f##_w4
-#define K     4
-#define LOW   0, 4, 1, 5
-#define HIGH  2, 6, 3, 7
 #include "core/move.inc"
 #define T     tap_w8
 #define FN(f) f##_w8
-#define K     2
-#define LOW   0, 2
-#define HIGH  1, 3
 #include "core/move.inc"
 #define T     tap_w16
 #define FN(f) f##_w16
-#define K     1
 #include "core/move.inc"
 
 /* Rows of n bytes, n known to the compiler. */
-static inline __attribute__((always_inline)) void rows_of(const tap_move *m, const char *src, char *dst,
-                                                          const tap_span *s, size_t n) {
-    for (int64_t i = s->a0; i < s->a1; i++) memcpy(dst + i * m->a_dst, src + i * m->a_src, n);
+static inline __attribute__((always_inline)) void rows_of(const char *src, char *dst, const tap_batch *r,
+                                                          size_t n) {
+    for (int64_t i = 0; i < r->n; i++) memcpy(dst + r->dst[i], src + r->src[i], n);
 }
 
-static void rows(const tap_move *m, const char *src, char *dst, const tap_span *s) {
-    int64_t from = s->b0 * (int64_t)m->width;
-    size_t n = (size_t)(s->b1 - s->b0) * m->width;
+static void rows(const tap_move *m, const char *src, char *dst, const tap_batch *r) {
+    int64_t from = r->b0 * (int64_t)m->width;
+    size_t n = (size_t)(r->b1 - r->b0) * m->width;
     src += from;
     dst += from;
     switch (n) {
 #define ROWS_OF(n) \
-    case n: rows_of(m, src, dst, s, n); return;
+    case n: rows_of(src, dst, r, n); return;
+        ROWS_OF(1)
         ROWS_OF(2)
         ROWS_OF(3)
         ROWS_OF(4)
-        ROWS_OF(6) ROWS_OF(8) ROWS_OF(12) ROWS_OF(16) ROWS_OF(24) ROWS_OF(32)
+        ROWS_OF(6)
+        ROWS_OF(8)
+        ROWS_OF(12)
+        ROWS_OF(16)
+        ROWS_OF(20)
+        ROWS_OF(24)
+        ROWS_OF(28)
+        ROWS_OF(32)
+        ROWS_OF(48)
+        ROWS_OF(64)
 #undef ROWS_OF
-            default : for (int64_t i = s->a0; i < s->a1; i++)
-                          tap_copy_row(src + i * m->a_src, dst + i * m->a_dst, n);
+    default:
+        for (int64_t i = 0; i < r->n; i++) tap_copy_row(src + r->src[i], dst + r->dst[i], n);
     }
-}
-
-/* Planes with few rows or columns that lie side by side; false where there is no loop for them. */
-static bool few(const tap_move *m, const char *src, char *dst, const tap_span *s) {
-    const int64_t word = (int64_t)m->width;
-    tap_apart_loop *apart = NULL;
-    tap_together_loop *together = NULL;
-    if (m->along_b && m->b_src == m->a * word)
-        apart = tap_few_apart(m->width, m->a);
-    else if (!m->along_b && m->a_dst == m->b * word)
-        together = tap_few_together(m->width, m->b);
-    const char *from[TAP_FEW_MAX];
-    char *to[TAP_FEW_MAX];
-    for (int k = 0; apart && k < m->a; k++) to[k] = dst + k * m->a_dst + s->b0 * word;
-    for (int k = 0; together && k < m->b; k++) from[k] = src + k * m->b_src + s->a0 * word;
-    if (apart)
-        apart(s->b1 - s->b0, src + s->b0 * m->b_src, to);
-    else if (together)
-        together(s->a1 - s->a0, from, dst + s->a0 * m->a_dst);
-    return apart || together;
 }
 
 static move_loop *loop_for(const tap_move *m) {
     static move_loop *const steps[] = {steps_w1, steps_w2, steps_w4, steps_w8, steps_w16};
-    static move_loop *const planes[] = {planes_w1, planes_w2, planes_w4, planes_w8, planes_w16};
-    int log2_width = __builtin_ctzll(m->width);
-    if (m->kind == TAP_MOVE_ROWS) return rows;
-    return m->kind == TAP_MOVE_STEPS ? steps[log2_width] : planes[log2_width];
+    return m->kind == TAP_MOVE_ROWS ? rows : steps[__builtin_ctzll(m->width)];
 }
 
 /* ---- Planning ---- */
@@ -151,15 +104,6 @@ static void list_add(list *l, int64_t dim, int64_t src, int64_t dst) {
     l->dst[i] = dst;
 }
 
-static void list_remove(list *l, int axis) {
-    l->rank--;
-    for (int i = axis; i < l->rank; i++) {
-        l->dims[i] = l->dims[i + 1];
-        l->src[i] = l->src[i + 1];
-        l->dst[i] = l->dst[i + 1];
-    }
-}
-
 /* Neighbours that stay neighbours become one wider word where such a word exists. */
 static size_t widen(list *l, size_t width) {
     int i = l->rank - 1;
@@ -168,6 +112,30 @@ static size_t widen(list *l, size_t width) {
     if (wide != 2 && wide != 4 && wide != 8 && wide != 16) return width;
     l->rank--;
     return (size_t)wide;
+}
+
+/* Appends dimension i of the list to the plan. */
+static void take(tap_move *m, int at, const list *l, int i) {
+    m->dims[at] = l->dims[i];
+    m->src[at] = l->src[i];
+    m->dst[at] = l->dst[i];
+}
+
+/* The dimensions from `first` on that one side has behind each other without a gap, the fastest first, until
+ * they are `enough` elements. step: of that side. Those in `taken` (bits) are left out. */
+static int chain(const list *l, const int64_t *step, int first, int64_t enough, uint64_t *taken, int *axes) {
+    int n = 0;
+    int64_t count = 1;
+    const int64_t word = step[first];
+    for (int next = first; next >= 0;) {
+        axes[n++] = next;
+        *taken |= UINT64_C(1) << next;
+        count *= l->dims[next];
+        next = -1;
+        for (int i = 0; i < l->rank && count < enough; i++)
+            if (!(*taken >> i & 1) && step[i] == count * word) next = i;
+    }
+    return n;
 }
 
 /* The dimension along which src is contiguous, where dst is contiguous along the last one and src is not;
@@ -181,77 +149,156 @@ static int plane_axis(const list *l, size_t width) {
     return -1;
 }
 
-/* The dimension that the inner loop walks over, `last` of those left; where it and what it holds are short,
- * the longest. */
-static int rows_axis(const tap_move *m, const list *l, int last) {
-    int axis = last;
-    if (last < 0 || l->dims[last] * m->b * (int64_t)m->width >= LINE / 4) return last;
-    for (int i = 0; i < last; i++)
-        if (l->dims[i] > l->dims[axis]) axis = i;
-    return axis;
+/* Groups: what makes a line of src, what makes some lines of dst, and the rest around them. */
+static void plan_planes(tap_move *m, const list *l, int axis) {
+    int a[TAP_MOVE_RANK], b[TAP_MOVE_RANK], at = 0;
+    uint64_t taken = UINT64_C(1) << (l->rank - 1);
+    const int64_t line = LINE / (int64_t)m->width;
+    m->kind = TAP_MOVE_PLANES;
+    m->n_a = chain(l, l->src, axis, line, &taken, a);
+    m->n_b = chain(l, l->dst, l->rank - 1, 2 * line, &taken, b);
+    m->n_outer = l->rank - m->n_a - m->n_b;
+    for (int i = 0; i < l->rank; i++)
+        if (!(taken >> i & 1)) take(m, at++, l, i);
+    for (int i = m->n_b - 1; i >= 0; i--) take(m, at++, l, b[i]);
+    for (int i = m->n_a - 1; i >= 0; i--) take(m, at++, l, a[i]);
 }
 
-/* Takes the two inner loops off the list. */
-static void choose_loops(tap_move *m, list *l) {
-    int last = l->rank - 1, axis = plane_axis(l, m->width);
-    int64_t word = (int64_t)m->width;
-    m->a = m->b = 1;
-    m->a_src = m->a_dst = m->b_src = m->b_dst = word;
-    m->kind = axis >= 0 ? TAP_MOVE_PLANES : TAP_MOVE_STEPS;
-    if (last >= 0) {
-        m->b = l->dims[last];
-        m->b_src = l->src[last];
-        m->b_dst = l->dst[last];
-        list_remove(l, last);
-    }
-    if (m->b_src == word && m->b_dst == word) m->kind = TAP_MOVE_ROWS;
-    if (axis < 0) axis = rows_axis(m, l, last - 1);
-    if (axis >= 0) {
-        m->a = l->dims[axis];
-        m->a_src = l->src[axis];
-        m->a_dst = l->dst[axis];
-        list_remove(l, axis);
-    }
+/* The innermost loop is one dimension, or none. */
+static void plan_rows(tap_move *m, const list *l) {
+    const int last = l->rank - 1;
+    const int64_t word = (int64_t)m->width;
+    for (int i = 0; i < l->rank; i++) take(m, i, l, i);
+    m->n_outer = last < 0 ? 0 : last;
+    m->n_b = last < 0 ? 0 : 1;
+    m->kind = last < 0 || (m->src[last] == word && m->dst[last] == word) ? TAP_MOVE_ROWS : TAP_MOVE_STEPS;
 }
 
-/* Whether a transposition is written past the cache. It pays where the copy is large and the rows of a tile,
- * on either side, fall into the same few sets of the cache, so that lines are lost before they are whole. */
-static bool stays_out(const tap_move *m) {
-    int64_t n_bytes = m->a * m->b * (int64_t)m->width, few = LINE / (int64_t)m->width;
-    for (int i = 0; i < m->n_outer; i++) n_bytes *= m->outer[i];
-    bool crowded = m->b_src % CROWDED == 0 || m->a_dst % CROWDED == 0;
-    return m->kind == TAP_MOVE_PLANES && crowded && n_bytes >= STREAM_BYTES && m->a_dst % LINE == 0 &&
-           m->a >= few && m->b >= few;
+/* What a row of a pattern is made of: the dimensions behind the one that counts its rows. */
+static void pattern_rows(const tap_move *m, tap_rows *r) {
+    const int first = m->n_outer + 1;
+    int64_t offset[TAP_PATTERN_WORDS];
+    *r = (tap_rows){.width = m->width, .n_words = 1, .n_sources = 1, .step = {m->src[m->n_outer]}};
+    for (int i = first; i < first + m->n_a; i++) r->n_words *= (int)m->dims[i];
+    tap_move_offsets(m, first, m->n_a, 0, r->n_words, offset, NULL);
+    for (int w = 0; w < r->n_words; w++) r->from[w] = (tap_from){0, offset[w]};
 }
 
-/* Cuts the longer of the two inner loops into strips of about UNIT_BYTES. */
+/* The first of the innermost dimensions that lie in dst without a gap and are no more than a few words. */
+static int pattern_axis(const list *l, size_t width) {
+    int axis = l->rank;
+    int64_t n_bytes = (int64_t)width;
+    while (axis > 0 && l->dst[axis - 1] == n_bytes && n_bytes * l->dims[axis - 1] <= LINE)
+        n_bytes *= l->dims[--axis];
+    return axis > 0 && l->dst[axis - 1] == n_bytes ? axis - 1 : axis;
+}
+
+/* A shuffle has to be cheaper than to move its words one by one. */
+static int loads_worth_it(size_t width) {
+    static const int loads[] = {4, 4, 2, 1};
+    return loads[__builtin_ctzll(width)];
+}
+
+/* Whether the copy is one of short rows that a shuffle makes; then it is planned so. */
+static bool plan_pattern(tap_move *m, const list *l) {
+    const int last = l->rank - 1, axis = pattern_axis(l, m->width);
+    const int64_t word = (int64_t)m->width;
+    tap_rows rows;
+    tap_pattern p;
+    if (word > 8 || axis > last || l->dims[axis] < PATTERN_ROWS || m->outer * word < PATTERN_BYTES)
+        return false;
+    if (l->src[last] == word && (axis == last || l->dims[last] * word >= 16)) return false;
+    if (l->src[last] == 0 && (axis == last || l->dims[last] * word >= 16)) return false;
+    for (int i = 0; i < l->rank; i++) take(m, i, l, i);
+    m->kind = TAP_MOVE_PATTERN;
+    m->n_outer = axis;
+    m->n_b = 1;
+    m->n_a = last - axis;
+    pattern_rows(m, &rows);
+    if (tap_pattern_plan(&p, &rows, loads_worth_it(m->width))) return true;
+    m->n_a = 0;
+    return false;
+}
+
+static int64_t group_count(const tap_move *m, int first, int n) {
+    int64_t count = 1;
+    for (int i = first; i < first + n; i++) count *= m->dims[i];
+    return count;
+}
+
+static void count_groups(tap_move *m) {
+    m->outer = group_count(m, 0, m->n_outer);
+    m->b = group_count(m, m->n_outer, m->n_b);
+    m->a = m->kind == TAP_MOVE_PLANES ? group_count(m, m->n_outer + m->n_b, m->n_a) : 1;
+}
+
+/* Bytes of an element of group b, with all that belongs to it. */
+static int64_t element_bytes(const tap_move *m) {
+    return m->kind == TAP_MOVE_PATTERN ? m->dst[m->n_outer] : (int64_t)m->width;
+}
+
+static int64_t round_up(int64_t n, int64_t to) {
+    return (n + to - 1) / to * to;
+}
+
+/* A unit is a part of a row or plane of about UNIT_BYTES, or so many of them. */
 static void choose_units(tap_move *m) {
-    int64_t word = (int64_t)m->width;
-    m->apart = stays_out(m);
-    m->along_b = m->kind == TAP_MOVE_PLANES ? m->apart || m->b > m->a : m->b * word >= UNIT_BYTES;
-    int64_t n = m->along_b ? m->b : m->a, each = (m->along_b ? m->a : m->b) * word;
-    int64_t whole = m->kind == TAP_MOVE_PLANES || m->along_b ? 4 * LINE / word : 1;
-    m->strip = tap_max64(UNIT_BYTES / tap_max64(each, 1), 1);
-    m->strip = tap_min64((m->strip + whole - 1) / whole * whole, n);
-    m->unit_bytes = m->strip * each;
-    m->n_strips = (n + m->strip - 1) / m->strip;
-    m->n_units = m->n_strips;
-    for (int i = 0; i < m->n_outer; i++) m->n_units *= m->outer[i];
+    const int64_t each = element_bytes(m);
+    m->strip[2] = m->a;
+    if (m->kind == TAP_MOVE_PLANES) {
+        tap_planes_tiles(m);
+        m->strip[2] = tap_min64(m->a, round_up(tap_max64(UNIT_BYTES / (m->tile_b * each), 1), m->tile_a));
+        m->strip[1] = round_up(tap_max64(UNIT_BYTES / (m->strip[2] * each), 1), m->tile_b);
+    } else {
+        m->strip[1] = round_up(tap_max64(UNIT_BYTES / each, 1), 4 * LINE);
+    }
+    m->strip[1] = tap_min64(m->strip[1], m->b);
+    const int64_t whole = m->strip[1] * m->strip[2] * each, most = tap_min64(m->outer, UNIT_ROWS);
+    m->strip[0] = 1;
+    if (m->strip[1] == m->b && m->strip[2] == m->a)
+        m->strip[0] = tap_max64(1, tap_min64(most, UNIT_BYTES / whole));
+    m->unit_bytes = m->strip[0] * whole;
+    const int64_t counts[3] = {m->outer, m->b, m->a};
+    m->n_units = 1;
+    for (int i = 0; i < 3; i++) {
+        m->n_strips[i] = (counts[i] + m->strip[i] - 1) / m->strip[i];
+        m->n_units *= m->n_strips[i];
+    }
+}
+
+static void find_reach(tap_move *m, const list *l) {
+    m->src_lo = 0;
+    m->src_hi = (int64_t)m->width;
+    for (int i = 0; i < l->rank; i++) {
+        int64_t way = (l->dims[i] - 1) * l->src[i];
+        if (way < 0)
+            m->src_lo += way;
+        else
+            m->src_hi += way;
+    }
 }
 
 void tap_move_plan(tap_move *m, size_t width, int rank, const int64_t *dims, const int64_t *src_step,
                    const int64_t *dst_step) {
-    list l = {0};
-    *m = (tap_move){0};
-    for (int i = 0; i < rank; i++)
-        if (dims[i] == 0) return;
+    list l;
+    l.rank = 0;
+    m->n_outer = m->n_b = m->n_a = 0;
+    m->apart = m->stream = false;
+    m->n_units = m->unit_bytes = 0;
+    m->width = width;
+    m->outer = 1; /* until the groups stand: all elements */
+    for (int i = 0; i < rank; i++) m->outer *= dims[i];
+    if (m->outer == 0) return;
     for (int i = 0; i < rank; i++) list_add(&l, dims[i], src_step[i], dst_step[i]);
     m->width = widen(&l, width);
-    choose_loops(m, &l);
-    m->n_outer = l.rank;
-    memcpy(m->outer, l.dims, sizeof m->outer);
-    memcpy(m->outer_src, l.src, sizeof m->outer_src);
-    memcpy(m->outer_dst, l.dst, sizeof m->outer_dst);
+    m->outer = m->outer * (int64_t)width / (int64_t)m->width;
+    find_reach(m, &l);
+    const int axis = plane_axis(&l, m->width);
+    if (axis >= 0)
+        plan_planes(m, &l, axis);
+    else if (!plan_pattern(m, &l))
+        plan_rows(m, &l);
+    count_groups(m);
     choose_units(m);
 }
 
@@ -269,55 +316,92 @@ void tap_dense_steps(size_t width, int rank, const int64_t *dims, int64_t *step)
 
 /* ---- Running ---- */
 
-/* Where the outer loops stand. */
-typedef struct place {
-    int64_t index[TAP_MOVE_RANK], src, dst;
-} place;
+static void progression(int64_t *p, int64_t n, int64_t from, int64_t step) {
+    for (int64_t i = 0; i < n; i++) p[i] = from + i * step;
+}
 
-static void place_at(const tap_move *m, place *p, int64_t n) {
-    p->src = p->dst = 0;
-    for (int i = m->n_outer - 1; i >= 0; i--) {
-        p->index[i] = n % m->outer[i];
-        n /= m->outer[i];
-        p->src += p->index[i] * m->outer_src[i];
-        p->dst += p->index[i] * m->outer_dst[i];
+void tap_move_offsets(const tap_move *m, int axis, int n_axes, int64_t from, int64_t n, int64_t *src,
+                      int64_t *dst) {
+    int64_t index[TAP_MOVE_RANK], s = 0, d = 0;
+    const int last = axis + n_axes - 1;
+    for (int i = last; i >= axis; i--) {
+        index[i] = from % m->dims[i];
+        from /= m->dims[i];
+        if (i == last) continue;
+        s += index[i] * m->src[i];
+        d += index[i] * m->dst[i];
+    }
+    if (n_axes == 0) {
+        if (src) *src = 0;
+        if (dst) *dst = 0;
+        return;
+    }
+    for (int64_t done = 0; done < n;) {
+        const int64_t k = tap_min64(n - done, m->dims[last] - index[last]);
+        if (src) progression(src + done, k, s + index[last] * m->src[last], m->src[last]);
+        if (dst) progression(dst + done, k, d + index[last] * m->dst[last], m->dst[last]);
+        done += k;
+        index[last] = 0;
+        for (int i = last - 1; i >= axis; i--) {
+            s += m->src[i];
+            d += m->dst[i];
+            if (++index[i] < m->dims[i]) break;
+            s -= m->dims[i] * m->src[i];
+            d -= m->dims[i] * m->dst[i];
+            index[i] = 0;
+        }
     }
 }
 
-static void place_next(const tap_move *m, place *p) {
-    for (int i = m->n_outer - 1; i >= 0; i--) {
-        p->src += m->outer_src[i];
-        p->dst += m->outer_dst[i];
-        if (++p->index[i] < m->outer[i]) return;
-        p->src -= m->outer[i] * m->outer_src[i];
-        p->dst -= m->outer[i] * m->outer_dst[i];
-        p->index[i] = 0;
-    }
+/* What units share: the loop, or the pattern. */
+typedef struct work {
+    const tap_move *m;
+    move_loop *loop;
+    const tap_pattern *pattern;
+    const char *src;
+    char *dst;
+} work;
+
+static void pattern_row(const work *w, const char *src, char *dst, int64_t b0, int64_t b1) {
+    const tap_move *m = w->m;
+    const char *x = src + b0 * m->src[m->n_outer], *lo = w->src + m->src_lo, *hi = w->src + m->src_hi;
+    tap_pattern_run(w->pattern, b1 - b0, &x, &lo, &hi, dst + b0 * m->dst[m->n_outer]);
+}
+
+static void run_unit(const work *w, int64_t unit) {
+    const tap_move *m = w->m;
+    int64_t src[UNIT_ROWS], dst[UNIT_ROWS];
+    const int64_t a0 = unit % m->n_strips[2] * m->strip[2],
+                  b0 = unit / m->n_strips[2] % m->n_strips[1] * m->strip[1];
+    const int64_t from = unit / m->n_strips[2] / m->n_strips[1] * m->strip[0];
+    const int64_t n = tap_min64(m->strip[0], m->outer - from);
+    const tap_span s = {a0, tap_min64(a0 + m->strip[2], m->a), b0, tap_min64(b0 + m->strip[1], m->b)};
+    tap_move_offsets(m, 0, m->n_outer, from, n, src, dst);
+    if (m->kind == TAP_MOVE_PLANES)
+        tap_planes_run(m, w->src, w->dst, src, dst, n, &s);
+    else if (m->kind == TAP_MOVE_PATTERN)
+        for (int64_t i = 0; i < n; i++) pattern_row(w, w->src + src[i], w->dst + dst[i], s.b0, s.b1);
+    else
+        w->loop(m, w->src, w->dst, &(tap_batch){src, dst, n, s.b0, s.b1});
+}
+
+static void run_units(const work *w, int64_t begin, int64_t end) {
+    for (int64_t unit = begin; unit < end; unit++) run_unit(w, unit);
+}
+
+/* The pattern is made for each range of units: a plan need not hold it. */
+static void run_pattern(const tap_move *m, const char *src, char *dst, int64_t begin, int64_t end) {
+    tap_rows rows;
+    tap_pattern p;
+    pattern_rows(m, &rows);
+    tap_pattern_plan(&p, &rows, TAP_PATTERN_LOADS);
+    run_units(&(work){m, NULL, &p, src, dst}, begin, end);
 }
 
 void tap_move_run(const tap_move *m, const void *src, void *dst, int64_t begin, int64_t end) {
     if (begin >= end) return;
-    move_loop *loop = loop_for(m);
-    place p;
-    int64_t strip = begin % m->n_strips;
-    place_at(m, &p, begin / m->n_strips);
-    for (int64_t unit = begin; unit < end; unit++) {
-        int64_t from = strip * m->strip;
-        tap_span s = {0, m->a, 0, m->b};
-        if (m->along_b) {
-            s.b0 = from;
-            s.b1 = tap_min64(from + m->strip, m->b);
-        } else {
-            s.a0 = from;
-            s.a1 = tap_min64(from + m->strip, m->a);
-        }
-        const char *from_here = (const char *)src + p.src;
-        char *to_here = (char *)dst + p.dst;
-        if (m->kind != TAP_MOVE_PLANES || !few(m, from_here, to_here, &s)) loop(m, from_here, to_here, &s);
-        if (++strip == m->n_strips) {
-            strip = 0;
-            place_next(m, &p);
-        }
-    }
-    if (m->apart) stream_end();
+    if (m->kind == TAP_MOVE_PATTERN)
+        run_pattern(m, src, dst, begin, end);
+    else
+        run_units(&(work){m, loop_for(m), NULL, src, dst}, begin, end);
 }

@@ -21,9 +21,11 @@ typedef struct __attribute__((may_alias, packed)) tap_w16 {
 } tap_w16;
 
 typedef enum tap_move_kind {
-    TAP_MOVE_ROWS,   /* the last dimension is contiguous on both sides */
-    TAP_MOVE_STEPS,  /* it is not, on at least one side */
-    TAP_MOVE_PLANES, /* dst is contiguous along the last dimension, src along another: transposition */
+    TAP_MOVE_ROWS,    /* the last dimension is contiguous on both sides */
+    TAP_MOVE_STEPS,   /* it is not, on at least one side */
+    TAP_MOVE_PATTERN, /* short rows that follow each other in dst: the same shuffle of bytes again and again
+                       */
+    TAP_MOVE_PLANES,  /* dst is contiguous along the last dimensions, src along others: transposition */
 } tap_move_kind;
 
 /* A copy planned for one shape: dst[i0]...[ir-1] = src[i0]...[ir-1]. Steps are bytes. The work is n_units
@@ -32,13 +34,16 @@ typedef enum tap_move_kind {
 typedef struct tap_move {
     tap_move_kind kind;
     size_t width; /* bytes of a word; neighbours that stay together are one word */
-    int n_outer;
-    int64_t outer[TAP_MOVE_RANK], outer_src[TAP_MOVE_RANK], outer_dst[TAP_MOVE_RANK];
-    int64_t a, a_src, a_dst; /* y[a][b] = x[a][b], the two innermost loops */
-    int64_t b, b_src, b_dst;
-    bool along_b; /* a unit is `strip` a's of all b's, or the other way round */
-    int64_t strip, n_strips;
-    bool apart; /* PLANES: dst is written past the cache */
+    /* The dimensions, the last one the fastest, in groups each counted through as one: the outer ones;
+     * planes: those along which dst is contiguous, those along which src is; else: the inner loop. Patterns:
+     * behind that, the dimensions within what it steps over. */
+    int n_outer, n_b, n_a;
+    int64_t dims[TAP_MOVE_RANK], src[TAP_MOVE_RANK], dst[TAP_MOVE_RANK];
+    int64_t outer, b, a;           /* elements of the groups; a: 1 but for planes */
+    int64_t strip[3], n_strips[3]; /* of outer, b, a: a unit's share, and how many shares there are */
+    int64_t tile_a, tile_b;        /* PLANES: words of a tile */
+    bool apart, stream;     /* PLANES: tiles are made in memory of their own; dst is written past the cache */
+    int64_t src_lo, src_hi; /* the bytes that src spans, from its address on */
     int64_t n_units, unit_bytes;
 } tap_move;
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "core/cpu.h"
 #include "core/permute.h"
 
 static uint32_t rng = 12345;
@@ -122,11 +123,68 @@ static void crowded_planes(void) {
         dst_step[0] = y_row, dst_step[1] = (int64_t)width;
         tap_move m;
         tap_move_plan(&m, width, 2, y_dims, src_step, dst_step);
-        CHECK(m.apart);
+        CHECK(m.apart && m.stream);
         char *x = noise((size_t)(x_row * y_dims[1]));
         check_move(width, 2, y_dims, src_step, dst_step, x, (size_t)(y_row * y_dims[0]));
         free(x);
     }
+}
+
+/* As large, with rows that start anywhere in a line, and with planes of several short dimensions. */
+static void long_planes(void) {
+    static const int64_t shapes[][4] = {
+        {1, 1, 1031, 1123}, {3, 5, 331, 259}, {7, 600, 2, 500}, {4, 16, 3, 9000}};
+    static const int perms[][4] = {{0, 1, 3, 2}, {3, 2, 1, 0}, {0, 3, 1, 2},
+                                   {0, 2, 3, 1}, {2, 3, 0, 1}, {3, 0, 2, 1}};
+    for (size_t width = 1; width <= 16; width *= 2)
+        for (size_t i = 0; i < TAP_COUNT_OF(shapes); i++)
+            for (size_t k = 0; k < TAP_COUNT_OF(perms); k++) {
+                int64_t step[4], y_dims[4], src_step[4], dst_step[4], count = 1;
+                for (int d = 0; d < 4; d++) count *= shapes[i][d];
+                char *x = noise((size_t)count * width);
+                tap_dense_steps(width, 4, shapes[i], step);
+                for (int d = 0; d < 4; d++) {
+                    y_dims[d] = shapes[i][perms[k][d]];
+                    src_step[d] = step[perms[k][d]];
+                }
+                tap_dense_steps(width, 4, y_dims, dst_step);
+                check_move(width, 4, y_dims, src_step, dst_step, x, (size_t)count * width);
+                free(x);
+            }
+}
+
+/* Short rows, one behind the other: reversed, repeated, with gaps, of one word or of several. */
+static void patterns(void) {
+    int found = 0;
+    for (size_t width = 1; width <= 8; width *= 2)
+        for (int trial = 0; trial < 100; trial++) {
+            int64_t dims[4] = {1 + next() % 3, 0, 1 + next() % 4, 1 + next() % 7};
+            int64_t skip = (int64_t)(next() % 7) - 3, inner = (int64_t)(next() % 3) - 1,
+                    word = (int64_t)width;
+            dims[1] = 40000 / (dims[2] * dims[3] * word) + 33 + next() % 100;
+            int64_t row = 1 + next() % 6, n = dims[1] * 4 * 12 * word + 4 * 7 * 2 * word + 64;
+            int64_t src_step[4] = {8 * word, (next() % 4 ? row : -row) * word, skip * word, inner * word},
+                    dst_step[4];
+            if (next() % 2) dims[0] = dims[2] = 1;
+            if (next() % 3 == 0) dims[3] = 1;
+            tap_dense_steps(width, 4, dims, dst_step);
+            int64_t lo = 0;
+            for (int d = 0; d < 4; d++) lo += tap_min64(0, src_step[d] * (dims[d] - 1));
+            char *x = noise((size_t)n); /* just what is read, so that a byte too far would be seen */
+            int64_t hi = word;
+            for (int d = 0; d < 4; d++) hi += tap_max64(0, src_step[d] * (dims[d] - 1));
+            CHECK(hi - lo <= n);
+            char *exact = malloc((size_t)(hi - lo));
+            memcpy(exact, x, (size_t)(hi - lo));
+            tap_move m;
+            tap_move_plan(&m, width, 4, dims, src_step, dst_step);
+            found += m.kind == TAP_MOVE_PATTERN;
+            check_move(width, 4, dims, src_step, dst_step, exact - lo,
+                       (size_t)(dims[0] * dims[1] * dims[2] * dims[3] * word));
+            free(x);
+            free(exact);
+        }
+    if (tap_cpu_isa() >= TAP_ISA_LEVEL_AVX2) CHECK(found > 50);
 }
 
 static void nothing_to_do(void) {
@@ -157,7 +215,12 @@ static void large_copies_are_cut(void) {
 }
 
 int main(void) {
-    static const test_case tests[] = {TEST(permutations_of_all_widths), TEST(steps_of_all_kinds),
-                                      TEST(crowded_planes), TEST(nothing_to_do), TEST(large_copies_are_cut)};
+    static const test_case tests[] = {TEST(permutations_of_all_widths),
+                                      TEST(steps_of_all_kinds),
+                                      TEST(crowded_planes),
+                                      TEST(long_planes),
+                                      TEST(patterns),
+                                      TEST(nothing_to_do),
+                                      TEST(large_copies_are_cut)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }
