@@ -37,6 +37,7 @@ int tap_board_listen(const tap_event *event, void *user) {
     if (known && info.is_initializer && !info.is_input && b->step != b->first_step)
         return event->ask ? TAP_SKIP : TAP_WANT;
     if (event->ask) return TAP_WANT;
+    tap_settle(event->tensor);
     size_t l = b->model && event->n_iterations == 0 ? tap_model_layer_of(b->model, event->index) : SIZE_MAX;
     adding a = {b, event, l != SIZE_MAX && tap_model_layer(b->model, l, &layer) ? layer.key : NULL};
     if (!event->tensor) a.tag = NULL;

@@ -130,6 +130,7 @@ tap_status tap_recorder_add(tap_recorder *r, const tap_entry *entry, size_t inde
     tap_status s = TAP_OK;
     size_t asked = 0;
     memcpy(&e, entry, entry->size < sizeof e ? entry->size : sizeof e);
+    tap_settle(tap_value_tensor(v));
     bool by_layer = recorder_has(r, n_layers) && r->layer_keys && r->model;
     for (size_t i = 0; by_layer && s == TAP_OK && i < r->n_layers; i++) {
         if (!tap_model_layer(r->model, r->layers[i], &layer) || layer.value != index) continue;

@@ -23,6 +23,7 @@ int tap_observe(const tap_event *event, void *user) {
     tap_observer *o = user;
     tap_value_info info = {.size = sizeof info};
     if (event->ask) return TAP_WANT;
+    tap_settle(event->tensor);
     tap_stats_source source = {
         .size = sizeof source, .name = event->name, .node = event->node, .op = event->op};
     source.batch = o->batch;

@@ -375,7 +375,8 @@ typedef struct tap_event {
     const int64_t *iterations; /* of the bodies around it, outermost first */
     size_t n_iterations;
     const tap_value *value;   /* borrowed for the call; tap_value_copy keeps it */
-    const tap_tensor *tensor; /* the same where it is a tensor, else NULL */
+    const tap_tensor *tensor; /* the same where it is a tensor, else NULL; its elements are brought into
+                                 ONNX's order when they are first read */
 } tap_event;
 
 /* Answer to `ask`: TAP_WANT or TAP_SKIP. Answer to a shown value: TAP_WANT to go on. TAP_STOP to either

@@ -153,6 +153,7 @@ static bool copy_strings(tap_buffer *b, int64_t n, const tap_string *x, tap_stri
 tap_value *tap_tensor_make_copy(tap_budget *b, const tap_tensor *t) {
     tap_value *v = tap_value_make(b, t->dtype, t->rank, t->dims);
     if (!v) return NULL;
+    tap_settle(t);
     if (t->dtype != TAP_STRING) {
         memcpy(v->tensor.data, t->data, (size_t)t->count * tap_dtype_bytes(t->dtype));
         return v;

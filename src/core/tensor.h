@@ -16,7 +16,15 @@ typedef struct tap_buffer {
     void (*let_go)(void *owner); /* NULL, or called instead, when data lies in */
     void *owner;                 /* something else, such as a mapped file */
     tap_arena strings;
+    void (*fill)(tap_tensor *t); /* NULL, or makes the elements of a tensor whose data is NULL until then */
 } tap_buffer;
+
+/* A tensor that a listener is shown may have no elements yet: many are looked at by their name and shape
+ * alone. Each public function that is given a tensor calls this before it reads. NULL is fine. */
+static inline const tap_tensor *tap_settle(const tap_tensor *t) {
+    if (t && !t->data && t->buffer && t->buffer->fill) t->buffer->fill((tap_tensor *)(uintptr_t)t);
+    return t;
+}
 
 tap_buffer *tap_buffer_new(tap_budget *b, size_t n_bytes); /* elements uninitialised; NULL: no memory */
 tap_buffer *tap_buffer_wrap(tap_budget *b, void *data, size_t n_bytes);

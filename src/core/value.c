@@ -18,7 +18,7 @@ int64_t tap_tensor_count(const tap_tensor *t) {
     return t->count;
 }
 const void *tap_tensor_data(const tap_tensor *t) {
-    return t->data;
+    return tap_settle(t)->data;
 }
 size_t tap_tensor_bytes(const tap_tensor *t) {
     return (size_t)t->count * tap_dtype_bytes(t->dtype);

@@ -278,7 +278,7 @@ static int look(const tap_event *e, void *user) {
             to = mid;
     }
     if (e->tensor && from < s->n && s->traits[from].at == e->index)
-        tap_trait_measure(&s->traits[from], e->tensor);
+        tap_trait_measure(&s->traits[from], tap_settle(e->tensor));
     return TAP_WANT;
 }
 

@@ -126,6 +126,7 @@ static int listen(const tap_event *e, void *user) {
     tap_diff *d = user;
     tap_vid v = main_vid(d, e->index);
     if (e->ask) return TAP_WANT;
+    tap_settle(e->tensor);
     if (v != TAP_NO_VALUE && d->held[v] && !d->own[v])
         d->status = tap_value_copy(e->value, &d->own[v], d->err);
     if (d->status == TAP_OK && e->n_iterations == 0 && d->at[e->index] != SIZE_MAX)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/tensor.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "onnxtap/diff.h"
@@ -323,6 +324,8 @@ tap_status tap_measure_tensors(const tap_tensor *a, const tap_tensor *b, tap_tol
                                double atol, tap_measure *out, tap_error *err) {
     tap_status st = check_shapes(a, b, err);
     if (st != TAP_OK) return st;
+    tap_settle(a);
+    tap_settle(b);
     tap_measure m = {.size = out->size, .count = a->count, .worst = -1, .top1 = NAN, .top5 = NAN};
     m.cosine = NAN;
     m.snr_db = INFINITY;

@@ -294,6 +294,7 @@ static tap_status add_image(tap_board *b, const char *tag, int64_t step, const t
 tap_status tap_board_image(tap_board *b, const char *tag, int64_t step, const tap_tensor *t,
                            bool channels_last, tap_error *err) {
     tap_image i = {.data = NULL};
+    tap_settle(t);
     if (t->rank != 4 || t->count == 0 || t->dtype == TAP_STRING)
         return tap_error_set(err, TAP_USAGE, "'%s' is no picture: pictures have rank 4", tag);
     tap_status s =
@@ -320,6 +321,7 @@ static tap_status image_of(tap_board *b, const char *tag, int64_t step, const ta
 tap_status tap_board_tensor(tap_board *b, const char *tag, int64_t step, const tap_tensor *t,
                             bool channels_last, tap_error *err) {
     tap_stats *s = NULL;
+    tap_settle(t);
     tap_stats_source source = {.size = sizeof source, .name = tag, .axis = TAP_BATCH_UNKNOWN};
     if (t->dtype == TAP_STRING || t->count == 0) return TAP_OK;
     tap_status status = tap_stats_new(NULL, &s, err);

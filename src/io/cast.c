@@ -37,7 +37,7 @@ static void cast_elements(const tap_tensor *x, tap_tensor *y) {
 
 tap_status tap_value_cast(const tap_value *v, tap_dtype to, tap_value **out, tap_error *err) {
     *out = NULL;
-    const tap_tensor *x = tap_value_tensor(v);
+    const tap_tensor *x = tap_settle(tap_value_tensor(v));
     if (!x || tap_dtype_bytes(to) == 0)
         return tap_error_set(err, TAP_USAGE, "only tensors can be cast, and to a dtype");
     tap_class a = tap_class_of(x->dtype), b = tap_class_of(to);

@@ -24,6 +24,7 @@ static void doubles_of(const tap_tensor *t, int64_t first, int64_t n, double *ou
 
 bool tap_tensor_doubles(const tap_tensor *t, int64_t first, int64_t n, double *out) {
     if (t->dtype == TAP_STRING) return false;
+    tap_settle(t);
     for (int64_t i = 0; i < n; i += TAP_WIDE_BLOCK / 2)
         doubles_of(t, first + i, tap_min64(TAP_WIDE_BLOCK / 2, n - i), out + i);
     return true;
@@ -81,7 +82,7 @@ size_t tap_tensor_text(const tap_tensor *tensor, int64_t i, char *out, size_t ro
     char number[32] = "";
     tap_wide w;
     tap_class c = tap_class_of(tensor->dtype);
-    const char *p = (const char *)tensor->data + (size_t)i * tap_dtype_bytes(tensor->dtype);
+    const char *p = (const char *)tap_settle(tensor)->data + (size_t)i * tap_dtype_bytes(tensor->dtype);
     if (c != TAP_CLASS_STRING) tap_widen(tensor->dtype, p, c == TAP_CLASS_COMPLEX ? 2 : 1, &w);
     switch (c) {
     case TAP_CLASS_STRING: put_string(&t, (const tap_string *)(const void *)p); break;
@@ -122,6 +123,7 @@ void tap_tensor_summary(const tap_tensor *t, tap_summary *out) {
     tap_summary s = {.size = out->size, .min = NAN, .max = NAN, .mean = NAN, .min_at = -1, .max_at = -1};
     double all = 0, block[TAP_WIDE_BLOCK / 2];
     int64_t finite = 0;
+    tap_settle(t);
     for (int64_t i = 0; i < t->count && t->dtype != TAP_STRING; i += TAP_WIDE_BLOCK / 2) {
         double sum = 0;
         int64_t n = tap_min64(TAP_WIDE_BLOCK / 2, t->count - i);

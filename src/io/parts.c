@@ -86,5 +86,6 @@ static tap_status each(const taker *k, const char *name, const tap_value *v) {
 }
 
 tap_status tap_value_each(const tap_value *v, const char *name, tap_each_fn *fn, void *user, tap_error *err) {
+    tap_settle(tap_value_tensor(v));
     return each(&(taker){fn, user, err}, name, v);
 }

@@ -138,6 +138,7 @@ tap_status tap_sink_add(tap_sink *s, const tap_entry *entry, const tap_value *v,
     tap_entry e = {.output = -1};
     memcpy(&e, entry, entry->size < sizeof e ? entry->size : sizeof e);
     if (!e.name) return tap_error_set(err, TAP_USAGE, "an entry without a name");
+    tap_settle(tap_value_tensor(v));
     if (!e.tensor) e.tensor = e.name;
     adding a = {s, &e};
     tap_status status;

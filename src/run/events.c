@@ -6,36 +6,55 @@
 #include "run/plan.h"
 
 /* "loop/body/v[3,0]": the value's path and the iterations of the bodies around it. */
-static char *name_now(tap_session *s, const tap_gvalue *v, const tap_graph *g) {
+static const char *name_now(tap_session *s, const tap_gvalue *v, const tap_graph *g) {
+    if (!g->parent || !s->n_iterations) return v->full;
     size_t room = strlen(v->full) + 24 * s->n_iterations + 8;
     char *name = tap_scratch_take(&s->scratch, room);
     if (!name) return NULL;
     tap_text t = {name, room, 0};
     name[0] = '\0';
     tap_text_add(&t, "%s", v->full);
-    for (size_t i = 0; g->parent && i < s->n_iterations; i++)
+    for (size_t i = 0; i < s->n_iterations; i++)
         tap_text_add(&t, "%s%" PRId64, i ? "," : "[", s->iterations[i]);
-    if (g->parent && s->n_iterations) tap_text_add(&t, "]");
+    tap_text_add(&t, "]");
     return name;
 }
 
-/* The tensor as ONNX has it: a copy in scratch where its node made it channels-last. */
-static tap_status plain_tensor(tap_frame *f, const tap_slot *s, const tap_slot *cl, tap_tensor *out,
+/* A tensor that its node made channels-last, with room for its elements as ONNX has them. They are put there
+ * when somebody reads them: to convert every value of a model costs as much as a convolution or two. */
+typedef struct late {
+    tap_buffer buffer; /* first: the tensor's buffer is the address of this */
+    tap_frame *frame;
+    const tap_tensor *from;
+    void *room;
+} late;
+
+static void fill(tap_tensor *t) {
+    late *l = (late *)t->buffer;
+    int perm[TAP_RANK_MAX];
+    tap_move m;
+    tap_perm_to_channels_first(t->rank, perm);
+    tap_permute_plan(&m, tap_dtype_bytes(t->dtype), t->rank, l->from->dims, perm);
+    tap_frame_move(l->frame, &m, l->from->data, l->room);
+    t->data = l->room;
+    t->buffer = NULL;
+}
+
+/* The tensor as ONNX has it. l: lives as long as *out is looked at. */
+static tap_status plain_tensor(tap_frame *f, const tap_slot *s, const tap_slot *cl, late *l, tap_tensor *out,
                                tap_error *err) {
     if (!s->made_channels_last) {
         *out = s->tensor;
         return TAP_OK;
     }
-    int perm[TAP_RANK_MAX];
-    tap_type t = cl->is_static ? cl->type : cl->now;
-    tap_dtype dtype = cl->tensor.dtype;
-    tap_tensor y = {.buffer = NULL};
-    if (!tap_tensor_shape(&y, dtype, t.rank, t.dims)) return tap_error_set(err, TAP_RUN, "a shape overflows");
-    y.data = tap_scratch_take(&f->session->scratch, tap_tensor_bytes(&y));
-    if (!y.data) return tap_error_no_memory(err, tap_tensor_bytes(&y));
-    tap_perm_to_channels_first(t.rank, perm);
-    tap_copy_permuted(tap_dtype_bytes(dtype), t.rank, cl->tensor.dims, perm, cl->tensor.data, y.data);
-    *out = y;
+    const tap_type *t = cl->is_static ? &cl->type : &cl->now;
+    if (!tap_tensor_shape(out, cl->tensor.dtype, t->rank, t->dims))
+        return tap_error_set(err, TAP_RUN, "a shape overflows");
+    *l = (late){.buffer = {.fill = fill}, .frame = f, .from = &cl->tensor};
+    l->room = tap_scratch_take(&f->session->scratch, tap_tensor_bytes(out));
+    if (!l->room) return tap_error_no_memory(err, tap_tensor_bytes(out));
+    out->data = NULL;
+    out->buffer = &l->buffer;
     return TAP_OK;
 }
 
@@ -53,10 +72,11 @@ static tap_status tell_listener(tap_frame *f, tap_event *e, tap_slot *s, tap_slo
     if (answer != TAP_WANT) return TAP_OK;
     tap_value around = {.kind = TAP_KIND_TENSOR};
     tap_status st = TAP_OK;
+    late l;
     e->ask = false;
     e->value = s->value;
     if ((s->made_channels_last ? cl : s)->kind == TAP_KIND_TENSOR) {
-        st = plain_tensor(f, s, cl, &around.tensor, err);
+        st = plain_tensor(f, s, cl, &l, &around.tensor, err);
         e->value = &around;
         e->tensor = &around.tensor;
     }
@@ -71,10 +91,11 @@ static tap_status keep(tap_frame *f, const tap_event *e, tap_slot *s, tap_slot *
         return tap_error_no_memory(err, sizeof *se->kept);
     tap_kept *k = &se->kept[se->n_kept];
     tap_tensor t;
+    late l;
     tap_status st = TAP_OK;
     *k = (tap_kept){.index = e->index};
     if ((s->made_channels_last ? cl : s)->kind == TAP_KIND_TENSOR) {
-        st = plain_tensor(f, s, cl, &t, err);
+        st = plain_tensor(f, s, cl, &l, &t, err);
         if (st == TAP_OK) k->value = tap_tensor_make_copy(b, &t);
         if (st == TAP_OK && !k->value) return tap_error_no_memory(err, tap_tensor_bytes(&t));
     } else if (s->value) {

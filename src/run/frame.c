@@ -337,7 +337,7 @@ static void move_units(void *arg, int64_t begin, int64_t end, int worker) {
     tap_move_run(t->move, t->src, t->dst, begin, end);
 }
 
-static void permute_now(tap_frame *f, const tap_move *m, const void *src, void *dst) {
+void tap_frame_move(tap_frame *f, const tap_move *m, const void *src, void *dst) {
     move_task t = {m, src, dst};
     tap_pool_run(f->session->pool, m->n_units, tap_move_grain(m), move_units, &t);
 }
@@ -365,7 +365,7 @@ static tap_status run_in_channels_last(tap_frame *f, tap_step *s, tap_run_fn *ru
         tap_perm_to_channels_last(in[i]->rank, perm);
         tap_move m;
         tap_permute_plan(&m, tap_dtype_bytes(in[i]->dtype), in[i]->rank, in[i]->dims, perm);
-        permute_now(f, &m, in[i]->data, data);
+        tap_frame_move(f, &m, in[i]->data, data);
         *t = *in[i];
         t->data = data;
         for (int k = 0; k < t->rank; k++) t->dims[k] = in[i]->dims[perm[k]];
@@ -388,7 +388,7 @@ static tap_status run_in_channels_last(tap_frame *f, tap_step *s, tap_run_fn *ru
     tap_move m;
     tap_perm_to_channels_first(out->rank, perm);
     tap_permute_plan(&m, tap_dtype_bytes(out->dtype), out->rank, last->dims, perm);
-    permute_now(f, &m, last->data, out->data);
+    tap_frame_move(f, &m, last->data, out->data);
     return TAP_OK;
 }
 
@@ -445,7 +445,7 @@ tap_status tap_step_permute(tap_frame *f, tap_step *s) {
     if (y->root != (int32_t)(y - f->plan->slots) && y->place != TAP_AT_RUN)
         return TAP_OK; /* the same bytes */
     if (y->is_static && y->place != TAP_AT_RUN) {
-        permute_now(f, &s->move, x->tensor.data, y->tensor.data);
+        tap_frame_move(f, &s->move, x->tensor.data, y->tensor.data);
         return TAP_OK;
     }
     tap_type t = x->channels_last ? x->now : type_of_slot(x);
@@ -456,7 +456,7 @@ tap_status tap_step_permute(tap_frame *f, tap_step *s) {
         return tap_error_no_memory(s->work.err, sizeof t);
     (y->channels_last ? tap_perm_to_channels_last : tap_perm_to_channels_first)(t.rank, perm);
     tap_permute_plan(&m, tap_dtype_bytes(t.dtype), t.rank, x->tensor.dims, perm);
-    permute_now(f, &m, x->tensor.data, y->tensor.data);
+    tap_frame_move(f, &m, x->tensor.data, y->tensor.data);
     return TAP_OK;
 }
 

@@ -113,6 +113,7 @@ tap_status tap_inputs_collect(const tap_port *ports, size_t n_ports, const tap_i
         if (values[k]) return given_twice(given[i].name, err);
         tap_status st = check_input(&ports[k], given[i].value, err);
         if (st != TAP_OK) return st;
+        tap_settle(tap_value_tensor(given[i].value));
         values[k] = given[i].value;
     }
     for (size_t k = 0; k < n_ports; k++)

@@ -74,6 +74,7 @@ static tap_slot *need(layouts *l, tap_vid v, int form) {
     copy_type(y, x);
     if (forms_agree(x)) {
         y->root = (int32_t)(x - l->p->slots);
+        if (x->place == TAP_AT_CONST) return y;
     } else if (x->place == TAP_AT_CONST) {
         if (!convert_constant(l, v, x, y)) fail_memory(l);
         return y;

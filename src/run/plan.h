@@ -129,6 +129,8 @@ void tap_frame_reset(tap_frame *f);
 /* One step, its slots bound. */
 tap_status tap_step_run(tap_frame *f, tap_step *step, tap_error *err);
 tap_status tap_step_permute(tap_frame *f, tap_step *step);
+/* Elements moved by all of the session's threads. */
+void tap_frame_move(tap_frame *f, const tap_move *m, const void *src, void *dst);
 /* Gives slot memory of its own for this type. false: no memory. */
 /* CONST: brings the constant's memory in, for v of the frame's graph. false: no memory. */
 bool tap_slot_load(tap_frame *f, tap_vid v, tap_slot *slot);

@@ -169,6 +169,8 @@ static void add_squares(tap_score *s, const tap_tensor *y, const tap_tensor *lab
 
 tap_status tap_score_add(tap_score *s, const tap_tensor *y, const tap_tensor *labels, tap_error *err) {
     int64_t c = y->rank > 1 ? y->dims[y->rank - 1] : 1;
+    tap_settle(y);
+    tap_settle(labels);
     if (y->dtype == TAP_STRING || labels->dtype == TAP_STRING)
         return tap_error_set(err, TAP_DATA, "outputs and labels have to be numbers for a loss");
     if (s->loss == TAP_LOSS_AUTO) s->loss = guess(y, labels, c);
@@ -186,6 +188,7 @@ tap_status tap_score_add(tap_score *s, const tap_tensor *y, const tap_tensor *la
 
 int64_t tap_predicted(const tap_tensor *y, int64_t row, bool from_logits) {
     int64_t n = y->rank > 0 ? y->dims[0] : 0, c = n > 0 ? y->count / n : 0;
+    tap_settle(y);
     if (y->dtype == TAP_STRING || row >= n || c < 1) return -1;
     if (y->dtype != TAP_FLOAT && y->dtype != TAP_DOUBLE && y->dtype != TAP_FLOAT16 &&
         y->dtype != TAP_BFLOAT16)
@@ -195,6 +198,7 @@ int64_t tap_predicted(const tap_tensor *y, int64_t row, bool from_logits) {
 
 int64_t tap_labelled(const tap_tensor *labels, int64_t row) {
     int64_t n = labels->rank > 0 ? labels->dims[0] : 0, c = n > 0 ? labels->count / n : 0;
+    tap_settle(labels);
     if (labels->dtype == TAP_STRING || row >= n || c < 1) return -1;
     double x = at(labels, row);
     return c > 1 ? argmax(labels, row * c, c) : x == floor(x) ? (int64_t)x : -1;

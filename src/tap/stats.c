@@ -235,6 +235,7 @@ static tap_status gather(tap_stats *s, tap_gathered *g, const tap_stats_source *
 tap_status tap_stats_add(tap_stats *s, const tap_stats_source *given, const tap_tensor *t, tap_error *err) {
     tap_stats_source source = {.axis = TAP_BATCH_UNKNOWN};
     memcpy(&source, given, given->size < sizeof source ? given->size : sizeof source);
+    tap_settle(t);
     tap_gathered *g = tap_stats_find(s, source.name);
     if (g && (t->rank != g->rank)) return shape_changed(g, t, err);
     if (t->dtype != TAP_STRING) {
