@@ -111,7 +111,7 @@ static void pack_lanes(const form *f, const tap_tensor *w, const tap_tensor *zer
 
 /* For each group the panels of B[taps * pairs][m], as tap_conv_pack_panels has it. */
 static void pack_pairs(const form *f, const tap_tensor *w, const tap_tensor *zero, int16_t *to) {
-    int64_t columns = tap_tiles(TAP_TILE_I16X2)->columns;
+    int64_t columns = tap_tiles(TAP_TILE_I16X2, f->m)->columns;
     for (int64_t g = 0; g < f->groups; g++)
         for (int64_t col = 0; col < f->m; col += columns)
             for (int64_t t = 0; t < f->taps; t++)

@@ -1,10 +1,10 @@
 /* Convolution over channels-last images, on the tiles of the matrix product (gemm_tile.h).
  *
  * A tile is some pixels x output channels; k runs over the taps of the filter and, innermost, over the input
- * channels. Input is read where it lies: channels of neighbouring taps are one run of memory. Where a tile's
- * window hangs over the border, or pixels do not follow each other evenly, its input is first copied, with
- * zeros around it, into a buffer that stays in cache. The order of multiply-adds is that of k for every
- * pixel; where a tap falls outside of the image depends on shapes only. */
+ * channels. Input is read where it lies: channels of neighbouring taps are one run of memory. A pixel whose
+ * window hangs over the ends of a line has it copied first, with zeros around it, into a buffer that stays in
+ * cache; taps that fall above or below the image are left out. The order of multiply-adds is that of k for
+ * every pixel; where a tap falls outside of the image depends on shapes only. */
 #ifndef TAP_OPS_COMMON_CONV_H
 #define TAP_OPS_COMMON_CONV_H
 

@@ -51,7 +51,7 @@ typedef struct strip {
 
 bool tap_conv_is_narrow(tap_tile_kind kind, int64_t groups, int64_t m) {
     bool known = kind == TAP_TILE_F32 || kind == TAP_TILE_F64 || kind == TAP_TILE_U32;
-    return known && groups > 1 && 2 * m < tap_tiles(kind)->columns;
+    return known && groups > 1 && m * tap_tiles(kind, m)->elem < VECTOR_BYTES;
 }
 
 void tap_conv_lanes_pack(const tap_conv_weights *w, void *packed) {
@@ -120,7 +120,7 @@ static void finish(const plan *p, int64_t at, int64_t n_pixels, int64_t channels
     f.bias = NULL;
     tap_tile t = {.c = (char *)p->v->y + at * p->s.y_pixel, .finish = &f};
     t.c_row = p->s.last.out_step * p->s.y_pixel;
-    tap_tiles(p->v->kind)->finish(&t, (int)n_pixels, channels);
+    tap_tiles(p->v->kind, channels)->finish(&t, (int)n_pixels, channels);
 }
 
 static void end_pixels(const plan *p, int64_t image, int64_t l, int64_t begin, int64_t end) {
@@ -206,7 +206,7 @@ static tap_status spread_input(tap_ctx *ctx, plan *p) {
 }
 
 tap_status tap_conv_lanes_run(tap_ctx *ctx, const tap_conv *v) {
-    plan p = {.v = v, .elem = tap_tiles(v->kind)->elem};
+    plan p = {.v = v, .elem = tap_tiles(v->kind, v->m)->elem};
     size_t bytes;
     tap_conv_space_init(&p.s, v, p.elem);
     p.lanes_bytes = p.s.y_pixel;

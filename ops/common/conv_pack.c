@@ -6,7 +6,7 @@
 #include "common/gemm_internal.h"
 
 bool tap_conv_packed_bytes(tap_tile_kind kind, int64_t groups, int64_t k, int64_t m, size_t *n_bytes) {
-    const tap_tile_set *set = tap_tiles(kind);
+    const tap_tile_set *set = tap_tiles(kind, m);
     size_t panels, bytes;
     if (groups < 0 || k < 0 || m < 0) return false;
     panels = ((size_t)m + (size_t)set->columns - 1) / (size_t)set->columns;
@@ -60,7 +60,7 @@ void tap_conv_pack(const tap_conv_weights *w, void *packed) {
 }
 
 void tap_conv_pack_panels(const tap_conv_weights *w, void *packed) {
-    const tap_tile_set *set = tap_tiles(tap_gemm_kind(w->dtype));
+    const tap_tile_set *set = tap_tiles(tap_gemm_kind(w->dtype), w->m);
     char *to = packed;
     int64_t taps = tap_conv_taps(w);
     for (int64_t g = 0; g < w->groups; g++)

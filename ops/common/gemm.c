@@ -55,7 +55,7 @@ static tap_finish finish_of(const tap_gemm *g) {
 
 /* Rows whose places in the first cache collide are copied, where enough panels make use of it. */
 static shape shape_of(const tap_gemm *g) {
-    const tap_tile_set *set = tap_tiles(tap_gemm_kind(g->dtype));
+    const tap_tile_set *set = tap_tiles(tap_gemm_kind(g->dtype), g->packed_n ? g->packed_n : g->n);
     shape s = {.g = g, .set = set, .elem = set->elem, .columns = set->columns, .finish = finish_of(g)};
     s.panels = (g->n + s.columns - 1) / s.columns;
     s.direct = !g->packed && !g->trans_b && b_dtype(g) == g->dtype && g->m <= set->rows;
@@ -103,7 +103,7 @@ static int group_rows(const shape *s, const work *w, int64_t m0, int64_t m1, int
     for (int64_t i = 0; i < n; i++) {
         int64_t row = m0 + (m1 - m0) * i / n, end = m0 + (m1 - m0) * (i + 1) / n;
         tap_rows *r = &rows[i];
-        *r = (tap_rows){.n_seg = 1, .k = k, .at = done_row + row, .rows = (int)(end - row)};
+        *r = (tap_rows){.n_seg = 1, .k = k, .number = done_row + row, .rows = (int)(end - row)};
         r->c = (char *)g->c + row * g->ldc * e;
         r->a = s->copy_a ? w->a + (row - m0) * a_copy_row(s) : (const char *)g->a + (row * g->lda + k0) * e;
         r->a_row = s->copy_a ? a_copy_row(s) : g->lda * e;
@@ -283,7 +283,7 @@ typedef struct batch {
 } batch;
 
 static tap_gemm product_of_batch(const tap_gemm *g, const int64_t at[3]) {
-    int64_t e = tap_tiles(tap_gemm_kind(g->dtype))->elem;
+    int64_t e = tap_tiles(tap_gemm_kind(g->dtype), g->n)->elem;
     tap_gemm p = *g;
     p.a = (const char *)g->a + at[0] * e;
     if (g->packed)

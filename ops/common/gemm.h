@@ -22,6 +22,7 @@ typedef struct tap_gemm {
     int64_t lda;
     bool trans_a;
     const void *packed; /* B of tap_gemm_pack, or NULL: then b                                              */
+    int64_t packed_n;   /* the columns it was packed for, where they are more than n; 0: n                  */
     tap_dtype b_from; /* of b where that is FLOAT16 or BFLOAT16 to be widened; UNDEFINED: as dtype         */
     const void *b;    /* element (l, j) at b[l * ldb + j], with trans_b at b[j * ldb + l]                 */
     int64_t ldb;

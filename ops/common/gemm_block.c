@@ -3,11 +3,15 @@
 
 #include "common/gemm_internal.h"
 
-/* So many bytes of a panel stay in the first cache beside the rows of A that pass it. */
+/* So many bytes of a panel are in use at a time: they come from the second cache for each group of rows, and
+ * a longer k costs less than sums that are put away between two pieces. Of what is packed as it is needed,
+ * the panels that are packed together have to stay there. */
 #ifdef TAP_ISA_avx512
-#define PIECE_BYTES (24 << 10)
+#define PIECE_BYTES    (384 << 10)
+#define UNPACKED_BYTES (64 << 10)
 #else
-#define PIECE_BYTES (16 << 10)
+#define PIECE_BYTES    (64 << 10)
+#define UNPACKED_BYTES (16 << 10)
 #endif
 
 /* k from begin to end. */
@@ -28,14 +32,14 @@ static int64_t divide_evenly(int64_t n, int64_t at_most) {
 }
 
 /* k of a piece at most; half as much again where that is all. */
-static int64_t most_k(const tap_tile_set *set) {
-    return tap_max64(1, PIECE_BYTES / (set->columns * set->elem));
+static int64_t most_k(const tap_tile_set *set, bool packed) {
+    return tap_max64(1, (packed ? PIECE_BYTES : UNPACKED_BYTES) / (set->columns * set->elem));
 }
 
 /* The piece that begins at k: some segments, or a part of one. Alone, a group has no use for pieces, unless
  * they are packed for it. */
 static piece piece_at(const tap_block *b, int n, int64_t k) {
-    int64_t most = most_k(b->set), s = b->segment;
+    int64_t most = most_k(b->set, b->b != NULL), s = b->segment;
     piece p = {k, b->k};
     if ((n == 1 && b->b) || b->k <= most + most / 2) return p;
     if (s >= most)
@@ -57,7 +61,7 @@ static bool part_of(const tap_block *b, const tap_rows *r, piece p, part *t) {
     for (t->last = t->first; t->last < r->n_seg && r->b_seg[t->last] < end;) t->last++;
     t->begins = t->first == 0 && t->in == 0;
     t->ends = t->last == r->n_seg && t->in + t->k == r->k;
-    if (r->n_seg == 0) t->begins = p.begin == 0;
+    if (r->n_seg == 0) t->begins = t->ends = p.begin == 0;
     return t->last > t->first || (r->n_seg == 0 && t->begins);
 }
 
@@ -104,7 +108,7 @@ static ahead next_of_a(const tap_block *b, const tap_rows *r, const part *t) {
 enum { PANELS_PACKED = 4 }; /* at once: a multiple of what tiles take, and some lines of each row of B */
 
 size_t tap_block_room(const tap_tile_set *set) {
-    int64_t most = most_k(set);
+    int64_t most = most_k(set, false);
     return (size_t)(PANELS_PACKED * (most + most / 2) * set->columns * set->elem);
 }
 
@@ -143,7 +147,8 @@ static void run_part(const tap_block *b, const tap_rows *r, const part *t, int64
                     .next = next.p,
                     .next_step = next.n_bytes / tap_max64(1, t->k * (t->last - t->first))};
     if (r->b_seg) {
-        one.a_seg = r->a_seg + t->first;
+        one.at = r->at + t->first * r->rows;
+        one.skip = t->in * elem;
         one.b_seg = r->b_seg + t->first;
         one.b -= (k - t->in) * b->b_step; /* b_seg counts from the panel's start */
     }
@@ -152,11 +157,11 @@ static void run_part(const tap_block *b, const tap_rows *r, const part *t, int64
 
 static void tell(const tap_block *b, const tap_rows *r, int64_t col, int64_t cols) {
     if (b->row_step == 1) {
-        b->done(b->arg, r->at, r->rows, b->first_column + col, cols);
+        b->done(b->arg, r->number, r->rows, b->first_column + col, cols);
         return;
     }
     for (int i = 0; i < r->rows; i++)
-        b->done(b->arg, r->at + i * b->row_step, 1, b->first_column + col, cols);
+        b->done(b->arg, r->number + i * b->row_step, 1, b->first_column + col, cols);
 }
 
 /* As many panels as a tile of one of the groups takes at once; packed, they are all there for a group alone.

@@ -7,16 +7,17 @@
 
 #include "common/gemm.h"
 
-enum { TAP_BLOCK_ROWS_MAX = 32 };
+enum { TAP_BLOCK_ROWS_MAX = 64 };
 
 /* Rows of a tile, and where their part of A is. */
 typedef struct tap_rows {
     const char *a;
     int64_t a_row;
-    const int64_t *a_seg, *b_seg; /* n_seg segments of k elements, as in tap_tile; b_seg ascends; NULL: one */
+    const char *const *at; /* NULL: one segment */
+    const int64_t *b_seg;  /* n_seg segments of k elements, as in tap_tile; b_seg ascends; NULL: one */
     int64_t n_seg, k;
-    char *c;    /* of the first row, column 0 */
-    int64_t at; /* that row's number, for `done` */
+    char *c;        /* of the first row, column 0 */
+    int64_t number; /* of that row, for `done` */
     int rows;
 } tap_rows;
 

@@ -20,7 +20,7 @@ tap_tile_kind tap_gemm_kind(tap_dtype dtype) {
 }
 
 bool tap_gemm_packed_bytes(tap_dtype dtype, int64_t k, int64_t n, size_t *n_bytes) {
-    const tap_tile_set *set = tap_tiles(tap_gemm_kind(dtype));
+    const tap_tile_set *set = tap_tiles(tap_gemm_kind(dtype), n);
     int64_t row, total;
     if (!tap_add64(n, set->columns - 1, &row)) return false;
     row = row / set->columns * set->columns;
@@ -48,7 +48,7 @@ static void pack_rows(const source *s, const char *b, int64_t n, int64_t cols, c
     size_t have = (size_t)(cols * s->elem), step = (size_t)(s->columns * s->elem);
     for (int64_t l = 0; l < n; l++, b += s->ldb_bytes, to += step) {
         if (cols == s->columns && s->from == s->dtype) {
-            memcpy(to, b, 2 * VECTOR_BYTES);
+            for (size_t i = 0; i < step; i += VECTOR_BYTES) memcpy(to + i, b + i, VECTOR_BYTES);
         } else {
             fetch(s->dtype, s->from, cols, b, to);
             memset(to + have, 0, step - have);
@@ -92,7 +92,7 @@ static void pack_transposed(const source *s, const char *b, int64_t cols, char *
 void tap_gemm_pack_panels(tap_dtype dtype, tap_dtype from, int64_t k, int64_t n, const void *b, int64_t ldb,
                           bool trans_b, int64_t first, int64_t last, void *packed) {
     enum { ROWS = 16 };
-    const tap_tile_set *set = tap_tiles(tap_gemm_kind(dtype));
+    const tap_tile_set *set = tap_tiles(tap_gemm_kind(dtype), n);
     int64_t columns = set->columns, elem_from = (int64_t)tap_dtype_bytes(from);
     source s = {dtype, from, ldb * elem_from, elem_from, set->elem, k, columns};
     int64_t step = columns * s.elem;
@@ -111,6 +111,6 @@ void tap_gemm_pack_panels(tap_dtype dtype, tap_dtype from, int64_t k, int64_t n,
 
 void tap_gemm_pack(tap_dtype dtype, tap_dtype from, int64_t k, int64_t n, const void *b, int64_t ldb,
                    bool trans_b, void *packed) {
-    int64_t columns = tap_tiles(tap_gemm_kind(dtype))->columns;
+    int64_t columns = tap_tiles(tap_gemm_kind(dtype), n)->columns;
     tap_gemm_pack_panels(dtype, from, k, n, b, ldb, trans_b, 0, (n + columns - 1) / columns, packed);
 }

@@ -6,24 +6,23 @@
 
 #include "common/vector.h"
 
-/* With R vectors of accumulators, two of B and one of A, 32 or 16 registers are full and every load of B
- * serves `rows` multiply-adds. Few rows take more panels instead, for a multiply-add has a latency of four
- * and two start a cycle. */
+/* Sums, a row of a panel and an element of A fill 32 or 16 registers. A wide panel saves loads of A, many
+ * rows those of B: of the tiles that fit, those of 6 rows x 4 vectors and 9 x 3 load least. Few rows take
+ * several panels instead, for a multiply-add has a latency of four and two start a cycle. */
 #if defined(TAP_ISA_avx512)
-#define FLOAT_LIMITS .rows = 14, .panels = {0, 4, 4, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1}
-#define FLOAT_LIST(X)                                                                                    \
-    X(1, 1)                                                                                              \
-    X(2, 1)                                                                                              \
-    X(3, 1)                                                                                              \
-    X(4, 1)                                                                                              \
-    X(5, 1)                                                                                              \
-    X(6, 1)                                                                                              \
-    X(7, 1)                                                                                              \
-    X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(13, 1) X(14, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) \
-        X(6, 2) X(7, 2) X(1, 4) X(2, 4)
+#define LIMITS_1 .rows = 12, .panels = {0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}
+#define LIST_1(X) \
+    X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1)
+#define LIMITS_2  .rows = 12, .panels = {0, 4, 4, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1}
+#define LIST_2(X) LIST_1(X) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(1, 4) X(2, 4)
+#define LIMITS_3  .rows = 9, .panels = {0, 2, 2, 2, 2, 1, 1, 1, 1, 1}
+#define LIST_3(X) \
+    X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2)
+#define LIMITS_4  .rows = 6, .panels = {0, 2, 2, 1, 1, 1, 1}
+#define LIST_4(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2)
 #else
-#define FLOAT_LIST(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2) X(1, 4)
-#define FLOAT_LIMITS  .rows = 6, .panels = {0, 4, 2, 2, 1, 1, 1}
+#define LIST_2(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2) X(1, 4)
+#define LIMITS_2  .rows = 6, .panels = {0, 4, 2, 2, 1, 1, 1}
 #endif
 #define INT_LIST(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2)
 #define INT_LIMITS  .rows = 6, .panels = {0, 2, 2, 2, 1, 1, 1}
@@ -31,55 +30,98 @@
 #define SPLAT(p) (*(p) - (NAME(V)){0})
 
 #define KIND          f32
+#define WIDTH         2
 #define T             float
 #define LANES         (VECTOR_BYTES / 4)
 #define BROADCAST(p)  SPLAT(p)
-#define MADD(x, b, s) VECTOR_FMA_F32(NAME(V), x, b, s)
+#define ADD(x, b, s)  VECTOR_ADD_F32(NAME(V), x, b, s)
 #define GREATER(a, b) VECTOR_GREATER_F32(NAME(V), a, b)
 #define LESSER(a, b)  VECTOR_LESSER_F32(NAME(V), a, b)
-#define TILE_LIST     FLOAT_LIST
-#define TILE_LIMITS   FLOAT_LIMITS
+#define TILE_LIST     LIST_2
+#define TILE_LIMITS   LIMITS_2
 #include "common/gemm_tile.inc"
 
+#if defined(TAP_ISA_avx512)
+#define KIND          f32_1
+#define WIDTH         1
+#define T             float
+#define LANES         (VECTOR_BYTES / 4)
+#define BROADCAST(p)  SPLAT(p)
+#define ADD(x, b, s)  VECTOR_ADD_F32(NAME(V), x, b, s)
+#define GREATER(a, b) VECTOR_GREATER_F32(NAME(V), a, b)
+#define LESSER(a, b)  VECTOR_LESSER_F32(NAME(V), a, b)
+#define TILE_LIST     LIST_1
+#define TILE_LIMITS   LIMITS_1
+#include "common/gemm_tile.inc"
+
+#define KIND          f32_3
+#define WIDTH         3
+#define T             float
+#define LANES         (VECTOR_BYTES / 4)
+#define BROADCAST(p)  SPLAT(p)
+#define ADD(x, b, s)  VECTOR_ADD_F32(NAME(V), x, b, s)
+#define GREATER(a, b) VECTOR_GREATER_F32(NAME(V), a, b)
+#define LESSER(a, b)  VECTOR_LESSER_F32(NAME(V), a, b)
+#define TILE_LIST     LIST_3
+#define TILE_LIMITS   LIMITS_3
+#include "common/gemm_tile.inc"
+
+#define KIND          f32_4
+#define WIDTH         4
+#define T             float
+#define LANES         (VECTOR_BYTES / 4)
+#define BROADCAST(p)  SPLAT(p)
+#define ADD(x, b, s)  VECTOR_ADD_F32(NAME(V), x, b, s)
+#define GREATER(a, b) VECTOR_GREATER_F32(NAME(V), a, b)
+#define LESSER(a, b)  VECTOR_LESSER_F32(NAME(V), a, b)
+#define TILE_LIST     LIST_4
+#define TILE_LIMITS   LIMITS_4
+#include "common/gemm_tile.inc"
+#endif
+
 #define KIND          f64
+#define WIDTH         2
 #define T             double
 #define LANES         (VECTOR_BYTES / 8)
 #define BROADCAST(p)  SPLAT(p)
-#define MADD(x, b, s) VECTOR_FMA_F64(NAME(V), x, b, s)
+#define ADD(x, b, s)  VECTOR_ADD_F64(NAME(V), x, b, s)
 #define GREATER(a, b) VECTOR_GREATER_F64(NAME(V), a, b)
 #define LESSER(a, b)  VECTOR_LESSER_F64(NAME(V), a, b)
-#define TILE_LIST     FLOAT_LIST
-#define TILE_LIMITS   FLOAT_LIMITS
+#define TILE_LIST     LIST_2
+#define TILE_LIMITS   LIMITS_2
 #include "common/gemm_tile.inc"
 
-#define KIND          u32
-#define T             uint32_t
-#define LANES         (VECTOR_BYTES / 4)
-#define BROADCAST(p)  SPLAT(p)
-#define MADD(x, b, s) ((s) + (x) * (b))
-#define TILE_LIST     INT_LIST
-#define TILE_LIMITS   INT_LIMITS
+#define KIND         u32
+#define WIDTH        2
+#define T            uint32_t
+#define LANES        (VECTOR_BYTES / 4)
+#define BROADCAST(p) SPLAT(p)
+#define ADD(x, b, s) ((s) += (x) * (b))
+#define TILE_LIST    INT_LIST
+#define TILE_LIMITS  INT_LIMITS
 #include "common/gemm_tile.inc"
 
-#define KIND          u64
-#define T             uint64_t
-#define LANES         (VECTOR_BYTES / 8)
-#define BROADCAST(p)  SPLAT(p)
-#define MADD(x, b, s) ((s) + (x) * (b))
-#define TILE_LIST     INT_LIST
-#define TILE_LIMITS   INT_LIMITS
+#define KIND         u64
+#define WIDTH        2
+#define T            uint64_t
+#define LANES        (VECTOR_BYTES / 8)
+#define BROADCAST(p) SPLAT(p)
+#define ADD(x, b, s) ((s) += (x) * (b))
+#define TILE_LIST    INT_LIST
+#define TILE_LIMITS  INT_LIMITS
 #include "common/gemm_tile.inc"
 
 #define KIND         i16x2
+#define WIDTH        2
 #define T            uint32_t
 #define LANES        (VECTOR_BYTES / 4)
 #define BROADCAST(p) SPLAT(p)
 #if defined(TAP_ISA_avx512)
-#define MADD(x, b, s) ((s) + (NAME(V))_mm512_madd_epi16((__m512i)(x), (__m512i)(b)))
+#define ADD(x, b, s) ((s) += (NAME(V))_mm512_madd_epi16((__m512i)(x), (__m512i)(b)))
 #elif defined(TAP_ISA_avx2)
-#define MADD(x, b, s) ((s) + (NAME(V))_mm256_madd_epi16((__m256i)(x), (__m256i)(b)))
+#define ADD(x, b, s) ((s) += (NAME(V))_mm256_madd_epi16((__m256i)(x), (__m256i)(b)))
 #elif defined(__SSE2__)
-#define MADD(x, b, s) ((s) + (NAME(V))_mm_madd_epi16((__m128i)(x), (__m128i)(b)))
+#define ADD(x, b, s) ((s) += (NAME(V))_mm_madd_epi16((__m128i)(x), (__m128i)(b)))
 #else
 typedef int16_t pairs __attribute__((vector_size(VECTOR_BYTES)));
 typedef uint32_t sums __attribute__((vector_size(VECTOR_BYTES)));
@@ -89,20 +131,46 @@ VECTOR_INLINE sums madd_pairs(sums x, sums b, sums s) {
         s[i] += (uint32_t)(p[2 * i] * q[2 * i]) + (uint32_t)(p[2 * i + 1] * q[2 * i + 1]);
     return s;
 }
-#define MADD(x, b, s) ((NAME(V))madd_pairs((sums)(x), (sums)(b), (sums)(s)))
+#define ADD(x, b, s) ((s) = (NAME(V))madd_pairs((sums)(x), (sums)(b), (sums)(s)))
 #endif
-#define TILE_LIST   FLOAT_LIST
-#define TILE_LIMITS FLOAT_LIMITS
+#define TILE_LIST   LIST_2
+#define TILE_LIMITS LIMITS_2
 #include "common/gemm_tile.inc"
 
-const tap_tile_set *tap_tiles(tap_tile_kind kind) {
-    static const tap_tile_set *const sets[TAP_TILE_KINDS] = {&set_f32, &set_f64, &set_u32, &set_u64,
-                                                             &set_i16x2};
-    return sets[kind];
+/* Of the widths, the one whose panels cover n columns with the least work: vectors in all, by what one of
+ * them costs. */
+static const tap_tile_set *floats_for(int64_t n) {
+#if defined(TAP_ISA_avx512)
+    static const struct {
+        const tap_tile_set *set;
+        int64_t cost;
+    } widths[] = {{&set_f32_4, 100}, {&set_f32_3, 101}, {&set_f32, 106}, {&set_f32_1, 130}};
+    const tap_tile_set *best = NULL;
+    int64_t least = INT64_MAX;
+    if (n > 2048) return &set_f32_4;
+    for (size_t i = 0; i < TAP_COUNT_OF(widths); i++) {
+        const tap_tile_set *set = widths[i].set;
+        int64_t cost = (n + set->columns - 1) / set->columns * set->columns * widths[i].cost;
+        if (cost < least) least = cost, best = set;
+    }
+    return best;
+#else
+    (void)n;
+    return &set_f32;
+#endif
 }
 
+const tap_tile_set *tap_tiles(tap_tile_kind kind, int64_t n) {
+    static const tap_tile_set *const sets[TAP_TILE_KINDS] = {NULL, &set_f64, &set_u32, &set_u64, &set_i16x2};
+    return kind == TAP_TILE_F32 ? floats_for(n) : sets[kind];
+}
+
+/* Of the largest of the sets, so that it serves any number of columns. */
+#define TMP_BYTES (27 * VECTOR_BYTES)
+
 size_t tap_tile_tmp_bytes(const tap_tile_set *set) {
-    return (size_t)(set->rows * set->columns * set->elem);
+    (void)set;
+    return TMP_BYTES;
 }
 
 /* A panel whose last columns C does not have, by way of tmp. */

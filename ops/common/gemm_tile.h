@@ -21,7 +21,7 @@ typedef enum tap_tile_kind {
     TAP_TILE_KINDS
 } tap_tile_kind;
 
-#define TAP_TILE_ROWS_MAX  14
+#define TAP_TILE_ROWS_MAX  12
 #define TAP_TILE_ALIGN_MAX 64
 
 /* What is done with final sums while they are in registers: first the bias, then the stages in their order.
@@ -53,8 +53,10 @@ typedef struct tap_finish {
 typedef struct tap_tile {
     const char *a; /* row 0 at k = 0                                                                   */
     int64_t a_row; /* from row to row                                                                  */
-    const int64_t *a_seg; /* n_seg offsets added to a; NULL: one segment at offset 0 */
-    const int64_t *b_seg; /* n_seg offsets added to b */
+    const char *const
+        *at;      /* n_seg x rows: where each row's part in a segment begins; NULL: one segment, at a */
+    int64_t skip; /* added to all of `at`                                                             */
+    const int64_t *b_seg; /* with `at`: n_seg offsets added to b */
     int64_t n_seg, k; /* k: elements of one segment                                                       */
     const char *b;    /* at any alignment                                                                 */
     int64_t b_step;   /* from k to k + 1                                                                  */
@@ -64,7 +66,7 @@ typedef struct tap_tile {
     bool from_c;              /* s starts from C instead of zero                                            */
     const tap_finish *finish; /* NULL: the sums are not final                                               */
     int64_t column;           /* from the start of a row of all of C to c                                   */
-    const char *next;         /* memory that is wanted soon, and so many bytes of it for each k             */
+    const char *next; /* memory that is wanted soon, and so many bytes of it for each k; 0: none     */
     int64_t next_step;
 } tap_tile;
 
@@ -85,7 +87,8 @@ typedef struct tap_tile_set {
 #define tap_tile_run       TAP_ISA_NAME(tap_tile_run)
 #define tap_tile_tmp_bytes TAP_ISA_NAME(tap_tile_tmp_bytes)
 
-const tap_tile_set *tap_tiles(tap_tile_kind kind);
+/* The set for C of n columns: packed B and whoever reads it choose by the same n. */
+const tap_tile_set *tap_tiles(tap_tile_kind kind, int64_t n);
 
 /* `rows` rows x the next `cols` columns of C; t is moved on on the way. tmp: tap_tile_tmp_bytes(set) bytes.
  */

@@ -82,7 +82,7 @@ void tap_quant_pack(tap_dtype dtype, int64_t k, int64_t n, int64_t ldb, const vo
                     int64_t zero_step, int64_t first, int64_t last, void *packed) {
     int64_t panel = tap_pairs(k) * COLUMNS;
     int16_t zeros[PANELS * COLUMNS];
-    assert(tap_tiles(TAP_TILE_I16X2)->columns == COLUMNS);
+    assert(tap_tiles(TAP_TILE_I16X2, n)->columns == COLUMNS);
     for (int64_t p = first; p < last; p += PANELS) {
         int64_t panels = tap_min64(PANELS, last - p), col = p * COLUMNS;
         for (int64_t j = 0; j < panels * COLUMNS; j++)

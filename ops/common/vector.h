@@ -49,4 +49,21 @@ typedef int64_t tap_lanes64 __attribute__((vector_size(16)));
 #define VECTOR_LESSER_F64(V, a, b)   VECTOR_CHOOSE(V, tap_lanes64, (a) < (b), a, b)
 #endif
 
+/* s = FMA(x, b, s) in the register where s is, in the order written: where sums fill the registers, compilers
+ * else copy and spill them. */
+#if defined(TAP_ISA_avx512)
+#define VECTOR_FMA_IN_PLACE(op, x, b, s) \
+    __asm__ volatile("vfmadd231" op " %2, %1, %0" : "+v"(s) : "v"(x), "v"(b))
+#elif defined(TAP_ISA_avx2)
+#define VECTOR_FMA_IN_PLACE(op, x, b, s) \
+    __asm__ volatile("vfmadd231" op " %2, %1, %0" : "+x"(s) : "x"(x), "x"(b))
+#endif
+#ifdef VECTOR_FMA_IN_PLACE
+#define VECTOR_ADD_F32(V, x, b, s) VECTOR_FMA_IN_PLACE("ps", x, b, s)
+#define VECTOR_ADD_F64(V, x, b, s) VECTOR_FMA_IN_PLACE("pd", x, b, s)
+#else
+#define VECTOR_ADD_F32(V, x, b, s) ((s) = VECTOR_FMA_F32(V, x, b, s))
+#define VECTOR_ADD_F64(V, x, b, s) ((s) = VECTOR_FMA_F64(V, x, b, s))
+#endif
+
 #endif
