@@ -36,8 +36,7 @@ tap_status tap_pass_new(const tap_pass_options *options, tap_pass **out, tap_err
     tap_pass *p = calloc(1, sizeof *p);
     *out = NULL;
     if (!p) return tap_error_no_memory(err, sizeof *p);
-    memcpy(&p->options, options,
-           options->size < sizeof p->options ? options->size : sizeof p->options);
+    memcpy(&p->options, options, options->size < sizeof p->options ? options->size : sizeof p->options);
     p->model = p->options.session->model;
     p->batch.size = sizeof p->batch;
     p->error = (tap_error)TAP_ERROR_INIT;
@@ -117,6 +116,8 @@ static void show_batch(tap_pass *p) {
         o->observer->batch = batch;
         o->observer->axes = batch ? p->axes : NULL;
         o->observer->err = &p->error;
+        if (o->observer->size >= offsetof(tap_observer, session) + sizeof o->observer->session)
+            o->observer->session = o->session;
     }
     if (o->boarder) {
         o->boarder->step = batch ? batch->index : 0;

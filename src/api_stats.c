@@ -6,6 +6,8 @@
 #include "core/error.h"
 #include "io/sink.h"
 #include "onnxtap/stats.h"
+#include "run/session.h"
+#include "tap/stats.h"
 
 typedef struct adding {
     tap_observer *o;
@@ -17,6 +19,11 @@ static tap_status add_one(void *user, const char *name, const tap_value *v, tap_
     tap_stats_source source = *a->source;
     source.name = name;
     return tap_stats_add(a->o->stats, &source, tap_value_tensor(v), err);
+}
+
+static void run_pieces(void *pool, int64_t n, int64_t grain, void (*fn)(void *, int64_t, int64_t, int),
+                       void *arg) {
+    tap_pool_run(pool, n, grain, fn, arg);
 }
 
 int tap_observe(const tap_event *event, void *user) {
@@ -32,6 +39,8 @@ int tap_observe(const tap_event *event, void *user) {
     tap_layer_info layer = {.size = sizeof layer};
     size_t l = o->model && event->n_iterations == 0 ? tap_model_layer_of(o->model, event->index) : SIZE_MAX;
     if (l != SIZE_MAX && tap_model_layer(o->model, l, &layer)) source.layer = layer.key;
+    bool threads = o->size >= offsetof(tap_observer, session) + sizeof o->session && o->session;
+    if (threads) tap_stats_use(o->stats, run_pieces, o->session->pool, tap_pool_threads(o->session->pool));
     adding a = {o, &source};
     tap_value *turned = NULL;
     tap_status s = TAP_OK;
@@ -41,6 +50,7 @@ int tap_observe(const tap_event *event, void *user) {
         s = tap_turn_back(o->model, event->index, event->tensor, &source.axis, &turned, o->err);
     if (s == TAP_OK) s = tap_value_each(turned ? turned : event->value, event->name, add_one, &a, o->err);
     tap_value_release(turned);
+    if (threads) tap_stats_use(o->stats, NULL, NULL, 1);
     if (s == TAP_OK) return TAP_WANT;
     if (o->status == TAP_OK) o->status = s;
     return TAP_STOP;

@@ -85,8 +85,8 @@ TAP_API size_t tap_stats_histogram(const tap_stats *s, size_t i, size_t unit, si
  * TAP_MEMORY. */
 TAP_API tap_status tap_stats_average(const tap_stats *s, size_t i, tap_value **out, tap_error *err);
 
-/* Takes in what other has; both have the same options. Errors: TAP_DATA (values of other shapes), TAP_MEMORY.
- */
+/* Takes in what other has, its score too. Errors: TAP_DATA (other options, values of other shapes, a loss of
+ * another kind), TAP_MEMORY. */
 TAP_API tap_status tap_stats_merge(tap_stats *s, const tap_stats *other, tap_error *err);
 /* "values": [...] into an open object: what a reader wants to know, and with `state` what tap_stats_read
  * needs. */
@@ -106,7 +106,9 @@ typedef struct tap_observer {
     const int *axes;        /* with batch: of tap_session_batch_axes                   */
     tap_status status;      /* of the first failure: the run then ends, TAP_CANCELLED  */
     tap_error *err;
-    bool original_layout; /* tensors in the framework's order of axes, where that is known */
+    bool original_layout;       /* tensors in the framework's order of axes, where that is known */
+    const tap_session *session; /* whose threads gather, between its nodes; NULL: the caller's alone. What
+                                   comes out is the same                                                   */
 } tap_observer;
 
 TAP_API int tap_observe(const tap_event *event, void *observer);
@@ -161,6 +163,10 @@ typedef struct tap_score {
     int64_t correct,
         n_predictions; /* accuracy: correct / n_predictions; 0 predictions: nothing to be right about */
 } tap_score;
+
+/* Puts the score beside the figures: it goes to the file with them, and is added up when parts are merged. */
+TAP_API void tap_stats_set_score(tap_stats *s, const tap_score *score);
+TAP_API bool tap_stats_get_score(const tap_stats *s, tap_score *out); /* false: there is none */
 
 /* Loss and accuracy of a batch, as Keras 3 computes them (losses of probabilities: clipped at 1e-7 after the
  * classes are made to sum to 1). y[n][...][classes], labels [n][...] class numbers or like y. One class:

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "tap/block.h"
+
 #define BLOCK 1024
 
 void tap_cell_init(tap_cell *c) {
@@ -109,6 +111,67 @@ bool tap_cell_add(tap_cell *c, const double *x, int64_t n, int64_t row, int64_t 
         if (!add_block(c, x + i, tap_min64(BLOCK, n - i), row, at + i * step, step)) return false;
     return true;
 }
+
+/* ---- Floats ---- */
+
+static void see_place(double *best, int64_t *best_row, int64_t *best_at, const float *x, float found,
+                      int64_t row, int64_t at, int64_t step) {
+    int64_t i = 0;
+    while (x[i] != found) i++;
+    *best = (double)found;
+    *best_row = row;
+    *best_at = at + i * step;
+}
+
+static void see_block(tap_cell *c, const tap_block *b, const float *x, int64_t n, int64_t row, int64_t at,
+                      int64_t step) {
+    merge_moments(c, n, b->mean, b->m2);
+    c->zeros += b->zeros;
+    c->negatives += b->negatives;
+    if (c->min_at < 0 || (double)b->min < c->min)
+        see_place(&c->min, &c->min_row, &c->min_at, x, b->min, row, at, step);
+    if (c->max_at < 0 || (double)b->max > c->max)
+        see_place(&c->max, &c->max_row, &c->max_at, x, b->max, row, at, step);
+}
+
+/* Where some are not finite. */
+static bool add_mixed(tap_cell *c, const float *x, int64_t n, int64_t row, int64_t at, int64_t step,
+                      uint32_t *table) {
+    double wide[TAP_BLOCK];
+    for (int64_t i = 0; i < n; i++) {
+        wide[i] = (double)x[i];
+        if (table && isfinite(wide[i])) table[tap_sketch_code_of(wide[i])]++;
+    }
+    tap_sketch *sketch = c->sketch;
+    if (table) c->sketch = NULL;
+    bool good = add_block(c, wide, n, row, at, step);
+    c->sketch = sketch;
+    return good;
+}
+
+bool tap_cell_add_floats(tap_cell *c, const float *x, int64_t n, int64_t row, int64_t at, int64_t step,
+                         bool codes, uint32_t *table) {
+    uint32_t code[TAP_BLOCK];
+    bool wide = tap_block_wide(), good = true;
+    c->count += n;
+    for (int64_t i = 0; good && i < n; i += TAP_BLOCK) {
+        int64_t m = tap_min64(TAP_BLOCK, n - i);
+        tap_block b;
+        tap_block_measure(x + i, m, wide, &b, codes ? code : NULL);
+        if (!b.finite) {
+            good = add_mixed(c, x + i, m, row, at + i * step, step, table);
+            continue;
+        }
+        see_block(c, &b, x + i, m, row, at + i * step, step);
+        if (table)
+            for (int64_t k = 0; k < m; k++) table[code[k]]++;
+        else if (codes)
+            good = tap_sketch_add_codes(c->sketch, code, m);
+    }
+    return good;
+}
+
+/* ---- Merging ---- */
 
 /* Of two places with the same number the first counts. */
 static bool is_before(int64_t row, int64_t at, int64_t other_row, int64_t other_at) {

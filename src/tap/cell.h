@@ -18,6 +18,10 @@ void tap_cell_init(tap_cell *c);
 /* n numbers, the elements at, at + step, ... of a row. Welford in blocks: each block's own mean and m2,
  * merged as Chan, Golub and LeVeque do. false: no memory. */
 bool tap_cell_add(tap_cell *c, const double *x, int64_t n, int64_t row, int64_t at, int64_t step);
+/* The same of floats. table: NULL, or where their codes are counted, for tap_sketch_take_table, in place of
+ * c's own sketch; `codes`: whether they are wanted at all. */
+bool tap_cell_add_floats(tap_cell *c, const float *x, int64_t n, int64_t row, int64_t at, int64_t step,
+                         bool codes, uint32_t *table);
 /* Order does not matter but for rounding. */
 bool tap_cell_merge(tap_cell *c, const tap_cell *other);
 

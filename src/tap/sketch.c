@@ -25,7 +25,7 @@ bool tap_sketch_put(tap_sketch *s, uint32_t code, int64_t n) {
 }
 
 /* Beyond float32 the outermost bucket takes it. */
-static uint32_t code_of(double x) {
+uint32_t tap_sketch_code_of(double x) {
     float f = x > (double)FLT_MAX ? FLT_MAX : x < -(double)FLT_MAX ? -FLT_MAX : (float)x;
     uint32_t bits;
     memcpy(&bits, &f, sizeof bits);
@@ -34,7 +34,7 @@ static uint32_t code_of(double x) {
 
 bool tap_sketch_add(tap_sketch *s, const double *x, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
-        uint32_t code = code_of(x[i]);
+        uint32_t code = tap_sketch_code_of(x[i]);
         int64_t *page = s->pages[code >> 8];
         if (page)
             page[code & 255]++;
@@ -44,6 +44,45 @@ bool tap_sketch_add(tap_sketch *s, const double *x, int64_t n) {
             return false;
     }
     s->n += n;
+    return true;
+}
+
+bool tap_sketch_add_codes(tap_sketch *s, const uint32_t *codes, int64_t n) {
+    int64_t zeros = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t code = codes[i];
+        int64_t *page = code < 65536 ? s->pages[code >> 8] : NULL;
+        if (page)
+            page[code & 255]++;
+        else if (code > 65535)
+            zeros++;
+        else if (tap_sketch_put(s, code, 1))
+            s->n--;
+        else
+            return false;
+    }
+    s->n += n - zeros;
+    return zeros == 0 || tap_sketch_put(s, 0, zeros);
+}
+
+static bool is_empty(const uint32_t *page) {
+    uint32_t any = 0;
+    for (int k = 0; k < TAP_SKETCH_PAGE; k++) any |= page[k];
+    return any == 0;
+}
+
+bool tap_sketch_take_table(tap_sketch *s, uint32_t *table) {
+    for (uint32_t k = 65536; k < TAP_SKETCH_TABLE; k++) {
+        table[0] += table[k];
+        table[k] = 0;
+    }
+    for (uint32_t p = 0; p < TAP_SKETCH_PAGES; p++) {
+        uint32_t *page = table + p * TAP_SKETCH_PAGE;
+        if (is_empty(page)) continue;
+        for (uint32_t k = 0; k < TAP_SKETCH_PAGE; k++)
+            if (page[k] && !tap_sketch_put(s, p << 8 | k, page[k])) return false;
+        memset(page, 0, TAP_SKETCH_PAGE * sizeof *page);
+    }
     return true;
 }
 

@@ -7,10 +7,6 @@
 
 #include "core/error.h"
 
-#define BLOCK 1024
-#define PENDING \
-    (-2) /* a row that is told by the element's position in the whole tensor, until it is put right */
-
 tap_status tap_stats_new(const tap_stats_options *options, tap_stats **out, tap_error *err) {
     tap_stats *s = *out = calloc(1, sizeof *s);
     if (!s) return tap_error_no_memory(err, sizeof *s);
@@ -38,6 +34,8 @@ void tap_stats_free(tap_stats *s) {
     for (size_t i = 0; i < s->n; i++) gathered_free(s->values[i]);
     free(s->values);
     free(s->scratch);
+    for (int i = 0; i < s->n_tables; i++) free(s->tables[i]);
+    free(s->tables);
     tap_map_free(&s->index);
     free(s);
 }
@@ -85,19 +83,14 @@ tap_gathered *tap_stats_append(tap_stats *s, const char *name, size_t n_cells) {
 
 /* ---- Shapes ---- */
 
-/* A tensor as [outer][n][inner], n along the axis that the figures are told apart by. */
-typedef struct view {
-    int64_t outer, n, inner;
-} view;
-
 static int channel_axis(const tap_stats *s, int rank) {
     int axis = s->options.channel_axis > 0 ? s->options.channel_axis : 1;
     return axis < rank ? axis : rank - 1;
 }
 
-static view view_of(const tap_stats *s, const tap_tensor *t) {
-    view v = {1, 1, 1};
-    if (s->options.per == TAP_PER_TENSOR || t->rank < 1) return (view){1, 1, t->count};
+static tap_view view_of(const tap_stats *s, const tap_tensor *t) {
+    tap_view v = {1, 1, 1};
+    if (s->options.per == TAP_PER_TENSOR || t->rank < 1) return (tap_view){1, 1, t->count};
     if (s->options.per == TAP_PER_UNIT) {
         v.outer = t->dims[0];
         for (int i = 1; i < t->rank; i++) v.n *= t->dims[i];
@@ -136,7 +129,7 @@ static tap_status check_axis(const tap_stats *s, const tap_stats_source *source,
 
 static tap_gathered *begin_value(tap_stats *s, const tap_stats_source *source, const tap_tensor *t,
                                  tap_error *err) {
-    view v = view_of(s, t);
+    tap_view v = view_of(s, t);
     tap_gathered *g = tap_stats_append(s, source->name, t->dtype == TAP_STRING ? 1 : (size_t)v.n);
     if (!g || !tap_gathered_set(&g->layer, source->layer) || !tap_gathered_set(&g->node, source->node) ||
         !tap_gathered_set(&g->op, source->op)) {
@@ -153,57 +146,7 @@ static tap_gathered *begin_value(tap_stats *s, const tap_stats_source *source, c
 
 /* ---- Elements ---- */
 
-/* Rows by their numbers in the file, and elements by their place in the row. */
-static void put_right(tap_cell *c, const tap_stats_source *source, int64_t row_size) {
-    const tap_batch *b = source->axis == 0 ? source->batch : NULL;
-    int64_t *const at[2] = {&c->min_at, &c->max_at}, *const row[2] = {&c->min_row, &c->max_row};
-    for (int k = 0; k < 2; k++) {
-        if (*row[k] != PENDING) continue;
-        int64_t r = row_size > 0 ? *at[k] / row_size : 0;
-        *at[k] -= r * row_size;
-        *row[k] = b && b->n_rows > 0 ? b->rows[tap_min64(r, b->n_rows - 1)] : r;
-    }
-}
-
-static bool add_run(const tap_tensor *t, int64_t first, int64_t n, tap_cell *c) {
-    double block[BLOCK];
-    for (int64_t i = 0; i < n; i += BLOCK) {
-        int64_t m = tap_min64(BLOCK, n - i);
-        tap_tensor_doubles(t, first + i, m, block);
-        if (!tap_cell_add(c, block, m, PENDING, first + i, 1)) return false;
-    }
-    return true;
-}
-
-/* Short runs: the elements of all outer indices, gathered. */
-static bool add_strided(const double *x, int64_t first, int64_t step, int64_t n, tap_cell *c) {
-    double block[BLOCK];
-    for (int64_t i = 0; i < n; i += BLOCK) {
-        int64_t m = tap_min64(BLOCK, n - i);
-        for (int64_t k = 0; k < m; k++) block[k] = x[first + (i + k) * step];
-        if (!tap_cell_add(c, block, m, PENDING, first + i * step, step)) return false;
-    }
-    return true;
-}
-
-#define SHORT_RUN 16
-
-static bool add_elements(tap_gathered *g, const tap_tensor *t, const double *x, view v) {
-    bool good = true;
-    int64_t step = v.n * v.inner;
-    for (int64_t k = 0; k < v.n && good; k++) {
-        tap_cell *c = &g->cells[k];
-        if (v.inner >= SHORT_RUN || !x)
-            for (int64_t o = 0; o < v.outer && good; o++)
-                good = add_run(t, o * step + k * v.inner, v.inner, c);
-        else
-            for (int64_t i = 0; i < v.inner && good; i++)
-                good = add_strided(x, k * v.inner + i, step, v.outer, c);
-    }
-    return good;
-}
-
-/* All elements, where they are needed in another order or more than once. */
+/* All elements as doubles, for averages. */
 static const double *all_doubles(tap_stats *s, const tap_tensor *t) {
     if ((size_t)t->count > s->scratch_room || !s->scratch) {
         double *p = realloc(s->scratch, ((size_t)t->count + 1) * sizeof *p);
@@ -217,19 +160,18 @@ static const double *all_doubles(tap_stats *s, const tap_tensor *t) {
 
 static tap_status gather(tap_stats *s, tap_gathered *g, const tap_stats_source *source, const tap_tensor *t,
                          tap_error *err) {
-    view v = view_of(s, t);
-    const double *x = NULL;
-    bool averages = s->options.average != TAP_AVERAGE_NONE;
+    tap_view v = view_of(s, t);
     if ((size_t)v.n != g->n_cells) return shape_changed(g, t, err);
-    if (averages || (v.n > 1 && v.inner < SHORT_RUN)) {
-        x = all_doubles(s, t);
-        if (!x) return tap_error_no_memory(err, (uint64_t)t->count * sizeof *x);
-    }
-    bool good = add_elements(g, t, x, v);
-    int64_t row_size = t->rank > 0 && t->dims[0] > 0 ? t->count / t->dims[0] : t->count;
-    for (size_t k = 0; k < g->n_cells; k++) put_right(&g->cells[k], source, row_size);
-    if (!good) return tap_error_no_memory(err, TAP_SKETCH_PAGE * sizeof(int64_t));
-    return averages ? tap_average_add(s, g, t, x, err) : TAP_OK;
+    if (!tap_gather(s, g, source, t, v)) return tap_error_no_memory(err, TAP_SKETCH_PAGE * sizeof(int64_t));
+    if (s->options.average == TAP_AVERAGE_NONE) return TAP_OK;
+    const double *x = all_doubles(s, t);
+    return x ? tap_average_add(s, g, t, x, err) : tap_error_no_memory(err, (uint64_t)t->count * sizeof *x);
+}
+
+void tap_stats_use(tap_stats *s, tap_stats_loop *loop, void *pool, int threads) {
+    s->loop = threads > 1 ? loop : NULL;
+    s->pool = pool;
+    s->threads = s->loop ? threads : 1;
 }
 
 tap_status tap_stats_add(tap_stats *s, const tap_stats_source *given, const tap_tensor *t, tap_error *err) {
@@ -353,8 +295,53 @@ static tap_status merge_value(tap_stats *s, const tap_gathered *o, tap_error *er
     return o->sums ? tap_average_merge(g, o, err) : TAP_OK;
 }
 
+static bool has_score(const tap_score *s) {
+    return s->n > 0 || s->n_predictions > 0;
+}
+
+void tap_stats_set_score(tap_stats *s, const tap_score *score) {
+    s->score = (tap_score){.size = 0};
+    memcpy(&s->score, score, score->size < sizeof s->score ? score->size : sizeof s->score);
+}
+
+bool tap_stats_get_score(const tap_stats *s, tap_score *out) {
+    tap_score x = s->score;
+    if (!has_score(&x)) return false;
+    x.size = out->size;
+    memcpy(out, &x, out->size < sizeof x ? out->size : sizeof x);
+    return true;
+}
+
+static tap_status merge_score(tap_score *s, const tap_score *o, tap_error *err) {
+    if (!has_score(o)) return TAP_OK;
+    if (!has_score(s)) {
+        *s = *o;
+        return TAP_OK;
+    }
+    if (s->loss != o->loss || s->from_logits != o->from_logits)
+        return tap_error_set(err, TAP_DATA, "one part has %s as its loss%s, another %s%s",
+                             tap_loss_name(s->loss), s->from_logits ? " from logits" : "",
+                             tap_loss_name(o->loss), o->from_logits ? " from logits" : "");
+    s->loss_sum += o->loss_sum;
+    s->n += o->n;
+    s->correct += o->correct;
+    s->n_predictions += o->n_predictions;
+    return TAP_OK;
+}
+
+static tap_status check_options(const tap_stats_options *a, const tap_stats_options *b, tap_error *err) {
+    if (a->per != b->per)
+        return tap_error_set(err, TAP_DATA, "one part has figures per %s, another per %s",
+                             tap_per_name(a->per), tap_per_name(b->per));
+    if (a->average != b->average)
+        return tap_error_set(err, TAP_DATA, "one part has averages over %s, another over %s",
+                             tap_average_name(a->average), tap_average_name(b->average));
+    return TAP_OK;
+}
+
 tap_status tap_stats_merge(tap_stats *s, const tap_stats *other, tap_error *err) {
-    tap_status status = TAP_OK;
+    tap_status status = check_options(&s->options, &other->options, err);
+    if (status == TAP_OK) status = merge_score(&s->score, &other->score, err);
     for (size_t i = 0; status == TAP_OK && i < other->n; i++) status = merge_value(s, other->values[i], err);
     return status;
 }

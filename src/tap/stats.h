@@ -24,14 +24,37 @@ typedef struct tap_gathered {
     size_t n_n_of;
 } tap_gathered;
 
+/* Runs fn over pieces of 0 .. n, of at least `grain`; worker counts from 0. */
+typedef void tap_stats_loop(void *pool, int64_t n, int64_t grain,
+                            void (*fn)(void *arg, int64_t begin, int64_t end, int worker), void *arg);
+
 struct tap_stats {
     tap_stats_options options;
+    tap_stats_loop *loop; /* NULL: one thread. Results do not hang on it */
+    void *pool;
+    int threads;
+    uint32_t **tables; /* of a thread each, for codes */
+    int n_tables;
     tap_gathered **values;
     size_t n, room;
     tap_map index; /* name -> position + 1 */
     double *scratch;
     size_t scratch_room;
+    tap_score score; /* n and n_predictions are 0 where there is none */
 };
+
+/* Takes tensors apart in the threads of that loop; NULL: in the caller's alone. */
+void tap_stats_use(tap_stats *s, tap_stats_loop *loop, void *pool, int threads);
+
+/* How a tensor's elements fall into cells (gather.c): as [outer][n][inner], n along the axis that figures are
+ * told apart by. */
+typedef struct tap_view {
+    int64_t outer, n, inner;
+} tap_view;
+
+/* Adds all of t's elements to g's cells, and puts right what the cells say of rows. false: no memory. */
+bool tap_gather(tap_stats *s, tap_gathered *g, const tap_stats_source *source, const tap_tensor *t,
+                tap_view v);
 
 /* The value of that name, made where it is new: with cells for its shape. */
 tap_gathered *tap_stats_find(tap_stats *s, const char *name);
@@ -42,6 +65,8 @@ bool tap_gathered_set(char **to, const char *text);
 tap_status tap_average_add(tap_stats *s, tap_gathered *g, const tap_tensor *t, const double *x,
                            tap_error *err);
 tap_status tap_average_merge(tap_gathered *g, const tap_gathered *o, tap_error *err);
+const char *tap_per_name(tap_per per);             /* "channel" */
+const char *tap_average_name(tap_average average); /* "samples", "none" */
 /* All cells of g as one; `sketch`: the caller frees it. false: no memory. */
 bool tap_gathered_all(const tap_gathered *g, tap_cell *all, bool sketch);
 

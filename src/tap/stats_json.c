@@ -145,11 +145,36 @@ static void put_value(const tap_stats *s, tap_json *j, size_t i, bool state) {
     tap_json_end(j);
 }
 
+const char *tap_per_name(tap_per per) {
+    static const char *const names[] = {"tensor", "channel", "unit"};
+    return names[per];
+}
+
+const char *tap_average_name(tap_average average) {
+    static const char *const names[] = {"none", "samples", "batches"};
+    return names[average];
+}
+
+static void put_score(tap_json *j, const tap_score *x, bool state) {
+    if (x->n_predictions) tap_json_double(j, "accuracy", (double)x->correct / (double)x->n_predictions);
+    if (x->n) {
+        tap_json_double(j, "loss", x->loss_sum / (double)x->n);
+        tap_json_string(j, "loss_kind", tap_loss_name(x->loss));
+    }
+    if (!state || (x->n == 0 && x->n_predictions == 0)) return;
+    tap_json_flat_object(j, "score");
+    tap_json_bool(j, "from_logits", x->from_logits);
+    tap_json_double(j, "loss_sum", x->loss_sum);
+    tap_json_int(j, "n", x->n);
+    tap_json_int(j, "correct", x->correct);
+    tap_json_int(j, "n_predictions", x->n_predictions);
+    tap_json_end(j);
+}
+
 void tap_stats_write(const tap_stats *s, tap_json *j, bool state) {
-    static const char *const pers[] = {"tensor", "channel", "unit"}, *const averages[] = {"none", "samples",
-                                                                                          "batches"};
-    tap_json_string(j, "per", pers[s->options.per]);
-    tap_json_string(j, "average", averages[s->options.average]);
+    tap_json_string(j, "per", tap_per_name(s->options.per));
+    tap_json_string(j, "average", tap_average_name(s->options.average));
+    put_score(j, &s->score, state);
     tap_json_array(j, "values");
     for (size_t i = 0; i < s->n; i++) put_value(s, j, i, state);
     tap_json_end(j);
@@ -243,6 +268,17 @@ static tap_stats_options read_options(const tap_json_value *doc) {
     return o;
 }
 
+static void read_score(tap_score *x, const tap_json_value *doc) {
+    const tap_json_value *score = tap_json_get(doc, "score");
+    if (!score) return;
+    x->loss = tap_loss_from_name(tap_json_text(tap_json_get(doc, "loss_kind")));
+    x->from_logits = tap_json_true(tap_json_get(score, "from_logits"));
+    x->loss_sum = tap_json_number(tap_json_get(score, "loss_sum"), 0);
+    x->n = tap_max64(0, whole(tap_json_get(score, "n")));
+    x->correct = tap_max64(0, whole(tap_json_get(score, "correct")));
+    x->n_predictions = tap_max64(0, whole(tap_json_get(score, "n_predictions")));
+}
+
 tap_status tap_stats_read(const tap_json_value *doc, tap_stats **out, tap_error *err) {
     tap_stats_options o = read_options(doc);
     tap_status s = tap_stats_new(&o, out, err);
@@ -251,6 +287,7 @@ tap_status tap_stats_read(const tap_json_value *doc, tap_stats **out, tap_error 
     bool good = values != NULL;
     for (const tap_json_value *v = tap_json_first(values); good && v; v = tap_json_next(v))
         good = read_value(*out, v);
+    read_score(&(*out)->score, doc);
     if (good) return TAP_OK;
     tap_stats_free(*out);
     *out = NULL;

@@ -200,7 +200,53 @@ static void losses_are_those_of_keras(void) {
     tap_value_release(labels);
 }
 
+/* Many at once, with all that floats may be. */
+static void one_large_tensor(void) {
+    static float x[5 * N];
+    int64_t zeros = 0, negatives = 0, nonfinite = 0, max_at = -1;
+    double sum = 0, squares = 0;
+    for (int i = 0; i < 5 * N; i++) {
+        x[i] = i % 977 == 3    ? NAN
+               : i % 1201 == 5 ? -INFINITY
+               : i % 31 == 7   ? -0.0F
+               : i % 37 == 1   ? 1e-40F
+                               : data[i % N] * (float)(1 + i / N);
+        nonfinite += !isfinite(x[i]);
+        zeros += x[i] == 0;
+        negatives += isfinite(x[i]) && x[i] < 0;
+        if (isfinite(x[i])) sum += (double)x[i];
+        if (isfinite(x[i]) && (max_at < 0 || x[i] > x[max_at])) max_at = i;
+    }
+    double n = 5 * N - (double)nonfinite;
+    for (int i = 0; i < 5 * N; i++)
+        if (isfinite(x[i])) squares += ((double)x[i] - sum / n) * ((double)x[i] - sum / n);
+    tap_value *v = NULL;
+    CHECK_EQ(tap_value_wrap(TAP_FLOAT, 2, (int64_t[]){1000, N / 200}, x, &v, NULL), TAP_OK);
+    tap_stats_source source = {.size = sizeof source, .name = "x", .axis = 0};
+    tap_stats *s = stats_of(TAP_PER_TENSOR, TAP_AVERAGE_NONE),
+              *units = stats_of(TAP_PER_UNIT, TAP_AVERAGE_NONE);
+    CHECK_EQ(tap_stats_add(s, &source, tap_value_tensor(v), NULL), TAP_OK);
+    CHECK_EQ(tap_stats_add(units, &source, tap_value_tensor(v), NULL), TAP_OK);
+    for (int k = 0; k < 2; k++) {
+        const tap_stats *which = k ? units : s;
+        tap_stat f = {.size = sizeof f};
+        CHECK(tap_stats_get(which, 0, SIZE_MAX, &f));
+        CHECK_EQ(f.count, 5 * N);
+        CHECK_EQ(f.nonfinite, nonfinite);
+        CHECK_EQ(f.zeros, zeros);
+        CHECK_EQ(f.negatives, negatives);
+        CHECK_EQ(f.max_row * 100 + f.max_at, max_at / 100 * 100 + max_at % 100);
+        CHECK(fabs(f.mean - sum / n) < 1e-12 * f.max && fabs(f.variance / (squares / n) - 1) < 1e-12);
+    }
+    for (double q = 0; q <= 1; q += 1.0 / 64)
+        CHECK(tap_stats_quantile(s, 0, SIZE_MAX, q) == tap_stats_quantile(units, 0, SIZE_MAX, q));
+    tap_value_release(v);
+    tap_stats_free(s);
+    tap_stats_free(units);
+}
+
 static const test_case tests[] = {
+    TEST(one_large_tensor),
     {"figures_of_known_numbers", figures_of_known_numbers},
     {"quantiles_within_their_error", quantiles_within_their_error},
     {"parts_merge_to_the_whole", parts_merge_to_the_whole},

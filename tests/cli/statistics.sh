@@ -26,6 +26,15 @@ done
 status 0 stats "$digits" -i "$input" --batch 4 --threads 1 -o one.json
 checks=$((checks + 1))
 cmp -s whole.json one.json || fail "figures depend on threads"
+for how in 'per tensor' 'per channel' 'per unit' 'average samples'; do
+    for threads in 1 3; do
+        # shellcheck disable=SC2086
+        status 0 stats "$digits" -i random --shape image=700,8,8,1 --tap op:Relu --tap op:Conv --${how% *} ${how#* } \
+            --threads $threads -o threads_$threads.json
+    done
+    checks=$((checks + 1))
+    cmp -s threads_1.json threads_3.json || fail "figures $how depend on threads"
+done
 status 0 stats "$digits" -i "$input" --batch 4 --average batches -o mean.npz
 exists mean.npz
 status 0 stats "$digits" -i "$input" --per unit
@@ -34,6 +43,20 @@ status 2 stats "$digits" -i "$input" -o mean.npz
 says "--average"
 status 2 stats "$digits" -i "$input" --per nonsense
 status 2 stats "$digits" -i "$input" --average nonsense
+status 0 stats "$digits" -i "$input" --batch 4 --labels "$labels" --tap op:Relu --health --average samples -o a.npz
+status 0 stats "$digits" -i "$input" --batch 4 --labels "$labels" --tap op:Relu --health --average samples --shard 0/2 -o a.json
+status 0 stats "$digits" -i "$input" --batch 4 --labels "$labels" --tap op:Relu --health --average samples --shard 1/2 -o b.json
+status 0 stats --merge a.json b.json --health -o merged.npz
+says "accuracy 1"
+says "loss 0.00165883"
+says "dead: 34 %"
+exists merged.npz
+status 0 stats --merge a.json b.json --json
+says '"loss": 0.00165'
+status 3 stats --merge a.json whole.json
+says "per channel, another per tensor"
+status 2 stats --merge whole.json --health
+says "per channel"
 status 2 stats --merge
 status 3 stats --merge "$input"
 printf '{"values": [{"tensor": "x", "state": {"cells": [{"counts": [1]}]}}]}' > damaged.json

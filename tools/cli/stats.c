@@ -57,10 +57,23 @@ static tap_status gather(job *b, tap_error *err) {
     tap_pass_options pass = {.observer = &b->observer, .score = &b->score};
     s = cli_pass_run(&b->pass, &pass, err);
     b->rows = b->pass.pass ? tap_pass_rows(b->pass.pass) : 0;
+    tap_stats_set_score(b->stats, &b->score);
     return s;
 }
 
 /* ---- Merging ---- */
+
+/* What the parts do not tell cannot be asked of the whole. */
+static tap_status check_merged(const job *b, tap_error *err) {
+    const cli_args *a = b->args;
+    bool single = true;
+    for (size_t i = 0; i < tap_stats_count(b->stats); i++)
+        single = single && tap_stats_units(b->stats, i) < 2;
+    if (!a->health || !single) return TAP_OK;
+    return cli_error(err, TAP_USAGE,
+                     "--health: the parts have figures per tensor, which say nothing of units; "
+                     "gather them with --health or --per channel");
+}
 
 static tap_status merge(job *b, tap_error *err) {
     tap_status s = TAP_OK;
@@ -77,7 +90,9 @@ static tap_status merge(job *b, tap_error *err) {
         s = tap_stats_merge(b->stats, part, err);
         tap_stats_free(part);
     }
-    return s;
+    b->score.size = sizeof b->score;
+    if (s == TAP_OK) tap_stats_get_score(b->stats, &b->score);
+    return s == TAP_OK ? check_merged(b, err) : s;
 }
 
 /* ---- Results ---- */
@@ -208,9 +223,6 @@ static void print_json(const job *b) {
     tap_json_object(j, NULL);
     tap_stats_write(b->stats, j, false);
     if (b->args->health) json_health(b->stats, j);
-    if (b->score.n_predictions)
-        tap_json_double(j, "accuracy", (double)b->score.correct / (double)b->score.n_predictions);
-    if (b->score.n) tap_json_double(j, "loss", b->score.loss_sum / (double)b->score.n);
     if (!b->args->merge) tap_json_int(j, "rows", b->rows);
     tap_json_free(j);
 }
