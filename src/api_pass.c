@@ -154,6 +154,7 @@ static tap_status run(tap_pass *p, const tap_input *inputs, size_t n, tap_error 
     }
     if (s == TAP_CANCELLED) tap_error_set(err, s, "interrupted; what was complete is kept");
     if (s == TAP_OK) s = score(p, err);
+    if (s == TAP_OK && o->recorder && o->data) s = tap_sink_end_batch(o->recorder->sink, err);
     p->rows += s == TAP_OK ? p->batch.n_rows : 0;
     return s == TAP_OK && o->step ? o->step(p, o->user, err) : s;
 }

@@ -189,6 +189,9 @@ TAP_API tap_status tap_sink_close(tap_sink *s, tap_error *err);
  * string), "error" in index.json or the .json document. A file that takes one value is kept if it has it.
  * Where nothing was added nothing is left. reason->text says more only if keeping fails too. */
 TAP_API tap_status tap_sink_abort(tap_sink *s, tap_error *reason);
+/* Says that the batch at hand has all its values, so that its lines can be written: a pass does. A .csv, whose
+ * lines have something of each value, would else find out with the next batch. Errors: TAP_IO, TAP_DATA. */
+TAP_API tap_status tap_sink_end_batch(tap_sink *s, tap_error *err);
 /* Values added so far. */
 TAP_API size_t tap_sink_count(const tap_sink *s);
 

@@ -160,6 +160,10 @@ tap_status tap_sink_add(tap_sink *s, const tap_entry *entry, const tap_value *v,
     return status;
 }
 
+tap_status tap_sink_end_batch(tap_sink *s, tap_error *err) {
+    return s->kind->end_batch ? s->kind->end_batch(s, err) : TAP_OK;
+}
+
 size_t tap_sink_count(const tap_sink *s) {
     return s->n;
 }

@@ -37,6 +37,8 @@ typedef struct tap_sink_kind {
     bool takes_any;     /* sequences and maps as they are; else they come as tensors */
     bool takes_batches; /* values of batches come as they are, with the entry's batch */
     tap_status (*open)(tap_sink *s, tap_error *err);
+    /* NULL, or told that a batch is complete. */
+    tap_status (*end_batch)(tap_sink *s, tap_error *err);
     /* key: unique among those before. */
     tap_status (*add)(tap_sink *s, const char *key, const tap_entry *e, const tap_value *v, tap_error *err);
     /* Finishes; reason NULL: all went well. Frees what open made. */

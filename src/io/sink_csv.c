@@ -285,6 +285,10 @@ static tap_status csv_open(tap_sink *s, tap_error *err) {
     return TAP_OK;
 }
 
+static tap_status csv_end_batch(tap_sink *s, tap_error *err) {
+    return flush(s->state, err);
+}
+
 /* After a failure the batch at hand is incomplete: it goes. */
 static tap_status csv_finish(tap_sink *s, const tap_error *reason, tap_error *err) {
     table *t = s->state;
@@ -311,5 +315,6 @@ const tap_sink_kind tap_sink_csv = {.takes_any = true,
                                     .takes_batches = true,
                                     .open = csv_open,
                                     .add = csv_add,
+                                    .end_batch = csv_end_batch,
                                     .finish = csv_finish,
                                     .discard = csv_discard};

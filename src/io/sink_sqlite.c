@@ -42,7 +42,9 @@ static const char schema[] =
     "NULL, "
     "row INTEGER NOT NULL, label TEXT, argmax INTEGER, value NOT NULL, PRIMARY KEY(tensor_id, batch, row)) "
     "WITHOUT ROWID;"
-    "CREATE INDEX IF NOT EXISTS tensors_by_name ON tensors(run_id, name);";
+    "CREATE INDEX IF NOT EXISTS tensors_by_name ON tensors(run_id, name);"
+    /* Room for the last words on a disk that is full. */
+    "CREATE TABLE reserve(x); INSERT INTO reserve VALUES(zeroblob(16384));";
 
 static tap_status fail(const tap_sink *s, const base *b, tap_error *err) {
     return tap_error_set(err, TAP_IO, "%s: %s", s->path, b->db ? sqlite3_errmsg(b->db) : "cannot be opened");
@@ -104,14 +106,18 @@ static tap_status open_base(const tap_sink *s, base *b, tap_error *err) {
     snprintf(b->tmp, n, "%s.tmp", s->path);
     tap_status status = copy_old(s, b, err);
     if (status != TAP_OK) return status;
-    /* The file is a copy that nobody else sees: no journal is needed to keep it whole. */
+    /* The file is a copy that nobody else sees: a journal in memory, of one value at a time, undoes what a
+     * full disk cut short. */
     if (sqlite3_open(b->tmp, &b->db) != SQLITE_OK ||
-        sqlite3_exec(b->db, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN;", NULL, NULL, NULL) !=
+        sqlite3_exec(b->db, "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; BEGIN;", NULL, NULL, NULL) !=
             SQLITE_OK ||
         sqlite3_exec(b->db, schema, NULL, NULL, NULL) != SQLITE_OK)
         return fail(s, b, err);
     status = prepare(s, b, err);
-    return status == TAP_OK ? begin_run(s, b, err) : status;
+    if (status == TAP_OK) status = begin_run(s, b, err);
+    if (status == TAP_OK && sqlite3_exec(b->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+        return fail(s, b, err);
+    return status;
 }
 
 static tap_status sqlite_open(tap_sink *s, tap_error *err) {
@@ -310,14 +316,19 @@ static tap_status sqlite_add(tap_sink *s, const char *key, const tap_entry *e, c
                              tap_error *err) {
     base *b = s->state;
     adding a = {s, e};
-    sqlite3_exec(b->db, "SAVEPOINT value", NULL, NULL, NULL);
+    if (sqlite3_exec(b->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK) return fail(s, b, err);
     tap_status status = tap_value_each(v, e->batch ? e->name : key, add_tensor, &a, err);
-    sqlite3_exec(b->db, status == TAP_OK ? "RELEASE value" : "ROLLBACK TO value", NULL, NULL, NULL);
+    if (status == TAP_OK && sqlite3_exec(b->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK) return TAP_OK;
+    if (status == TAP_OK) status = fail(s, b, err);
+    /* A full disk may have rolled it back already. */
+    if (!sqlite3_get_autocommit(b->db)) sqlite3_exec(b->db, "ROLLBACK", NULL, NULL, NULL);
     return status;
 }
 
 static tap_status end_run(tap_sink *s, base *b, const tap_error *reason, tap_error *err) {
     sqlite3_stmt *q;
+    if (sqlite3_exec(b->db, "BEGIN; DROP TABLE reserve", NULL, NULL, NULL) != SQLITE_OK)
+        return fail(s, b, err);
     if (sqlite3_prepare_v2(b->db, "UPDATE runs SET complete = ?, error = ?, error_node = ? WHERE id = ?", -1,
                            &q, NULL) != SQLITE_OK)
         return fail(s, b, err);

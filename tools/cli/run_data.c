@@ -110,7 +110,8 @@ static int listen(const tap_event *e, void *user) {
     if (e->ask) return TAP_WANT;
     seeing s = {b, e};
     if (b->finite && tap_finite_listen(e, b->finite) != TAP_WANT) return TAP_STOP;
-    if (b->pass.printed && b->pass.printed[e->index] && tap_print(e, &b->printer) != TAP_WANT) return TAP_STOP;
+    if (b->pass.printed && b->pass.printed[e->index] && tap_print(e, &b->printer) != TAP_WANT)
+        return TAP_STOP;
     if (is_only_looked_at(b, e->index)) return TAP_SKIP;
     return !b->stats || tap_value_each(e->value, e->name, see, &s, NULL) == TAP_OK ? TAP_WANT : TAP_STOP;
 }
@@ -315,9 +316,9 @@ static tap_status finish_sink(job *b, tap_status s, tap_error *err) {
     if (!b->sink) return s;
     if (s == TAP_OK) return tap_sink_close(b->sink, err);
     size_t n = tap_sink_count(b->sink);
-    if (tap_sink_abort(b->sink, err) == TAP_OK && n > 0)
-        cli_say("%s: what was complete is in it, %" PRId64 " rows", b->pass.args->output,
-                tap_pass_rows(b->pass.pass));
+    int64_t rows = b->pass.pass ? tap_pass_rows(b->pass.pass) : 0;
+    if (tap_sink_abort(b->sink, err) == TAP_OK && n > 0 && rows > 0)
+        cli_say("%s: what was complete is in it, %" PRId64 " rows", b->pass.args->output, rows);
     return s;
 }
 
