@@ -15,7 +15,7 @@ static tap_status regex_prepare(tap_ctx *ctx, void **state) {
     *state = s;
     if (!tap_attr_has(ctx, "pattern")) return tap_fail(ctx, TAP_MODEL, "attribute pattern is missing");
     tap_string pattern = tap_attr_bytes(ctx, "pattern");
-    s->regex = tap_regex_new(pattern.s ? pattern.s : "", pattern.n, message, sizeof message);
+    s->regex = tap_regex_new(pattern.s ? pattern.s : "", pattern.n, false, message, sizeof message);
     if (s->regex) return TAP_OK;
     return tap_fail(ctx, TAP_MODEL, "attribute pattern is no regular expression of RE2: %s", message);
 }

@@ -12,10 +12,13 @@ extern "C" {
 
 typedef struct tap_regex tap_regex;
 
-/* Compiles a pattern of n bytes, for UTF-8 text. NULL: message, of room bytes, says what is wrong with it. */
-tap_regex *tap_regex_new(const char *pattern, size_t n, char *message, size_t room);
+/* Compiles a pattern of n bytes, for UTF-8 text. NULL: message, of room bytes, says what is wrong with it.
+ * longest: of several matches at a place the longest counts, not the first alternative's. */
+tap_regex *tap_regex_new(const char *pattern, size_t n, bool longest, char *message, size_t room);
 /* Whether all of s matches. Time is linear in n. May be called by threads at the same time. */
 bool tap_regex_matches(const tap_regex *r, const char *s, size_t n);
+/* The first match in s from byte `from` on; false: there is none. */
+bool tap_regex_find(const tap_regex *r, const char *s, size_t n, size_t from, size_t *begin, size_t *end);
 void tap_regex_free(tap_regex *r);
 
 #ifdef __cplusplus

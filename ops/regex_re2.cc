@@ -16,11 +16,12 @@ struct tap_regex {
  */
 static const long max_bytes = 8L << 20;
 
-extern "C" tap_regex *tap_regex_new(const char *pattern, size_t n, char *message, size_t room) {
+extern "C" tap_regex *tap_regex_new(const char *pattern, size_t n, bool longest, char *message, size_t room) {
     try {
         RE2::Options options;
         options.set_log_errors(false);
         options.set_max_mem(max_bytes);
+        options.set_longest_match(longest);
         tap_regex *r = new tap_regex(re2::StringPiece(pattern, n), options);
         if (r->re.ok()) return r;
         std::snprintf(message, room, "%s", r->re.error().c_str());
@@ -33,6 +34,15 @@ extern "C" tap_regex *tap_regex_new(const char *pattern, size_t n, char *message
 
 extern "C" bool tap_regex_matches(const tap_regex *r, const char *s, size_t n) {
     return RE2::FullMatch(re2::StringPiece(s, n), r->re);
+}
+
+extern "C" bool tap_regex_find(const tap_regex *r, const char *s, size_t n, size_t from, size_t *begin,
+                               size_t *end) {
+    re2::StringPiece found;
+    if (!r->re.Match(re2::StringPiece(s, n), from, n, RE2::UNANCHORED, &found, 1)) return false;
+    *begin = static_cast<size_t>(found.data() - s);
+    *end = *begin + found.size();
+    return true;
 }
 
 extern "C" void tap_regex_free(tap_regex *r) {

@@ -1,7 +1,7 @@
 """Operators of com.microsoft: ONNX Runtime's own, those of its quantiser and its optimisers."""
 import numpy as np
 
-from draw import Skip, operator
+from draw import Fixed, Skip, operator
 from values import RANGE
 
 DOMAIN = "com.microsoft"
@@ -483,3 +483,56 @@ def rotary(g):
     where = g.i64(g.int(0, most - s)) if g.chance(0.4) else g.r.integers(0, most, size=(b, s))
     return {"interleaved": g.pick(None, 0, 1), "num_heads": heads if dim else g.maybe(heads), "rotary_embedding_dim": dim,
             "scale": g.maybe(g.real(0.5, 1), 0.1)}, [x, where, g.mild("T", cache, -1, 1), g.mild("T", cache, -1, 1)], 1
+
+
+# ---- Weights of few bits, text ----
+
+@op("MatMulNBits")
+def matmul_nbits(g):
+    bits, block, k, n = g.pick(2, 4, 4, 8), g.pick(16, 32), g.size(40, 90), g.size(8, 60)
+    blocks = -(-k // block)
+    if g.type("T1") == "bfloat16":
+        raise Skip
+    b = g.r.integers(0, 256, size=(n, blocks, block * bits // 8)).astype(np.uint8)
+    zeros = g.pick(None, g.r.integers(0, 256, size=(n, -(-blocks * bits // 8))).astype(np.uint8),
+                   g.mild("T1", (n, blocks), 0, (1 << bits) - 1))
+    if zeros is not None and zeros.dtype != np.uint8 and g.type("T3") == "uint8":
+        zeros = None
+    return {"K": k, "N": n, "bits": bits, "block_size": block, "accuracy_level": g.maybe(0)}, \
+        [g.mild("T1", g.shape(0, 2, 3, 0) + (g.size(4, 20), k)), Fixed(b), Fixed(g.mild("T1", (n, blocks), 0.01, 0.2)),
+         None if zeros is None else Fixed(zeros), None, g.maybe(g.mild("T1", (n,)))], 1
+
+
+@op("GatherBlockQuantized")
+def gather_blocks(g):
+    t = g.type("T1")
+    if t.startswith("float"):
+        raise Skip
+    rank, bits = g.int(2, 3), g.pick(2, 4, 8) if t == "uint8" else 4
+    shape = [g.int(1, 4) for _ in range(rank)]
+    quantize = rank - 1 if t == "uint8" or g.chance(0.5) else g.int(0, rank - 1)
+    shape[quantize] = g.int(1, 70)
+    if t == "uint8":
+        shape[-1] = -(-shape[-1] * bits // 8) * 8 // bits
+    gather = 0 if t == "uint8" else g.int(0, rank - 1)
+    if gather == quantize:
+        raise Skip
+    block = g.pick(16, 32)
+    scales = list(shape)
+    scales[quantize] = -(-shape[quantize] // block)
+    packed = lambda s: s[:-1] + [-(-s[-1] * bits // 8)] if t == "uint8" else s  # noqa: E731
+    index = g.r.integers(-shape[gather], shape[gather], size=g.pick((), (3,), (2, 2)))
+    return {"bits": bits if t == "uint8" else g.maybe(4), "block_size": block, "quantize_axis": quantize, "gather_axis": gather}, \
+        [Fixed(whole(g, "T1", packed(shape))), index.astype(np.int32 if g.type("Tind") == "int32" else np.int64),
+         Fixed(g.mild("T2", scales, 0.01, 0.3)), Fixed(whole(g, "T1", packed(scales))) if g.chance(0.6) else None], 1
+
+
+@op("Tokenizer")
+def tokenizer(g):
+    shape = g.pick((3,), (2, 2), (1,), (1, 3))
+    words = ["Hello World", "a bb ccc", "x,y;z", "", "ab12cd", "  two  ", "Straße ä", "no-split", "a,,b"]
+    how = g.pick({"tokenexp": "[a-zA-Z0-9_]+"}, {"tokenexp": "."}, {"separators": [" "]}, {"separators": [""]},
+                 {"separators": [",", ";", " "]}, {"tokenexp": "a|ab"}, {"separators": ["[ ,]+"]})
+    one = how in ({"tokenexp": "."}, {"separators": [""]})
+    return {**how, "mark": g.pick(0, 1), "mincharnum": 1 if one else g.pick(1, 1, 2), "pad_value": "#"}, \
+        [np.array([words[g.int(0, len(words) - 1)] for _ in range(int(np.prod(shape)))], object).reshape(shape)], 1
