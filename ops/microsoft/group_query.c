@@ -317,10 +317,14 @@ static tap_status group_query(tap_expansion *e) {
 
 static const tap_op ops[] = {
     TAP_MS_FUNCTION("GroupQueryAttention", 7, 16, 1, 4, FLOATS, group_query),
-     .run = append_run, PIECE},
+    {TAP_MS_PIECE("Append", 3, 4, 1, 1), .dtypes = FLOATS, .infer = append_infer, .run = append_run, PIECE},
     {TAP_MS_PIECE("Places", 3, 4, 1, 1), .dtypes = FLOATS, .infer = places_infer, .run = places_run, PIECE},
-    {TAP_MS_PIECE("GroupMask", 4, 6, 1, 1), .dtypes = FLOATS, .prepare = group_prepare, .infer = group_infer,
-     .run = group_run, PIECE},
+    {TAP_MS_PIECE("GroupMask", 4, 6, 1, 1),
+     .dtypes = FLOATS,
+     .prepare = group_prepare,
+     .infer = group_infer,
+     .run = group_run,
+     PIECE},
     {0},
 };
 
