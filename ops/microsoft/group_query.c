@@ -183,7 +183,7 @@ static void group_task(void *arg, int64_t first, int64_t last, int worker) {
         const int64_t i = r % n, h = r / n % heads, b = r / n / heads;
         const int64_t at = first_place(j->seqlens, j->total, b, n) + i;
         const int64_t all = tap_min64(j->places, ((const int32_t *)j->seqlens->data)[b] + 1);
-        const int64_t end = j->s->causal ? tap_min64(at + 1, j->places) : all;
+        const int64_t end = j->s->causal ? tap_min64(at + 1, all) : all;
         const int64_t begin = j->s->window < 0 ? 0 : tap_max64(0, at + 1 - j->s->window);
         const int64_t from =
             t ? (((t->dims[0] == 1 ? 0 : b) * t->dims[1] + (t->dims[1] == 1 ? 0 : h)) * n + i) * t->dims[3]
@@ -319,12 +319,8 @@ static const tap_op ops[] = {
     TAP_MS_FUNCTION("GroupQueryAttention", 7, 16, 1, 4, FLOATS, group_query),
     {TAP_MS_PIECE("Append", 3, 4, 1, 1), .dtypes = FLOATS, .infer = append_infer, .run = append_run, PIECE},
     {TAP_MS_PIECE("Places", 3, 4, 1, 1), .dtypes = FLOATS, .infer = places_infer, .run = places_run, PIECE},
-    {TAP_MS_PIECE("GroupMask", 4, 6, 1, 1),
-     .dtypes = FLOATS,
-     .prepare = group_prepare,
-     .infer = group_infer,
-     .run = group_run,
-     PIECE},
+    {TAP_MS_PIECE("GroupMask", 4, 6, 1, 1), .dtypes = FLOATS, .prepare = group_prepare, .infer = group_infer,
+     .run = group_run, PIECE},
     {0},
 };
 
