@@ -42,7 +42,7 @@ static tap_status check_places(tap_ctx *ctx, const tap_tensor *seqlens, int64_t 
     return TAP_OK;
 }
 
-/* ---- Append: present[batch][heads][places][d] of past (or none), new[batch][heads][n][d], seqlens, total
+/* ---- Append: present[batch][heads][places][d] of new[batch][heads][n][d], seqlens, total, past
  * ---- */
 
 static tap_status append_infer(tap_ctx *ctx) {

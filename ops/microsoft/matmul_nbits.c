@@ -156,7 +156,7 @@ static weights weights_of(const nbits *s, const tap_tensor *b, const tap_tensor 
                      .scales = scales,
                      .zeros = zeros,
                      .groups = groups,
-                     .columns = tap_tiles(TAP_TILE_F32)->columns};
+                     .columns = tap_tiles(TAP_TILE_F32, s->n)->columns};
 }
 
 static int64_t columns_of(const weights *w) {
