@@ -166,6 +166,9 @@ static tap_status run_batches(tap_pass *p, tap_error *err) {
         tap_status s = tap_dataset_next(o->data, &p->batch, err);
         if (s != TAP_OK || p->batch.n_rows == 0) return s;
         if (first) s = tap_session_batch_axes(o->session, &p->batch, o->data, p->axes, err);
+        if (s == TAP_OK && o->before) s = o->before(p, o->user, err);
+        if (s == TAP_OK && o->before && first)
+            s = tap_session_batch_axes(o->session, &p->batch, o->data, p->axes, err);
         if (s == TAP_OK) s = run(p, p->batch.inputs, p->batch.n_inputs, err);
         if (s != TAP_OK) return s;
     }

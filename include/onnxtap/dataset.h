@@ -76,7 +76,9 @@ TAP_API bool tap_dataset_only(const char *path);
 /* Checks that all have the same number of rows, chooses those that the options ask for, and goes to the
  * first. May be called again: once more from the start. Errors: TAP_DATA, TAP_USAGE, TAP_MEMORY. */
 TAP_API tap_status tap_dataset_start(tap_dataset *d, tap_error *err);
-TAP_API int64_t tap_dataset_rows(const tap_dataset *d);    /* that will be given */
+TAP_API int64_t tap_dataset_rows(const tap_dataset *d); /* that will be given */
+TAP_API int64_t
+tap_dataset_file_rows(const tap_dataset *d); /* that the files have: tap_batch.rows counts these */
 TAP_API int64_t tap_dataset_batches(const tap_dataset *d); /* likewise */
 TAP_API int64_t tap_dataset_batch(const tap_dataset *d);   /* rows a batch */
 /* The next batch; its inputs are alive until the call after it. Errors: TAP_DATA, TAP_IO, TAP_MEMORY. */

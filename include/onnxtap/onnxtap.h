@@ -352,6 +352,8 @@ typedef struct tap_session_options {
     bool no_fusion; /* for tests: the results are the same */
     uint64_t seed;  /* of the random operators: with one seed, run n of a session always gives the same, and
                        other  numbers than run n + 1 */
+    bool partial;   /* runs what is supported of a model opened with allow_unsupported: outputs and taps that
+                       need what is not are left out (tap_session_reaches), unless tap_session_set feeds them */
 } tap_session_options;
 
 TAP_API tap_status tap_session_new(tap_model *m, const tap_session_options *options, tap_session **out,
@@ -363,6 +365,25 @@ TAP_API void tap_session_free(tap_session *s);
 TAP_API tap_status tap_session_tap(tap_session *s, const char *selector, size_t *n_picked, tap_error *err);
 /* Replaces all taps by these values (indices for tap_model_value). */
 TAP_API tap_status tap_session_set_taps(tap_session *s, const size_t *indices, size_t n, tap_error *err);
+
+/* ---- A part of a run ---- */
+
+/* From the next run on value `index` (for tap_model_value) is this one, for each iteration where it lies in a
+ * body: what it replaces is not computed, and nodes that are needed for that alone do not run. Taps show the
+ * replacement. v is retained; NULL: computed again. batch_axis: along which it grows with the batch, for
+ * tap_session_batch_axes; -1: it does not. Errors: TAP_USAGE (index), TAP_DATA (dtype, rank; a run fails with
+ * it where the shape is not that of the run), TAP_MEMORY. */
+TAP_API tap_status tap_session_set(tap_session *s, size_t index, tap_value *v, int batch_axis,
+                                   tap_error *err);
+/* Runs end where these values are there: a node that they do not need does not run, and a tap beyond them is
+ * not shown. n 0: to the end again. Errors: TAP_USAGE, TAP_MEMORY. */
+TAP_API tap_status tap_session_stop_after(tap_session *s, const size_t *indices, size_t n, tap_error *err);
+
+/* Whether a run has value `index`, as the session is now. Inputs that it does not have may be left out of a
+ * run. *blocker (may be NULL): the address of the unsupported node that keeps it from being computed; NULL:
+ * none, it is beyond where the run ends, or needed only for what is set. Errors: TAP_MEMORY. */
+TAP_API tap_status tap_session_reaches(tap_session *s, size_t index, bool *reaches, const char **blocker,
+                                       tap_error *err);
 
 /* A tapped value on its way to a listener. */
 typedef struct tap_event {
@@ -393,13 +414,15 @@ typedef struct tap_input {
     const tap_value *value; /* borrowed for the run */
 } tap_input;
 
-/* Runs the model. Missing inputs are an error unless an initializer gives their value.
+/* Runs the model. Missing inputs are an error unless an initializer gives their value, or the run does not
+ * need them.
  * Errors: TAP_USAGE (an input missing or unknown), TAP_DATA (dtype or shape), TAP_RUN, TAP_MEMORY,
  * TAP_CANCELLED. */
 TAP_API tap_status tap_session_run(tap_session *s, const tap_input *inputs, size_t n_inputs, tap_error *err);
 
 /* Results of the last run, borrowed: valid until the next run, a change of taps, or tap_session_free. */
-TAP_API const tap_value *tap_session_output(const tap_session *s, size_t i); /* i-th output of the model */
+TAP_API const tap_value *tap_session_output(const tap_session *s, size_t i); /* i-th output of the model;
+                                                                 NULL: absent, or not reached */
 TAP_API const tap_value *tap_session_value(const tap_session *s,
                                            const char *name); /* an output or tapped value */
 /* The tapped values without a listener, in the order in which they were computed. */

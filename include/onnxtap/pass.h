@@ -37,11 +37,14 @@ typedef struct tap_pass_options {
     /* Sees each event before the others: TAP_SKIP to a shown value keeps it from them, TAP_STOP ends the run
      */
     tap_listener *listener;
+    /* Before each batch of a data set is run, for tap_session_set; before the first one the axes are those of
+     * a session without, and found again afterwards. Not TAP_OK: the pass ends with that.                  */
+    tap_status (*before)(tap_pass *pass, void *user, tap_error *err);
     /* After each batch; not TAP_OK: the pass ends with that.                                               */
     tap_status (*step)(tap_pass *pass, void *user, tap_error *err);
     /* Asked before each batch and with each event; true: the pass ends, TAP_CANCELLED. Of a signal, say.   */
     bool (*stop)(void *user);
-    void *user; /* of listener, step and stop */
+    void *user; /* of listener, before, step and stop */
 } tap_pass_options;
 
 /* Adds the model's outputs to the session's taps, so that they stream, too. */

@@ -327,6 +327,9 @@ tap_status tap_dataset_start(tap_dataset *d, tap_error *err) {
 int64_t tap_dataset_rows(const tap_dataset *d) {
     return d->total;
 }
+int64_t tap_dataset_file_rows(const tap_dataset *d) {
+    return d->n_file;
+}
 int64_t tap_dataset_batch(const tap_dataset *d) {
     return d->batch;
 }

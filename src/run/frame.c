@@ -5,6 +5,7 @@
 #include "core/permute.h"
 #include "run/elementwise.h"
 #include "run/plan.h"
+#include "run/reach.h"
 
 #define PLANS_KEPT 6
 /* Inputs that may be images are among the first ones. */
@@ -77,13 +78,16 @@ static tap_type type_of_slot(const tap_slot *s) {
 
 static tap_status fill_key(tap_frame *f, tap_type **key, tap_error *err) {
     const tap_graph *g = f->graph;
-    size_t n = g->n_inputs + g->n_captures;
+    size_t n = tap_plan_key_size(f);
     *key = tap_scratch_take(&f->session->scratch, (n + 1) * sizeof **key);
     if (!*key) return tap_error_no_memory(err, n * sizeof **key);
     for (size_t i = 0; i < g->n_inputs; i++) (*key)[i] = type_of_value(f->inputs[i]);
     for (size_t i = 0; i < g->n_captures; i++)
         (*key)[g->n_inputs + i] =
             type_of_slot(tap_plan_slot(f->parent->plan, g->values[g->captures[i]].outer));
+    const tap_set *set;
+    for (size_t k = 0; (set = tap_reach_set_in(f->session, g, k)); k++)
+        (*key)[g->n_inputs + g->n_captures + k] = type_of_value(set->value);
     return TAP_OK;
 }
 
@@ -117,9 +121,10 @@ static tap_status find_plan(tap_frame *f, tap_error *err) {
     tap_type *key;
     tap_status st = fill_key(f, &key, err);
     if (st != TAP_OK) return st;
-    size_t n = f->graph->n_inputs + f->graph->n_captures;
+    size_t n = tap_plan_key_size(f);
+    bool around = f->parent && f->parent->plan->overridden;
     tap_plan *p = f->plans;
-    while (p && !plan_fits(p, key, n)) p = p->next;
+    while (p && !(p->around_overridden == around && plan_fits(p, key, n))) p = p->next;
     if (!p) {
         f->n_misses++;
         st = tap_plan_build(f, key, f->n_misses > GENERIC_AFTER, &p, err);
@@ -240,6 +245,9 @@ static tap_status bind_given(tap_frame *f, tap_error *err) {
         if (s->place == TAP_AT_INPUT)
             bind_capture(s, tap_plan_slot(f->parent->plan, g->values[g->captures[i]].outer));
     }
+    const tap_set *set;
+    for (size_t k = 0; st == TAP_OK && (set = tap_reach_set_in(f->session, g, k)); k++)
+        st = bind_input(f, tap_plan_slot(p, set->at.v), set->value, err);
     for (size_t i = 0; i < p->n_inputs_views; i++) {
         const tap_tensor *r = &root_slot(p, p->inputs_views[i])->tensor;
         p->inputs_views[i]->tensor.data = r->data;
@@ -506,6 +514,9 @@ void tap_frame_reset(tap_frame *f) {
         tap_slot *s = tap_plan_slot(p, f->graph->inputs[i]);
         if (s->place == TAP_AT_INPUT) tap_slot_clear(s);
     }
+    const tap_set *set;
+    for (size_t k = 0; (set = tap_reach_set_in(f->session, f->graph, k)); k++)
+        tap_slot_clear(tap_plan_slot(p, set->at.v));
 }
 
 tap_status tap_frame_run(tap_frame *f, const tap_value *const *inputs, tap_error *err) {

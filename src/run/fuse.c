@@ -26,9 +26,9 @@ static tap_vid value_of(const fusion *z, const tap_slot *s) {
 static void count_uses(fusion *z) {
     const tap_graph *g = z->f->graph;
     tap_plan *p = z->p;
-    for (size_t v = 0; v < g->n_values; v++) {
+    for (size_t v = 0; v < p->n_values; v++) {
         z->maker[v] = z->reader[v] = -1;
-        if (z->f->session->tapped[g->values[v].global]) z->uses[v]++;
+        if (v < g->n_values && z->f->session->tapped[g->values[v].global]) z->uses[v]++;
     }
     for (size_t k = 0; k < p->n_steps; k++) {
         const tap_step *s = p->steps[k];
@@ -171,7 +171,7 @@ static tap_status absorb(fusion *z, int32_t k) {
 
 tap_status tap_plan_fuse(tap_frame *f, tap_plan *p, tap_error *err) {
     fusion z = {.f = f, .p = p, .err = err};
-    size_t n = f->graph->n_values;
+    size_t n = p->n_values;
     z.uses = tap_arena_array(&p->memory, n, sizeof *z.uses);
     z.maker = tap_arena_array(&p->memory, n, sizeof *z.maker);
     z.reader = tap_arena_array(&p->memory, n, sizeof *z.reader);

@@ -61,8 +61,10 @@ const tap_tensor *tap_in_known(const tap_ctx *ctx, int i) {
     tap_work *w = tap_work_of(ctx);
     if (!tap_has_in(ctx, i)) return NULL;
     if (w->in_slots) return tap_slot_known(w, i);
+    if (w->planned && w->planned[i]->place != TAP_AT_CONST) return NULL;
+    if (w->planned && w->planned[i]->tensor.data) return &w->planned[i]->tensor;
     tap_gvalue *v = tap_constant_source(w->node->graph, w->node->in[i]);
-    if (!v || (w->no_defaults && v->is_input)) return NULL;
+    if (!v) return NULL;
     if (w->phase == TAP_PACK && !v->constant && v->init && w->node->op->packed_inputs >> i & 1 &&
         tap_dtype_bits(v->init->dtype) >= 8)
         return constant_as_it_lies(w, v);

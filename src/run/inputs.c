@@ -64,19 +64,29 @@ static void describe(tap_text *t, const tap_value *v) {
     }
 }
 
-static tap_status check_input(const tap_port *port, const tap_value *v, tap_error *err) {
-    char is[200] = "", must[200] = "";
-    tap_text a = {is, sizeof is, 0}, b = {must, sizeof must, 0};
-    if (!v || tap_value_fits(v, port->type)) return TAP_OK;
+tap_status tap_value_check(const char *name, const tap_value *v, const tap_type *want, const char *has,
+                           const char *must, tap_error *err) {
+    char is[200] = "", wanted[200] = "";
+    tap_text a = {is, sizeof is, 0}, b = {wanted, sizeof wanted, 0};
+    if (tap_value_fits(v, want)) return TAP_OK;
     const tap_tensor *t = tap_value_tensor(v);
     describe(&a, v);
-    tap_text_type(&b, port->type);
-    bool cast = t && port->type->kind == TAP_KIND_TENSOR && port->type->dtype != TAP_UNDEFINED &&
-                t->dtype != port->type->dtype;
-    tap_error_set(err, TAP_DATA, "input '%s' is %s, the model takes %s%s", port->name, is, must,
+    tap_text_type(&b, want);
+    bool cast = t && want->kind == TAP_KIND_TENSOR && want->dtype != TAP_UNDEFINED && t->dtype != want->dtype;
+    tap_error_set(err, TAP_DATA, "%s %s %s, %s %s%s", name, has, is, must, wanted,
                   cast ? " (--cast converts)" : "");
-    tap_error_where(err, NULL, NULL, port->name);
+    tap_error_where(err, NULL, NULL, name);
     return TAP_DATA;
+}
+
+static tap_status check_input(const tap_port *port, const tap_value *v, tap_error *err) {
+    char name[600] = "";
+    tap_text t = {name, sizeof name, 0};
+    tap_text_add(&t, "input '%s'", port->name);
+    if (!v) return TAP_OK;
+    tap_status st = tap_value_check(name, v, port->type, "is", "the model takes", err);
+    if (st != TAP_OK) tap_error_where(err, NULL, NULL, port->name);
+    return st;
 }
 
 static tap_status unknown_input(const tap_port *ports, size_t n, const char *name, tap_error *err) {
@@ -103,8 +113,8 @@ static tap_status missing_input(const tap_port *port, tap_error *err) {
     return TAP_USAGE;
 }
 
-tap_status tap_inputs_collect(const tap_port *ports, size_t n_ports, const tap_input *given, size_t n,
-                              const tap_value **values, tap_error *err) {
+tap_status tap_inputs_collect(const tap_port *ports, size_t n_ports, const bool *unneeded,
+                              const tap_input *given, size_t n, const tap_value **values, tap_error *err) {
     for (size_t k = 0; k < n_ports; k++) values[k] = NULL;
     for (size_t i = 0; i < n; i++) {
         size_t k = 0;
@@ -117,7 +127,8 @@ tap_status tap_inputs_collect(const tap_port *ports, size_t n_ports, const tap_i
         values[k] = given[i].value;
     }
     for (size_t k = 0; k < n_ports; k++)
-        if (!values[k] && !ports[k].has_default && ports[k].type->kind != TAP_KIND_OPTIONAL)
+        if (!values[k] && !ports[k].has_default && ports[k].type->kind != TAP_KIND_OPTIONAL &&
+            !(unneeded && unneeded[k]))
             return missing_input(&ports[k], err);
     return TAP_OK;
 }

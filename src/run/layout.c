@@ -7,6 +7,7 @@
  * the shapes alone. */
 #include "core/permute.h"
 #include "run/plan.h"
+#include "run/reach.h"
 
 #include <string.h>
 
@@ -264,7 +265,7 @@ static bool append(layouts *l, tap_step *s) {
 
 tap_status tap_plan_layout(tap_frame *f, tap_plan *p, tap_error *err) {
     layouts l = {.f = f, .p = p, .err = err, .n_steps = p->n_steps};
-    l.forms = tap_arena_array(&p->memory, f->graph->n_values, 1);
+    l.forms = tap_arena_array(&p->memory, p->n_values, 1);
     l.steps = tap_arena_array(&p->memory, p->n_steps, sizeof *l.steps);
     if (!l.forms || !l.steps) return tap_error_no_memory(err, p->n_steps);
     if (p->n_steps) memcpy(l.steps, p->steps, p->n_steps * sizeof *l.steps);
@@ -278,6 +279,8 @@ tap_status tap_plan_layout(tap_frame *f, tap_plan *p, tap_error *err) {
         if (!append(&l, l.steps[k])) fail_memory(&l);
     }
     for (size_t i = 0; i < f->graph->n_outputs && !l.failed; i++)
-        if (f->graph->outputs[i] != TAP_NO_VALUE) need(&l, f->graph->outputs[i], PLAIN);
+        if (f->graph->outputs[i] != TAP_NO_VALUE &&
+            tap_reach_has(f->session, &f->graph->values[f->graph->outputs[i]]))
+            need(&l, f->graph->outputs[i], PLAIN);
     return l.failed ? TAP_MEMORY : TAP_OK;
 }

@@ -1,5 +1,7 @@
 /* Making a plan: types of all values, what is known before the run, and a step for each node that is left. */
+#include "run/inputs.h"
 #include "run/plan.h"
+#include "run/reach.h"
 
 #include <string.h>
 
@@ -37,6 +39,7 @@ static void set_given(tap_slot *slot, const tap_type *key, bool generic) {
         for (int k = 0; k < t.rank; k++) t.dims[k] = -1;
     set_type(slot, &t);
     slot->place = TAP_AT_INPUT;
+    slot->of_model = false;
 }
 
 static bool constant_in_parent(const tap_frame *f, tap_vid outer) {
@@ -55,9 +58,14 @@ static void plan_borders(tap_frame *f, tap_plan *p) {
         tap_gvalue *x = &g->values[v];
         if (x->init || (x->constant && !p->overridden)) set_constant(tap_plan_slot(p, (tap_vid)v), x);
     }
-    for (size_t i = 0; i < g->n_inputs; i++)
-        if (p->key[i].kind != TAP_KIND_NONE || !g->values[g->inputs[i]].init)
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        const tap_gvalue *v = &g->values[g->inputs[i]];
+        if (p->key[i].kind != TAP_KIND_NONE || !v->init)
             set_given(tap_plan_slot(p, g->inputs[i]), &p->key[i], p->generic);
+        /* Left out, for nobody needs it: its type still tells that of what is given instead. */
+        if (p->key[i].kind == TAP_KIND_NONE && !tap_reach_has(f->session, v))
+            set_type(tap_plan_slot(p, g->inputs[i]), &v->type);
+    }
     for (size_t i = 0; i < g->n_captures; i++) {
         tap_vid v = g->captures[i];
         tap_slot *s = tap_plan_slot(p, v);
@@ -66,6 +74,9 @@ static void plan_borders(tap_frame *f, tap_plan *p) {
         else
             set_given(s, &p->key[g->n_inputs + i], p->generic);
     }
+    const tap_set *set;
+    for (size_t k = 0; (set = tap_reach_set_in(f->session, g, k)); k++)
+        set_given(tap_plan_slot(p, set->at.v), &p->key[g->n_inputs + g->n_captures + k], p->generic);
 }
 
 tap_step *tap_plan_add_step(tap_plan *p, tap_frame *f, tap_step_kind kind, tap_node *n, int32_t n_in,
@@ -228,7 +239,7 @@ static tap_status pack(tap_frame *f, tap_step *s, tap_error *err) {
         tap_work w;
         void *state = NULL;
         tap_work_init(&w, TAP_PREPARE, m, n, err);
-        w.no_defaults = true;
+        w.planned = s->in;
         st = n->op->prepare(&w.pub, &state);
         if (w.failed != TAP_OK) st = w.failed;
         s->work.pub.state = state;
@@ -246,31 +257,88 @@ static bool all_folded(const tap_plan *p, const tap_node *n) {
     return n->n_out > 0;
 }
 
-static tap_status plan_node(tap_frame *f, tap_plan *p, tap_node *n, tap_type *out, tap_error *err) {
-    if (all_folded(p, n)) return TAP_OK;
+/* Where the node's output i is computed: beside the value's slot where that is given from outside. */
+static tap_slot *slot_of_output(tap_frame *f, tap_plan *p, const tap_node *n, int32_t i) {
+    const tap_set *set, *given = tap_reach_set_of(f->session, &n->graph->values[n->out[i]]);
+    size_t k = 0;
+    if (!given) return tap_plan_slot(p, n->out[i]);
+    while ((set = tap_reach_set_in(f->session, n->graph, k)) && set != given) k++;
+    return tap_plan_slot(p, (tap_vid)(n->graph->n_values + k));
+}
+
+/* What is given for output i, against what the node makes. */
+static tap_status check_given(tap_frame *f, const tap_node *n, int32_t i, const tap_type *made,
+                              tap_error *err) {
+    const tap_gvalue *v = &n->graph->values[n->out[i]];
+    const tap_set *given = tap_reach_set_of(f->session, v);
+    if (!given) return TAP_OK;
+    char name[600] = "";
+    tap_text t = {name, sizeof name, 0};
+    tap_text_add(&t, "value '%s'", v->full);
+    tap_status st =
+        tap_value_check(name, given->value, made, "is set to", "the node that it replaces makes", err);
+    if (st != TAP_OK) tap_error_where(err, n->address, n->src->op, v->full);
+    return st;
+}
+
+/* Finds the types of the step's outputs. */
+static tap_status infer_step(tap_step *s, tap_type *out) {
+    if (s->work.node->op->flags & TAP_HAS_BODY) {
+        types_from_file(s->work.node, out);
+        return TAP_OK;
+    }
+    s->work.phase = TAP_INFER;
+    s->work.out_types = out;
+    tap_status st = tap_work_infer(&s->work);
+    s->work.phase = TAP_RUN_PHASE;
+    s->work.out_types = NULL;
+    return st;
+}
+
+static tap_step *add_node(tap_frame *f, tap_plan *p, tap_node *n) {
     tap_step *s =
         tap_plan_add_step(p, f, n->op->flags & TAP_VIEW ? TAP_STEP_VIEW : TAP_STEP_RUN, n, n->n_in, n->n_out);
-    if (!s) return no_memory(err);
+    if (!s) return NULL;
     for (int32_t i = 0; i < n->n_in; i++)
         if (n->in[i] != TAP_NO_VALUE) {
             s->in[i] = tap_plan_slot(p, n->in[i]);
             s->in_types[i] = &s->in[i]->type;
         }
     for (int32_t i = 0; i < n->n_out; i++)
-        if (n->out[i] != TAP_NO_VALUE) s->out[i] = tap_plan_slot(p, n->out[i]);
+        if (n->out[i] != TAP_NO_VALUE) s->out[i] = slot_of_output(f, p, n, i);
+    return s;
+}
+
+/* A node that does not run, but tells of which type a value is that is given. */
+static tap_status plan_types(tap_frame *f, tap_plan *p, tap_node *n, tap_type *out, tap_error *err) {
+    tap_step *s = add_node(f, p, n);
+    tap_status st = TAP_OK;
+    if (!s) return no_memory(err);
+    /* What it reads may be unknown, or nonsense: then nothing is known. */
+    if (infer_step(s, out) == TAP_OK)
+        for (int32_t i = 0; i < n->n_out && st == TAP_OK; i++) {
+            if (!s->out[i]) continue;
+            set_type(s->out[i], &out[i]);
+            st = check_given(f, n, i, &out[i], err);
+        }
+    p->n_steps--;
+    return st;
+}
+
+static tap_status plan_node(tap_frame *f, tap_plan *p, tap_node *n, tap_type *out, tap_error *err) {
+    if (!tap_reach_runs(f->session, n))
+        return tap_reach_types(f->session, n) ? plan_types(f, p, n, out, err) : TAP_OK;
+    if (all_folded(p, n)) return TAP_OK;
+    tap_step *s = add_node(f, p, n);
+    if (!s) return no_memory(err);
     s->work.err = err;
-    if (n->op->flags & TAP_HAS_BODY) {
-        types_from_file(n, out);
-    } else {
-        s->work.phase = TAP_INFER;
-        s->work.out_types = out;
-        tap_status st = tap_work_infer(&s->work);
-        s->work.phase = TAP_RUN_PHASE;
-        s->work.out_types = NULL;
-        if (st != TAP_OK) return st;
+    tap_status st = infer_step(s, out);
+    for (int32_t i = 0; i < n->n_out && st == TAP_OK; i++) {
+        if (!s->out[i]) continue;
+        if (s->out[i]->place != TAP_AT_CONST) set_type(s->out[i], &out[i]);
+        st = check_given(f, n, i, &out[i], err);
     }
-    for (int32_t i = 0; i < n->n_out; i++)
-        if (s->out[i] && s->out[i]->place != TAP_AT_CONST) set_type(s->out[i], &out[i]);
+    if (st != TAP_OK) return st;
     bool of_model;
     if (!may_be_absent(n, out) && is_known(s, &of_model)) return compute_ahead(f, p, s, of_model, err);
     return n->op->pack ? pack(f, s, err) : TAP_OK;
@@ -344,13 +412,14 @@ static tap_status plan_shows(tap_frame *f, tap_plan *p, tap_error *err) {
         for (int32_t i = 0; i < s->work.pub.n_out; i++) {
             if (!s->out[i]) continue;
             tap_vid v = (tap_vid)((s->out[i] - p->slots) / TAP_SLOTS_PER_VALUE);
-            if (!se->tapped[g->values[v].global]) continue;
+            if ((size_t)v >= g->n_values || !se->tapped[g->values[v].global]) continue;
             s->shows[s->n_shows++] = v;
             shown[v] = true;
         }
     }
     for (size_t v = 0; v < g->n_values; v++)
-        if (!shown[v] && g->values[v].outer == TAP_NO_VALUE && se->tapped[g->values[v].global])
+        if (!shown[v] && g->values[v].outer == TAP_NO_VALUE && se->tapped[g->values[v].global] &&
+            tap_reach_has(se, &g->values[v]))
             p->preface[p->n_preface++] = (tap_vid)v;
     return TAP_OK;
 }
@@ -382,16 +451,25 @@ static tap_status finish_steps(tap_frame *f, tap_plan *p, tap_error *err) {
     return st;
 }
 
+size_t tap_plan_key_size(const tap_frame *f) {
+    size_t n = 0;
+    while (tap_reach_set_in(f->session, f->graph, n)) n++;
+    return f->graph->n_inputs + f->graph->n_captures + n;
+}
+
 tap_status tap_plan_build(tap_frame *f, const tap_type *key, bool generic, tap_plan **out, tap_error *err) {
     tap_session *se = f->session;
     tap_plan *p = tap_mem_alloc_zero(&se->model->budget, sizeof *p);
     *out = NULL;
     if (!p) return no_memory(err);
     tap_graph *g = f->graph;
-    size_t n_key = g->n_inputs + g->n_captures;
+    size_t n_key = tap_plan_key_size(f);
     tap_arena_init(&p->memory, &se->model->budget);
     p->generic = generic;
-    p->n_slots = TAP_SLOTS_PER_VALUE * g->n_values;
+    p->around_overridden = f->parent && f->parent->plan->overridden;
+    p->overridden = p->around_overridden || (se->reach && se->n_sets > 0);
+    p->n_values = g->n_values + n_key - g->n_inputs - g->n_captures;
+    p->n_slots = TAP_SLOTS_PER_VALUE * p->n_values;
     p->slots = tap_arena_array(&p->memory, p->n_slots, sizeof *p->slots);
     p->key = tap_arena_array(&p->memory, n_key, sizeof *p->key);
     tap_plan *before = f->plan;

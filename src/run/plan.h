@@ -61,12 +61,14 @@ typedef struct tap_step {
 } tap_step;
 
 typedef struct tap_plan {
-    struct tap_plan *next; /* most recently used first */
-    tap_arena memory;      /* of the plan itself */
-    tap_type *key;         /* types of inputs, then captures */
-    bool generic;          /* dims of inputs are unknown in it */
-    bool overridden;       /* an input that has a default was given */
-    tap_slot *slots;       /* TAP_SLOTS_PER_VALUE x n_values */
+    struct tap_plan *next;  /* most recently used first */
+    tap_arena memory;       /* of the plan itself */
+    tap_type *key;          /* types of inputs, captures, values given on the way */
+    bool generic;           /* dims of inputs are unknown in it */
+    bool overridden;        /* values that the model alone makes constant may be others */
+    bool around_overridden; /* so are those of the plan around it */
+    tap_slot *slots;        /* TAP_SLOTS_PER_VALUE x n_values */
+    size_t n_values;        /* the graph's, then one for what a node computes where its output is given */
     size_t n_slots;
     tap_step **steps;
     size_t n_steps, room_steps;
@@ -105,6 +107,8 @@ static inline tap_slot *tap_plan_slot_vector(tap_plan *p, tap_vid v) {
     return &p->slots[TAP_SLOTS_PER_VALUE * (size_t)v + 2];
 }
 
+/* Types in a key of the frame's graph. */
+size_t tap_plan_key_size(const tap_frame *f);
 /* A plan for frame->inputs. Errors as those of the nodes' infer. */
 tap_status tap_plan_build(tap_frame *f, const tap_type *key, bool generic, tap_plan **out, tap_error *err);
 void tap_plan_free(tap_plan *p, tap_budget *b);

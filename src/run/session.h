@@ -9,6 +9,8 @@
 #include "run/trace.h"
 
 typedef struct tap_frame tap_frame;
+typedef struct tap_reach tap_reach;
+struct tap_set;
 
 /* A tapped value kept for tap_session_tapped. */
 typedef struct tap_kept {
@@ -23,9 +25,13 @@ struct tap_session {
     tap_pool *pool;
     tap_scratch_stack scratch;
     tap_buffers buffers;
-    bool ahead;        /* what is made now goes to the model or a plan: it outlives the session's blocks */
-    tap_arena strings; /* bytes of the run's strings */
-    bool *tapped;      /* by global value number */
+    bool ahead;           /* what is made now goes to the model or a plan: it outlives the session's blocks */
+    tap_arena strings;    /* bytes of the run's strings */
+    bool *tapped;         /* by global value number */
+    struct tap_set *sets; /* values that are given on the way (reach.h) */
+    size_t n_sets, room_sets;
+    bool *stops;      /* by value: runs end where these are there; NULL: they run to the end */
+    tap_reach *reach; /* what follows from sets, stops and partial; NULL: not known yet, or everything runs */
     tap_listener *listener;
     void *listener_user;
     tap_kept *kept;

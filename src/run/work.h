@@ -19,7 +19,7 @@ typedef struct tap_work {
     const tap_type **in_types; /* n_in, NULL where absent; in infer and run */
     tap_type *out_types;       /* n_out */
     bool final;                /* infer while running */
-    bool no_defaults;          /* inputs with a default may have another value in this plan */
+    struct tap_slot **planned; /* prepare for one plan: its inputs, of which the constants are known */
     tap_arena *arena;          /* for element types of sequences */
     struct tap_frame *frame;   /* run */
     struct tap_slot **in_slots, **out_slots;

@@ -156,6 +156,36 @@ void cli_say_layouts(const cli_args *args, const tap_model *m, const bool *picke
 /* Key of the layer whose output the value is; NULL: of none. */
 const char *cli_layer_of(const tap_model *m, size_t value);
 
+/* ---- Parts of a run (way.c) ---- */
+
+/* Values that --set gives on the way. */
+typedef struct cli_sets {
+    size_t n;
+    size_t *index; /* for tap_model_value                                        */
+    tap_value **values;
+    int *axes;     /* data sets: along which rows are taken; -1: each batch has it whole */
+    int64_t *each; /* places a row                                               */
+} cli_sets;
+
+/* --stop-after; what it names is shown as taps are, in `picked` (by value; NULL: not shown). */
+tap_status cli_stop_after(const cli_args *args, const tap_model *m, tap_session *s, bool *picked,
+                          tap_error *err);
+/* --set's files; all values are set as they are in them. */
+tap_status cli_load_sets(const cli_args *args, tap_model *m, cli_sets *out, tap_error *err);
+tap_status cli_set_whole(const cli_sets *sets, tap_session *s, tap_error *err);
+/* For a data set: once, before anything is set, by the axes of the first batch; then for each batch. */
+tap_status cli_sets_by_row(cli_sets *sets, const tap_model *m, const tap_dataset *d, const int *axes,
+                           tap_error *err);
+tap_status cli_set_batch(const cli_sets *sets, const tap_model *m, tap_session *s, const tap_batch *batch,
+                         tap_error *err);
+void cli_free_sets(cli_sets *sets);
+/* With --set, --stop-after or --partial: outputs and picked taps that the run does not reach, and why; all
+ * unsupported nodes, and what would feed what they keep from running. As text, or as "unreached"
+ * and "unsupported" of an open object. */
+void cli_tell_unreached(const cli_args *args, const tap_model *m, tap_session *s, const bool *picked);
+void cli_json_unreached(const cli_args *args, const tap_model *m, tap_session *s, const bool *picked,
+                        tap_json *j);
+
 /* ---- Inputs (inputs.c) ---- */
 
 typedef struct cli_values {
@@ -174,14 +204,20 @@ tap_status cli_load_inputs_or(const cli_args *args, tap_model *m, cli_otherwise_
  * To be freed in any case, before the model. */
 tap_status cli_load_inputs(const cli_args *args, tap_model *m, bool make_missing, cli_values *out,
                            tap_error *err);
+/* The same; what runs of s do not need may be left out. */
+tap_status cli_load_inputs_for(const cli_args *args, tap_model *m, tap_session *s, cli_values *out,
+                               tap_error *err);
+/* Whether runs of s (NULL: of any) do without that input. */
+bool cli_is_unneeded(const tap_model *m, tap_session *s, const char *input);
 void cli_free_inputs(cli_values *v);
 
 /* ---- Data sets (data.c) ---- */
 
 /* Whether the line asks for rows of files, a batch at a time. */
 bool cli_wants_data(const cli_args *args, const tap_model *m);
-/* The data set of -i and --labels, started. */
-tap_status cli_open_data(const cli_args *args, tap_model *m, tap_dataset **out, tap_error *err);
+/* The data set of -i and --labels, started. What runs of s do not need may be left out. */
+tap_status cli_open_data(const cli_args *args, tap_model *m, tap_session *s, tap_dataset **out,
+                         tap_error *err);
 
 /* A bar on stderr, where that is a terminal: rows done, rate, time left. */
 typedef struct cli_progress {
@@ -200,6 +236,9 @@ typedef struct cli_feed {
 
 /* Inputs that are no data set, where nobody asked for one, are run once as they are. */
 tap_status cli_open_feed(const cli_args *args, tap_model *m, cli_feed *f, tap_error *err);
+/* The same for runs of s, with --set; what they do not need may be left out. */
+tap_status cli_open_feed_for(const cli_args *args, tap_model *m, tap_session *s, const cli_sets *sets,
+                             cli_feed *f, tap_error *err);
 void cli_close_feed(cli_feed *f); /* before the model */
 
 /* A run over what -i says. */
@@ -208,6 +247,7 @@ typedef struct cli_pass {
     tap_model *model;
     tap_session *session;
     cli_feed feed;
+    cli_sets sets;  /* of --set */
     bool *picked;   /* by value: --tap asks for it */
     bool *printed;  /* by value: --print asks for it; NULL: it is not there */
     tap_pass *pass; /* of cli_pass_run */

@@ -67,7 +67,8 @@ static tap_status add_made(const binder *b) {
     return s;
 }
 
-tap_status cli_open_data(const cli_args *args, tap_model *m, tap_dataset **out, tap_error *err) {
+tap_status cli_open_data(const cli_args *args, tap_model *m, tap_session *session, tap_dataset **out,
+                         tap_error *err) {
     tap_dataset_options o;
     uint64_t held = 0;
     size_t n = tap_model_input_count(m);
@@ -80,6 +81,7 @@ tap_status cli_open_data(const cli_args *args, tap_model *m, tap_dataset **out, 
                 .values = cli_alloc(n, sizeof(tap_value *)),
                 .given = cli_alloc(n, sizeof(bool)),
                 .held_bytes = &held,
+                .session = session,
                 .data = *out,
                 .err = err};
     s = bind_inputs(&b, false);

@@ -220,7 +220,8 @@ static tap_status make_rest(const binder *b, const char *text) {
     if (text && !is_made(text, &fill, &seeded, &seed)) return TAP_OK;
     for (size_t i = 0; i < binder_n(b); i++) {
         bool optional = binder_port(b, i)->has_default || binder_port(b, i)->type->kind == TAP_KIND_OPTIONAL;
-        if (b->given[i] || optional) continue;
+        if (b->given[i] || optional || cli_is_unneeded(b->model, b->session, binder_port(b, i)->name))
+            continue;
         tap_status s = make_input(b, i, fill, seed);
         if (s != TAP_OK) return s;
     }
@@ -234,7 +235,8 @@ static tap_status check_missing(const binder *b) {
     for (size_t i = 0; i < binder_n(b); i++) {
         char type[256];
         if (b->given[i] || binder_port(b, i)->has_default ||
-            binder_port(b, i)->type->kind == TAP_KIND_OPTIONAL)
+            binder_port(b, i)->type->kind == TAP_KIND_OPTIONAL ||
+            cli_is_unneeded(b->model, b->session, binder_port(b, i)->name))
             continue;
         cli_type_text(binder_port(b, i)->type, binder_port(b, i)->dim_names, type, sizeof type);
         cli_append(list, sizeof list, "%s'%s' %s", first ? ", " : "", binder_port(b, i)->name, type);
@@ -267,7 +269,7 @@ tap_status bind_inputs(binder *b, bool make_missing) {
     return s == TAP_OK ? check_missing(b) : s;
 }
 
-static tap_status load_inputs(const cli_args *args, tap_model *m, bool make_missing,
+static tap_status load_inputs(const cli_args *args, tap_model *m, tap_session *session, bool make_missing,
                               cli_otherwise_fn *otherwise, void *user, cli_values *out, tap_error *err) {
     size_t n = tap_model_input_count(m);
     *out = (cli_values){.items = cli_alloc(n, sizeof(tap_input)), .model = m};
@@ -276,6 +278,7 @@ static tap_status load_inputs(const cli_args *args, tap_model *m, bool make_miss
                 .values = cli_alloc(n, sizeof(tap_value *)),
                 .given = cli_alloc(n, sizeof(bool)),
                 .held_bytes = &out->held_bytes,
+                .session = session,
                 .otherwise = otherwise,
                 .user = user,
                 .err = err};
@@ -289,12 +292,17 @@ static tap_status load_inputs(const cli_args *args, tap_model *m, bool make_miss
 
 tap_status cli_load_inputs(const cli_args *args, tap_model *m, bool make_missing, cli_values *out,
                            tap_error *err) {
-    return load_inputs(args, m, make_missing, NULL, NULL, out, err);
+    return load_inputs(args, m, NULL, make_missing, NULL, NULL, out, err);
+}
+
+tap_status cli_load_inputs_for(const cli_args *args, tap_model *m, tap_session *s, cli_values *out,
+                               tap_error *err) {
+    return load_inputs(args, m, s, false, NULL, NULL, out, err);
 }
 
 tap_status cli_load_inputs_or(const cli_args *args, tap_model *m, cli_otherwise_fn *otherwise, void *user,
                               cli_values *out, tap_error *err) {
-    return load_inputs(args, m, false, otherwise, user, out, err);
+    return load_inputs(args, m, NULL, false, otherwise, user, out, err);
 }
 
 void cli_free_inputs(cli_values *v) {

@@ -10,6 +10,7 @@ typedef struct binder {
     tap_value **values; /* by position of the input                              */
     bool *given;        /* likewise: something was said about it                 */
     uint64_t *held_bytes;
+    tap_session *session;        /* NULL, or what does without some inputs                 */
     tap_dataset *data;           /* NULL, or what takes the files instead of `values`      */
     cli_otherwise_fn *otherwise; /* NULL, or asked for inputs that nothing was said about */
     void *user;

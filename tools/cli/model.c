@@ -59,6 +59,7 @@ tap_session_options cli_session_options(const cli_args *args) {
     return (tap_session_options){.size = sizeof(tap_session_options),
                                  .threads = args->threads > 1024 ? 1024 : (int)args->threads,
                                  .no_fusion = args->no_fusion,
+                                 .partial = args->partial,
                                  .seed = (uint64_t)args->seed};
 }
 

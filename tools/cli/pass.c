@@ -31,13 +31,19 @@ static tap_status set_taps(cli_pass *p, tap_error *err) {
     return s == TAP_OK ? tap_session_tap_outputs(p->session, err) : s;
 }
 
-tap_status cli_open_feed(const cli_args *args, tap_model *m, cli_feed *f, tap_error *err) {
-    tap_status s = cli_open_data(args, m, &f->data, err);
+tap_status cli_open_feed_for(const cli_args *args, tap_model *m, tap_session *session, const cli_sets *sets,
+                             cli_feed *f, tap_error *err) {
+    tap_status s = cli_open_data(args, m, session, &f->data, err);
     if (s == TAP_OK || cli_wants_data(args, m)) return s;
     tap_error plain = TAP_ERROR_INIT;
-    s = cli_load_inputs(args, m, false, &f->inputs, &plain);
+    s = sets ? cli_set_whole(sets, session, &plain) : TAP_OK;
+    if (s == TAP_OK) s = cli_load_inputs_for(args, m, session, &f->inputs, &plain);
     if (s != TAP_OK) *err = plain;
     return s;
+}
+
+tap_status cli_open_feed(const cli_args *args, tap_model *m, cli_feed *f, tap_error *err) {
+    return cli_open_feed_for(args, m, NULL, NULL, f, err);
 }
 
 void cli_close_feed(cli_feed *f) {
@@ -49,15 +55,27 @@ void cli_close_feed(cli_feed *f) {
 tap_status cli_pass_open(cli_pass *p, tap_error *err) {
     tap_status s = cli_open_session(p->args, p->model, &p->session, err);
     if (s == TAP_OK) s = set_taps(p, err);
-    return s == TAP_OK ? cli_open_feed(p->args, p->model, &p->feed, err) : s;
+    if (s == TAP_OK) s = cli_stop_after(p->args, p->model, p->session, p->picked, err);
+    if (s == TAP_OK) s = cli_load_sets(p->args, p->model, &p->sets, err);
+    return s == TAP_OK ? cli_open_feed_for(p->args, p->model, p->session, &p->sets, &p->feed, err) : s;
 }
 
 void cli_pass_close(cli_pass *p) {
     tap_pass_free(p->pass);
     tap_session_free(p->session);
     cli_close_feed(&p->feed);
+    cli_free_sets(&p->sets);
     free(p->picked);
     free(p->printed);
+}
+
+/* A batch's rows of what --set gives. */
+static tap_status before(tap_pass *pass, void *user, tap_error *err) {
+    cli_pass *p = user;
+    tap_status s = TAP_OK;
+    if (tap_pass_rows(pass) == 0)
+        s = cli_sets_by_row(&p->sets, p->model, p->feed.data, tap_pass_axes(pass), err);
+    return s == TAP_OK ? cli_set_batch(&p->sets, p->model, p->session, tap_pass_batch(pass), err) : s;
 }
 
 static tap_status step(tap_pass *pass, void *user, tap_error *err) {
@@ -85,6 +103,7 @@ tap_status cli_pass_run(cli_pass *p, tap_pass_options *o, tap_error *err) {
     o->n_inputs = p->feed.inputs.n;
     o->listener = listen;
     o->step = step;
+    if (p->sets.n > 0) o->before = before;
     o->stop = cli_stop;
     o->user = p;
     tap_status s = tap_pass_new(o, &p->pass, err);

@@ -20,6 +20,7 @@ typedef struct job {
     tap_error sink_error;
     tap_finite *finite;    /* NULL without --check-finite */
     cli_findings findings; /* of it */
+    cli_sets sets;         /* of --set */
     double ms;
 } job;
 
@@ -27,7 +28,7 @@ typedef struct job {
 
 /* -o FILE.npy and FILE.pb take one value: better said before the run than after it. */
 static tap_status check_single(const job *b, tap_error *err) {
-    size_t n = strlen(b->args->output), n_taps = 0, n_outputs = tap_model_output_count(b->model);
+    size_t n = strlen(b->args->output), n_taps = 0, n_outputs = 0;
     tap_format format = b->args->format ? tap_format_from_name(b->args->format) : TAP_FORMAT_AUTO;
     const char *end = n > 3 ? b->args->output + n - 4 : "";
     bool folder = n > 0 && b->args->output[n - 1] == '/';
@@ -35,7 +36,11 @@ static tap_status check_single(const job *b, tap_error *err) {
                               strcmp(end + (*end != 0), ".pb") == 0);
     for (size_t i = 0; i < tap_model_value_count(b->model); i++) {
         tap_value_info info = {.size = sizeof info};
-        n_taps += b->picked[i] && tap_model_value(b->model, i, &info) && !info.is_output;
+        bool reaches = true;
+        tap_session_reaches(b->session, i, &reaches, NULL, NULL);
+        if (!reaches || !tap_model_value(b->model, i, &info)) continue;
+        n_taps += b->picked[i] && !info.is_output;
+        n_outputs += info.is_output;
     }
     if (!single || n_outputs + n_taps <= 1) return TAP_OK;
     return cli_error(
@@ -97,7 +102,12 @@ static tap_status prepare(job *b, tap_error *err) {
         s = cli_set_taps(b->args, b->session, b->model, b->args->output != NULL, &b->picked, err);
     if (s == TAP_OK && b->args->check_finite) s = tap_finite_new(b->model, &b->finite, err);
     if (s == TAP_OK && b->finite) s = cli_watch_finite(b->session, err);
-    if (s == TAP_OK) s = cli_load_inputs(b->args, b->model, false, &b->inputs, err);
+    if (s == TAP_OK) s = cli_stop_after(b->args, b->model, b->session, b->picked, err);
+    if (s == TAP_OK) s = cli_load_sets(b->args, b->model, &b->sets, err);
+    if (s == TAP_OK) s = cli_set_whole(&b->sets, b->session, err);
+    for (size_t i = 0; s == TAP_OK && b->finite && i < b->sets.n; i++)
+        tap_finite_given(b->finite, b->sets.index[i]);
+    if (s == TAP_OK) s = cli_load_inputs_for(b->args, b->model, b->session, &b->inputs, err);
     if (s == TAP_OK) s = cli_check_naming(b->args, err);
     if (s == TAP_OK) s = open_sink(b, err);
     if (s != TAP_OK) return s;
@@ -120,13 +130,17 @@ static int output_position(const job *b, const tap_event *e) {
     return -1;
 }
 
+static bool has_taps(const job *b) {
+    return b->args->taps.n > 0 || b->args->stops.n > 0;
+}
+
 static int listen(const tap_event *e, void *user) {
     job *b = user;
     if (cli_interrupted()) return TAP_STOP;
     if (e->ask) return TAP_WANT;
     if (b->finite && tap_finite_listen(e, b->finite) != TAP_WANT) return TAP_STOP;
     int output = output_position(b, e);
-    if (!b->picked[e->index] && (output < 0 || b->args->taps.n == 0)) return TAP_WANT;
+    if (!b->picked[e->index] && (output < 0 || !has_taps(b))) return TAP_WANT;
     if (b->sink) {
         if (tap_record(e, &b->recorder) != TAP_WANT) return TAP_STOP;
         if (output >= 0) b->recorded[output] = true;
@@ -151,13 +165,13 @@ static tap_status run_once(job *b, tap_error *err) {
     const char *output = b->args->output;
     size_t n = output ? strlen(output) : 0;
     if (output) snprintf(tmp, sizeof tmp, n && output[n - 1] == '/' ? "%sindex.json.tmp" : "%s.tmp", output);
-    cli_catch_interrupts(output ? tmp : NULL, b->args->taps.n > 0 || b->finite);
+    cli_catch_interrupts(output ? tmp : NULL, has_taps(b) || b->finite);
     b->recorder = make_recorder(b);
     tap_status named = cli_name_layers(b->args, b->model, &b->recorder, err);
     if (named != TAP_OK) return named;
     cli_say_layouts(b->args, b->model, b->picked);
 
-    if (b->args->taps.n > 0 || b->finite) tap_session_listen(b->session, listen, b);
+    if (has_taps(b) || b->finite) tap_session_listen(b->session, listen, b);
     double begin = cli_now_ms();
     tap_status s = tap_session_run(b->session, b->inputs.items, b->inputs.n, err);
     b->ms = cli_now_ms() - begin;
@@ -184,13 +198,22 @@ static size_t fill_maker(const job *b, const char *name, tap_entry *e) {
     return SIZE_MAX;
 }
 
+/* Whether the run comes to the output, absent as it may be. */
+static bool reaches_output(const job *b, const char *name) {
+    bool reaches = true;
+    tap_entry e = {.size = sizeof e};
+    size_t index = fill_maker(b, name, &e);
+    if (index != SIZE_MAX) tap_session_reaches(b->session, index, &reaches, NULL, NULL);
+    return reaches;
+}
+
 static tap_status record_outputs(job *b, tap_error *err) {
     tap_status s = TAP_OK;
     for (size_t i = 0; b->sink && s == TAP_OK && i < tap_model_output_count(b->model); i++) {
         const tap_port *p = tap_model_output(b->model, i);
         tap_entry e = {.size = sizeof e, .name = p->name, .type = p->type, .output = (int)i};
         size_t index = fill_maker(b, p->name, &e);
-        if (!b->recorded[i])
+        if (!b->recorded[i] && reaches_output(b, p->name))
             s = tap_recorder_add(&b->recorder, &e, index, tap_session_output(b->session, i), err);
     }
     return s;
@@ -201,6 +224,7 @@ static void show_outputs(job *b) {
     for (size_t i = 0; i < tap_model_output_count(b->model); i++) {
         const char *name = tap_model_output(b->model, i)->name;
         const tap_value *v = tap_session_output(b->session, i);
+        if (!v && !reaches_output(b, name)) continue;
         if (b->json) cli_show_json(b->json, name, v, &about);
         if (shows_text(b)) cli_show_line(&b->table, name, v, &about);
     }
@@ -212,7 +236,9 @@ static tap_status verify(const job *b, const char **differs, tap_error *err) {
     *differs = NULL;
     tap_status s = cli_open_session(b->args, b->model, &plain, err);
     if (s != TAP_OK) return s;
-    s = tap_session_run(plain, b->inputs.items, b->inputs.n, err);
+    s = cli_stop_after(b->args, b->model, plain, NULL, err);
+    if (s == TAP_OK) s = cli_set_whole(&b->sets, plain, err);
+    if (s == TAP_OK) s = tap_session_run(plain, b->inputs.items, b->inputs.n, err);
     for (size_t i = 0; s == TAP_OK && !*differs && i < tap_model_output_count(b->model); i++)
         if (!cli_same_bits(tap_session_output(b->session, i), tap_session_output(plain, i)))
             *differs = tap_model_output(b->model, i)->name;
@@ -229,6 +255,7 @@ static int report(job *b, tap_status s, const tap_error *err, const char *differ
         tap_json_array(b->json, "outputs");
         if (s == TAP_OK) show_outputs(b);
         tap_json_end(b->json);
+        cli_json_unreached(b->args, b->model, b->session, b->picked, b->json);
         if (b->finite) cli_findings_json(&b->findings, b->json);
         tap_json_double(b->json, "ms", b->ms);
         if (verified) tap_json_bool(b->json, "verified", differs == NULL);
@@ -237,6 +264,7 @@ static int report(job *b, tap_status s, const tap_error *err, const char *differ
     } else {
         if (s == TAP_OK) show_outputs(b);
         if (b->finite) cli_findings_show(&b->findings);
+        if (s == TAP_OK) cli_tell_unreached(b->args, b->model, b->session, b->picked);
     }
     if (s != TAP_OK) {
         cli_say("%s", err->text);
@@ -278,7 +306,7 @@ static int run_and_report(job *b) {
 static int run(cli_args *args) {
     job b = {.args = args, .sink_error = TAP_ERROR_INIT};
     tap_error err = TAP_ERROR_INIT;
-    int status = cli_open_model(args, false, &b.model);
+    int status = cli_open_model(args, args->partial, &b.model);
     if (status != 0) return status;
     if (args->tensorboard || args->prints.n || cli_wants_data(args, b.model)) {
         status = cli_run_data(args, b.model);
@@ -288,6 +316,7 @@ static int run(cli_args *args) {
     status = prepare(&b, &err) == TAP_OK ? run_and_report(&b) : cli_fail(args, &err);
     cli_free_inputs(&b.inputs);
     tap_session_free(b.session);
+    cli_free_sets(&b.sets);
     tap_finite_free(b.finite);
     cli_findings_free(&b.findings);
     cli_close_model(b.model);
@@ -324,6 +353,14 @@ static const cli_option output[] = {
      "from; those whose order is not known stay as they are"},
     {"verify", 0, CLI_FLAG, NULL, offsetof(cli_args, verify),
      "run again without taps and compare the outputs bit by bit"},
+    {"set", 0, CLI_LIST, "TENSOR=FILE", offsetof(cli_args, sets),
+     "replace a value on the way by what is in the file (.npy, FILE.npz:KEY, .pb);\n"
+     "with --batch a row of the file for each row of the data; repeatable"},
+    {"stop-after", 0, CLI_LIST, "SELECTOR", offsetof(cli_args, stops),
+     "end there: nothing runs that these values do not need; repeatable"},
+    {"partial", 0, CLI_FLAG, NULL, offsetof(cli_args, partial),
+     "run what is supported, and tell what cannot be reached and why; --set feeds\n"
+     "what is not supported"},
     {"check-finite", 0, CLI_FLAG, NULL, offsetof(cli_args, check_finite),
      "tell each place where values stop being finite, and why; exit status 1\n"
      "where there is one"},

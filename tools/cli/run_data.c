@@ -157,6 +157,10 @@ static tap_status verify(job *b, tap_error *err) {
     const tap_batch *batch = tap_pass_batch(p->pass);
     const tap_input *inputs = batch ? batch->inputs : p->feed.inputs.items;
     tap_status s = b->plain ? TAP_OK : cli_open_session(p->args, p->model, &b->plain, err);
+    if (s == TAP_OK) s = cli_stop_after(p->args, p->model, b->plain, NULL, err);
+    if (s == TAP_OK)
+        s = batch ? cli_set_batch(&p->sets, p->model, b->plain, batch, err)
+                  : cli_set_whole(&p->sets, b->plain, err);
     if (s == TAP_OK) s = tap_session_run(b->plain, inputs, batch ? batch->n_inputs : p->feed.inputs.n, err);
     for (size_t i = 0; s == TAP_OK && !b->differs && i < tap_model_output_count(p->model); i++)
         if (!cli_same_bits(tap_session_output(p->session, i), tap_session_output(b->plain, i)))
@@ -284,6 +288,7 @@ static void print_json(const job *b, tap_status s, const tap_error *err) {
         tap_json_double(j, "accuracy", (double)b->score.correct / (double)b->score.n_predictions);
     if (b->score.n) tap_json_double(j, "loss", b->score.loss_sum / (double)b->score.n);
     if (b->score.n) tap_json_string(j, "loss_kind", tap_loss_name(b->score.loss));
+    cli_json_unreached(b->pass.args, b->pass.model, b->pass.session, b->pass.picked, j);
     if (b->finite) cli_findings_json(&b->findings, j);
     tap_json_int(j, "rows", tap_pass_rows(b->pass.pass));
     tap_json_double(j, "ms", tap_pass_ms(b->pass.pass));
@@ -307,6 +312,7 @@ static int report(job *b, tap_status s, const tap_error *err) {
     }
     if (!a->json) print_score(b);
     if (b->finite && !a->json) cli_findings_show(&b->findings);
+    if (!a->json) cli_tell_unreached(a, b->pass.model, b->pass.session, b->pass.picked);
     if (b->differs) cli_say("--verify: output '%s' differs without taps", b->differs);
     if (a->verify && !b->differs) cli_say("--verify: the outputs are the same without taps, bit by bit");
     return b->differs || cli_findings_nonfinite(&b->findings);
@@ -332,6 +338,8 @@ static tap_status prepare(job *b, tap_error *err) {
     if (s == TAP_OK) s = cli_pass_open(&b->pass, err);
     if (s == TAP_OK && a->check_finite) s = tap_finite_new(b->pass.model, &b->finite, err);
     if (s == TAP_OK && b->finite) s = cli_watch_finite(b->pass.session, err);
+    for (size_t i = 0; s == TAP_OK && b->finite && i < b->pass.sets.n; i++)
+        tap_finite_given(b->finite, b->pass.sets.index[i]);
     if (s == TAP_OK && a->output) s = cli_open_sink(a, &b->sink, err);
     if (s == TAP_OK && ((!a->output && !a->tensorboard) || a->json)) s = tap_stats_new(&o, &b->stats, err);
     tap_board_options board = {.size = sizeof board, .images = true};

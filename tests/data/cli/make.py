@@ -84,6 +84,19 @@ def unsupported():
     return helper.make_model(g, opset_imports=[helper.make_opsetid("", 21), helper.make_opsetid("com.example", 1)], ir_version=10)
 
 
+def partial():
+    """Two operators that ONNX does not have, one behind the other, and an If with one in a branch; beside what runs."""
+    branches = {b: helper.make_graph([node(op, ["twice"], ["b"], b)], b, [], [value("b", shape=["n"])])
+                for b, op in (("then_branch", "Digamma"), ("else_branch", "Abs"))}
+    g = helper.make_graph(
+        [node("Add", ["x", "x"], ["twice"], "add"), node("Erfc", ["twice"], ["c"], "erfc"), node("Neg", ["c"], ["d"], "neg"),
+         node("Lgamma", ["d"], ["e"], "lgamma"), node("Relu", ["e"], ["y"], "last"), node("Sqrt", ["twice"], ["z"], "sqrt"),
+         node("If", ["yes"], ["w"], "if", **branches)],
+        "g", [value("x", shape=["n"])], [value("y", shape=["n"]), value("z", shape=["n"]), value("w", shape=["n"])],
+        initializer=[numpy_helper.from_array(np.array(False), "yes")])
+    return helper.make_model(g, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
 # ---- Test folders ----
 
 def write_value(path, array, name):
@@ -140,7 +153,7 @@ def sequences():
 
 
 def main(folder):
-    for make in (names, late_failure, loop, types, kinds, unsupported):
+    for make in (names, late_failure, loop, types, kinds, unsupported, partial):
         onnx.save(make(), os.path.join(folder, make.__name__ + ".onnx"))
     np.save(os.path.join(folder, "two.npy"), np.array([1, 2], np.float32))
     np.savez(os.path.join(folder, "names.npz"), **{"x": np.array([1, 2], np.float32), "x=y": np.array([10, 20], np.float32),
