@@ -3,7 +3,10 @@
 #include <string.h>
 
 #include "common/conv_space.h"
+#include "common/floats.h"
+#include "common/math.h"
 #include "common/shape.h"
+#include "common/tile.h"
 #include "common/widen.h"
 #include "common/window.h"
 
@@ -24,19 +27,44 @@ typedef struct window {
     double divisor, p;
 } window;
 
+/* Outputs along the last axis, of one plane: what they are made of. */
+typedef struct strip {
+    const char **row; /* of the window, those that are inside: elements of the wide type */
+    int64_t n_rows;
+    double rows_count; /* rows to be counted: of elements, it is this x count[output] */
+    const double *count;
+    int64_t in, out, before, padded; /* elements; those of a row begin at `before` */
+    int64_t taps, step, tap_step;    /* of the last axis */
+    double p;
+} strip;
+
+/* Combines them into y. room: what `clear` has cleared, and behind it room for the outputs. */
+typedef void pool_line(const strip *l, void *room, void *y);
+typedef void pool_clear(const strip *l, void *room);
+typedef struct pool_lines {
+    pool_line *line;
+    pool_clear *clear;
+    size_t bytes; /* of an element of room */
+} pool_lines;
+
 /* y[first .. last) of the channels of one pixel. */
 typedef void pool_fold(const window *w, int64_t first, int64_t last, void *y);
 typedef void pool_fold_taps(const window *w, int64_t first, int64_t last, void *y, int64_t *taps);
+/* n <= PIXELS_OF_UNIT outputs of a plane, `step` elements apart, with no tap outside: y, and where in the
+ * plane the largest is, counted from its window's first tap. */
+typedef void pool_fold_places(const window *w, int64_t n, int64_t step, void *y, int32_t *place);
 
 #define T       float
 #define WIDE    double
 #define F(name) name##_f32
 #define LEAST   (-INFINITY)
+#define SELECT  tap_select
 #include "pool.inc"
 #define T       double
 #define WIDE    double
 #define F(name) name##_f64
 #define LEAST   (-(double)INFINITY)
+#define SELECT  tap_select64
 #include "pool.inc"
 #define T       int8_t
 #define F(name) name##_i8
@@ -53,8 +81,26 @@ typedef void pool_fold_taps(const window *w, int64_t first, int64_t last, void *
 typedef struct pool_kind {
     pool_fold *fold[TAP_DTYPE_COUNT];
     pool_fold_taps *taps[TAP_DTYPE_COUNT];
+    pool_fold_places *places[TAP_DTYPE_COUNT];
     bool counts; /* the number of elements matters: AveragePool */
+    /* Of planes: the usual way, and those for few elements, or for p = 1 and p = 2. */
+    const pool_lines *lines, *few, *p1, *p2;
 } pool_kind;
+
+#define LINES_OF(name, S, bytes) \
+    { name##_line_##S, name##_clear_##S, bytes }
+#define FLOAT_LINES(name, bytes)                              \
+    static const pool_lines name##_lines[TAP_DTYPE_COUNT] = { \
+        [TAP_FLOAT] = LINES_OF(name, f32, bytes), [TAP_DOUBLE] = LINES_OF(name, f64, 8)};
+FLOAT_LINES(mean_few, 4)
+FLOAT_LINES(mean_many, 8)
+FLOAT_LINES(length, 8)
+FLOAT_LINES(size, 8)
+FLOAT_LINES(norm, 8)
+static const pool_lines max_lines[TAP_DTYPE_COUNT] = {[TAP_FLOAT] = LINES_OF(max, f32, 4),
+                                                      [TAP_DOUBLE] = LINES_OF(max, f64, 8),
+                                                      [TAP_INT8] = LINES_OF(max, i8, 1),
+                                                      [TAP_UINT8] = LINES_OF(max, u8, 1)};
 
 static const pool_kind pool_max = {
     .fold = {[TAP_FLOAT] = max_f32, [TAP_DOUBLE] = max_f64, [TAP_INT8] = max_i8, [TAP_UINT8] = max_u8},
@@ -62,10 +108,20 @@ static const pool_kind pool_max = {
              [TAP_DOUBLE] = max_taps_f64,
              [TAP_INT8] = max_taps_i8,
              [TAP_UINT8] = max_taps_u8},
+    .places = {[TAP_FLOAT] = max_places_f32,
+               [TAP_DOUBLE] = max_places_f64,
+               [TAP_INT8] = max_places_i8,
+               [TAP_UINT8] = max_places_u8},
+    .lines = max_lines,
 };
 static const pool_kind pool_mean = {.fold = {[TAP_FLOAT] = mean_f32, [TAP_DOUBLE] = mean_f64},
-                                    .counts = true};
-static const pool_kind pool_norm = {.fold = {[TAP_FLOAT] = norm_f32, [TAP_DOUBLE] = norm_f64}};
+                                    .counts = true,
+                                    .lines = mean_many_lines,
+                                    .few = mean_few_lines};
+static const pool_kind pool_norm = {.fold = {[TAP_FLOAT] = norm_f32, [TAP_DOUBLE] = norm_f64},
+                                    .lines = norm_lines,
+                                    .p1 = size_lines,
+                                    .p2 = length_lines};
 
 /* ---- prepare --------------------------------------------------------------------------------- */
 
@@ -157,8 +213,9 @@ typedef struct job {
     const pool_state *s;
     const pool_kind *kind;
     pool_fold *fold;
-    pool_fold_taps *fold_taps; /* NULL: nobody wants the indices                        */
-    tap_conv_space space;      /* of a depthwise convolution with this window           */
+    pool_fold_taps *fold_taps;     /* NULL: nobody wants the indices                        */
+    pool_fold_places *fold_places; /* the same for planes, if they are not too large    */
+    tap_conv_space space;          /* of a depthwise convolution with this window           */
     tap_window_axis axes[TAP_RANK_MAX];
     int n_axes;
     const char *x; /* wide                                                  */
@@ -169,6 +226,8 @@ typedef struct job {
     int64_t *memory;                      /* for each worker: outer taps, and a tap per channel    */
     int64_t memory_each;
     double window_size;
+    const pool_lines *lines; /* planes */
+    const double *counts;    /* planes: AveragePool's elements along the last axis, by output */
 } job;
 
 /* Pads before, input and pads after, for the count of a window that includes padding. */
@@ -177,15 +236,19 @@ static int64_t taps_in_padded(const tap_window_axis *a, int64_t o) {
     return tap_min64(a->kernel, (room + a->dilation - 1) / a->dilation);
 }
 
-/* Elements of the window at output o of line l, padding included. */
-static double count_with_padding(const job *j, int64_t l, int64_t o) {
-    int last = j->n_axes - 1;
-    double n = (double)taps_in_padded(&j->axes[last], o);
-    for (int i = last - 1; i >= 0; i--) {
+/* Rows of the window of line l, padding included. */
+static double rows_with_padding(const job *j, int64_t l) {
+    double n = 1;
+    for (int i = j->n_axes - 2; i >= 0; i--) {
         n *= (double)taps_in_padded(&j->axes[i], l % j->axes[i].out);
         l /= j->axes[i].out;
     }
     return n;
+}
+
+/* Elements of the window at output o of line l, padding included. */
+static double count_with_padding(const job *j, int64_t l, int64_t o) {
+    return rows_with_padding(j, l) * (double)taps_in_padded(&j->axes[j->n_axes - 1], o);
 }
 
 /* The place in the image, row-major or column-major over the spatial axes, of input pixel `at` counted
@@ -245,6 +308,29 @@ static void pool_pixel(const job *j, window *w, int64_t *taps, int64_t image, in
     }
 }
 
+/* Outputs o .. stop of line l of a plane, with indices: those whose window is inside all at once. */
+static void plane_pixels(const job *j, window *w, int64_t *taps, int64_t image, int64_t l, int64_t o,
+                         int64_t stop) {
+    const tap_conv_axis *a = &j->space.last;
+    int64_t x_pixels = j->space.x_image / j->space.x_pixel, y_pixels = j->space.y_image / j->space.y_pixel;
+    int64_t reach = (a->taps - 1) * a->tap_step, first = o, last = stop;
+    int32_t place[PIXELS_OF_UNIT];
+    while (first < stop && first * a->step + a->first < 0) first++;
+    while (last > first && (last - 1) * a->step + a->first + reach >= a->in) last--;
+    for (int64_t i = o; i < first; i++) pool_pixel(j, w, taps, image, l, i, 0, 1);
+    for (int64_t i = last; i < stop; i++) pool_pixel(j, w, taps, image, l, i, 0, 1);
+    if (first == last) return;
+    int64_t pixel = tap_conv_place(&j->space, l, first), at = first * a->step + a->first;
+    int64_t *to = (int64_t *)j->indices->data + image * y_pixels + pixel;
+    w->taps = a->taps;
+    w->tap_bytes = a->tap_step * j->space.x_pixel;
+    w->x = j->x + image * j->space.x_image + at * j->space.x_pixel;
+    j->fold_places(w, last - first, a->step, j->y + image * j->space.y_image + pixel * j->space.y_pixel,
+                   place);
+    for (int64_t i = 0; i < last - first; i++, at += a->step)
+        to[i] = image * x_pixels + stored_place(j, at + place[i]);
+}
+
 /* A unit: some output pixels of a line x a block of channels. */
 static void pool_task(void *arg, int64_t begin, int64_t end, int worker) {
     const job *j = arg;
@@ -257,23 +343,145 @@ static void pool_task(void *arg, int64_t begin, int64_t end, int worker) {
         window w = {.outer = outer, .few = j->window_size <= FEW, .p = j->s->p};
         for (int64_t t = 0; t < j->space.outer_taps; t++)
             if ((outer[w.n_outer] = tap_conv_row(&j->space, l, t)) >= 0) w.n_outer++;
-        for (int64_t i = o; i < stop; i++) pool_pixel(j, &w, taps, image, l, i, first, last);
+        if (j->fold_places && w.n_outer > 0)
+            plane_pixels(j, &w, taps, image, l, o, stop);
+        else
+            for (int64_t i = o; i < stop; i++) pool_pixel(j, &w, taps, image, l, i, first, last);
         int64_t row = image * (j->space.y_image / j->space.y_pixel) + tap_conv_place(&j->space, l, o);
         if ((void *)j->y != j->out->data)
             tap_narrow_rows(j->out->dtype, (const float *)(void *)j->y, j->out->data, j->channels, row,
                             stop - o, first, last - first);
-        tap_epilogue(j->ctx, row, stop - o, first, last - first);
+        if (j->ctx->channels_last)
+            tap_epilogue(j->ctx, row, stop - o, first, last - first);
+        else
+            tap_epilogue(j->ctx, row / j->space.last.out, 1, o, stop - o);
     }
 }
 
-/* The axes of X (channels-last, or of rank 2) under the window. */
+/* ---- Planes: channels apart, as ONNX has them ---- */
+
+/* What a worker needs for lines, and where it begins in its memory. */
+typedef struct line_room {
+    size_t rows, wide, y, each; /* room itself is at 0 */
+} line_room;
+
+static const pool_lines *lines_of(const job *j, tap_dtype wide) {
+    const pool_kind *k = j->kind;
+    const pool_lines *l = k->lines;
+    if (k->few && j->window_size <= FEW) l = k->few;
+    if (k->p1 && j->s->p == 1) l = k->p1;
+    if (k->p2 && j->s->p == 2) l = k->p2;
+    return &l[wide];
+}
+
+/* Rows that a window has inside: all that it can be given. */
+static int64_t most_rows(const job *j) {
+    int64_t rows = 1;
+    for (int i = 0; i < j->n_axes - 1; i++) rows *= tap_min64(j->axes[i].kernel, j->axes[i].in);
+    return rows;
+}
+
+static bool room_for_lines(const job *j, strip *l, line_room *r) {
+    const tap_window_axis *a = &j->axes[j->n_axes - 1];
+    bool half = tap_is_half(j->out->dtype);
+    *l = (strip){.in = a->in,
+                 .out = a->out,
+                 .before = a->begin,
+                 .padded = tap_max64(a->begin + a->in, (a->out - 1) * a->stride + tap_window_extent(a)),
+                 .taps = a->kernel,
+                 .step = a->stride,
+                 .tap_step = a->dilation,
+                 .p = j->s->p};
+    size_t row = (size_t)a->in * sizeof(float), n;
+    r->rows = tap_round_up((size_t)(2 * (l->padded + 1) + l->out) * j->lines->bytes, TAP_ALIGN);
+    r->wide = r->rows + tap_round_up((size_t)most_rows(j) * sizeof(char *), TAP_ALIGN);
+    if (!tap_mul_size(half ? (size_t)most_rows(j) : 0, row, &n)) return false;
+    r->y = r->wide + tap_round_up(n, TAP_ALIGN);
+    r->each = r->y + (half ? tap_round_up((size_t)l->out * sizeof(float), TAP_ALIGN) : 0);
+    return true;
+}
+
+/* Lines of outputs, counted over all planes. */
+static void lines_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const job *j = arg;
+    strip l;
+    line_room r;
+    room_for_lines(j, &l, &r);
+    char *room = (char *)j->memory + (size_t)worker * r.each, *wide = room + r.wide;
+    bool half = tap_is_half(j->out->dtype);
+    l.row = (const char **)(void *)(room + r.rows);
+    l.count = j->counts;
+    j->lines->clear(&l, room);
+    for (int64_t i = begin; i < end; i++) {
+        int64_t plane = i / j->space.lines, at = i % j->space.lines;
+        const char *x = j->x + plane * j->space.x_image;
+        char *y = j->y + (plane * j->space.y_image + at * l.out * j->space.y_pixel);
+        l.n_rows = 0;
+        for (int64_t t = 0; t < j->space.outer_taps; t++) {
+            int64_t row = tap_conv_row(&j->space, at, t);
+            if (row < 0) continue;
+            l.row[l.n_rows] = x + row;
+            if (half) {
+                float *to = (float *)(void *)wide + l.n_rows * l.in;
+                TAP_ISA_NAME(tap_floats_in)(j->out->dtype, l.in, x + row, 2, to);
+                l.row[l.n_rows] = (const char *)to;
+            }
+            l.n_rows++;
+        }
+        l.rows_count = j->s->include_pad ? rows_with_padding(j, at) : (double)l.n_rows;
+        j->lines->line(&l, room, half ? room + r.y : y);
+        if (half) TAP_ISA_NAME(tap_floats_out)(j->out->dtype, l.out, (float *)(void *)(room + r.y), y, 2);
+        tap_epilogue(j->ctx, i, 1, 0, l.out);
+    }
+}
+
+/* Elements along the last axis that an output's window has: those inside, or with padding. */
+static bool count_elements(tap_ctx *ctx, job *j) {
+    const tap_window_axis *a = &j->axes[j->n_axes - 1];
+    double *n = j->kind->counts ? tap_scratch(ctx, (size_t)a->out * sizeof *n) : NULL;
+    if (j->kind->counts && !n) return false;
+    for (int64_t o = 0; n && o < a->out; o++) {
+        int64_t t0, t1;
+        inside(&j->space.last, o, &t0, &t1);
+        n[o] = (double)(j->s->include_pad ? taps_in_padded(a, o) : t1 - t0);
+    }
+    j->counts = n;
+    return true;
+}
+
+/* Padding that a line has room for: a window that is mostly padding goes pixel by pixel. */
+static bool lines_fit(const job *j) {
+    const tap_window_axis *a = &j->axes[j->n_axes - 1];
+    return a->begin + a->end + tap_window_extent(a) <= 4 * (a->in + a->out) + 1024;
+}
+
+static tap_status run_lines(tap_ctx *ctx, job *j) {
+    strip l;
+    line_room r;
+    size_t bytes;
+    j->x = ctx->in[0]->data;
+    j->y = j->out->data;
+    j->lines = lines_of(j, tap_wide(j->out->dtype));
+    if (!room_for_lines(j, &l, &r) || !tap_mul_size(r.each, (size_t)tap_workers(ctx), &bytes))
+        return tap_fail(ctx, TAP_MEMORY, "the window is too large");
+    if (!(j->memory = tap_scratch(ctx, bytes)) || !count_elements(ctx, j)) return TAP_MEMORY;
+    double each = (double)l.out * j->window_size;
+    tap_parallel(ctx, j->space.images * j->space.lines,
+                 each >= WORK_OF_JOB ? 1 : (int64_t)(WORK_OF_JOB / each), lines_task, j);
+    return TAP_OK;
+}
+
+/* ---- Running ---- */
+
+/* The axes of X under the window. */
 static tap_status resolve_axes(tap_ctx *ctx, job *j) {
     const tap_tensor *x = ctx->in[0];
+    const int64_t *dims = x->dims + (ctx->channels_last ? 1 : 2);
     j->n_axes = x->rank - 2;
-    if (!j->s->global) return tap_window_resolve(ctx, &j->s->window, j->n_axes, x->dims + 1, NULL, j->axes);
+    if (!j->s->global) return tap_window_resolve(ctx, &j->s->window, j->n_axes, dims, NULL, j->axes);
     for (int i = 0; i < j->n_axes; i++)
-        j->axes[i] = (tap_window_axis){
-            .in = x->dims[1 + i], .kernel = x->dims[1 + i], .stride = 1, .dilation = 1, .out = 1};
+        j->axes[i] =
+            (tap_window_axis){.in = dims[i], .kernel = dims[i], .stride = 1, .dilation = 1, .out = 1};
     if (j->n_axes == 0) {
         j->axes[0] = (tap_window_axis){.in = 1, .kernel = 1, .stride = 1, .dilation = 1, .out = 1};
         j->n_axes = 1;
@@ -281,9 +489,9 @@ static tap_status resolve_axes(tap_ctx *ctx, job *j) {
     return TAP_OK;
 }
 
-/* The window as that of a convolution that leaves channels apart. */
-static void lay_out(job *j, const tap_tensor *x) {
-    tap_conv v = {.n_axes = j->n_axes, .images = x->dims[0], .groups = j->channels, .c = 1, .m = 1};
+/* The window as that of a convolution that leaves channels apart; planes are images of one channel. */
+static void lay_out(job *j, int64_t images) {
+    tap_conv v = {.n_axes = j->n_axes, .images = images, .groups = j->channels, .c = 1, .m = 1};
     j->window_size = 1;
     for (int i = 0; i < j->n_axes; i++) {
         const tap_window_axis *a = &j->axes[i];
@@ -321,11 +529,15 @@ static tap_status pool_run(tap_ctx *ctx) {
     j.indices = ctx->n_out > 1 ? ctx->out[1] : NULL;
     j.fold = j.kind->fold[wide];
     j.fold_taps = j.indices ? j.kind->taps[wide] : NULL;
-    j.channels = x->dims[x->rank - 1];
-    j.elem = (int64_t)tap_dtype_bytes(wide);
+    const bool planes = !ctx->channels_last;
+    j.channels = planes ? 1 : x->dims[x->rank - 1];
     tap_status status = resolve_axes(ctx, &j);
     if (status != TAP_OK) return status;
-    lay_out(&j, x);
+    const bool by_lines = planes && !j.indices && lines_fit(&j);
+    j.elem = (int64_t)tap_dtype_bytes(by_lines ? x->dtype : wide);
+    lay_out(&j, x->dims[0] * (planes ? x->dims[1] : 1));
+    if (by_lines) return run_lines(ctx, &j);
+    if (planes && j.indices && j.space.x_image / j.elem <= INT32_MAX) j.fold_places = j.kind->places[wide];
     if ((status = take_memory(ctx, &j)) != TAP_OK) return status;
     int64_t lines = j.space.images * j.space.lines;
     j.units_of_line = (j.space.last.out + PIXELS_OF_UNIT - 1) / PIXELS_OF_UNIT;
@@ -341,7 +553,7 @@ static tap_status pool_run(tap_ctx *ctx) {
 #define POOL(NAME, SINCE, KIND, TYPES, PREPARE, INFER, OUT_MAX)                                   \
     {                                                                                             \
         .name = NAME, .since = SINCE, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = OUT_MAX, \
-        .flags = TAP_EPILOGUE | TAP_WANTS_CHANNELS_LAST, .image_inputs = 1, .dtypes = TYPES,      \
+        .flags = TAP_EPILOGUE | TAP_TAKES_CHANNELS_LAST, .image_inputs = 1, .dtypes = TYPES,      \
         .prepare = PREPARE, .infer = INFER, .run = pool_run, .data = &KIND                        \
     }
 
