@@ -49,7 +49,8 @@ typedef struct recurrent_state {
     bool reverse; /* of the only direction                */
     bool batch_first;
     bool input_forget, linear_before_reset;
-    float clip; /* 0: none                              */
+    bool rounds; /* of LSTM: the state goes into products in 8 bits */
+    float clip;  /* 0: none                              */
     activation act[2][3];
     weights packed[2]; /* NULL where the input is not constant */
 } recurrent_state;
@@ -122,6 +123,7 @@ static tap_status prepare(tap_ctx *ctx, void **state) {
     int64_t opset = tap_opset(ctx);
     char first = tap_ctx_op(ctx)->name[0];
     s->kind = first == 'R' ? KIND_RNN : first == 'G' ? KIND_GRU : KIND_LSTM;
+    s->rounds = tap_ctx_op(ctx)->data != NULL;
     s->gates = s->kind == KIND_RNN ? 1 : s->kind == KIND_GRU ? 3 : 4;
     int direction = tap_attr_choice(ctx, "direction", "forward", directions);
     s->n_directions = direction == 2 ? 2 : 1;
@@ -223,8 +225,7 @@ static tap_status infer(tap_ctx *ctx) {
 
 /* Packs B[k][n] = rows `row` to row + n of direction d of a weight tensor [directions][rows][k], transposed,
  * into memory of the model (while packing) or scratch. NULL: failed. */
-static void *pack_rows(tap_ctx *ctx, const tap_tensor *t, int d, int64_t row, int64_t n,
-                       bool ahead) {
+static void *pack_rows(tap_ctx *ctx, const tap_tensor *t, int d, int64_t row, int64_t n, bool ahead) {
     int64_t k = t->dims[2];
     tap_dtype wide = tap_wide(t->dtype);
     size_t bytes;
@@ -338,6 +339,7 @@ static void *carve(char **memory, int64_t n, size_t bytes) {
 #define LOG1P           tap_log1pf
 #define TANH            tap_tanhf
 #define SIGMOID         tap_sigmoidf
+#define RINT            rintf
 #define SELECT(c, a, b) tap_select(c, a, b)
 #include "recurrent.inc"
 
@@ -357,6 +359,7 @@ static double sigmoid(double x) {
 #define LOG1P           log1p
 #define TANH            tanh
 #define SIGMOID         sigmoid
+#define RINT            rint
 #define SELECT(c, a, b) ((c) ? (a) : (b))
 #include "recurrent.inc"
 
@@ -404,7 +407,8 @@ static bool room_bytes(const job *j, size_t *bytes) {
         if (!tap_gemm_work_bytes(&products[i], &work)) return false;
         most = work > most ? work : most;
     }
-    int64_t parts[] = {rows * j->input, rows * width, j->rows * j->hidden, j->rows * j->hidden};
+    int64_t parts[] = {rows * j->input, rows * width, j->rows * j->hidden, j->rows * j->hidden,
+                       j->s->rounds ? j->rows * j->hidden : 0};
     *bytes = tap_round_up(most, TAP_ALIGN);
     for (size_t i = 0; i < TAP_COUNT_OF(parts); i++) {
         if (!tap_mul_size((size_t)parts[i], each, &n)) return false;
@@ -418,8 +422,7 @@ static tap_status set_direction(tap_ctx *ctx, job *j, int k, const tap_tensor *b
     const recurrent_state *s = j->s;
     direction *d = &j->d[k];
     weights w = s->packed[k];
-    tap_status status =
-        pack_weights(ctx, s, w.w ? NULL : ctx->in[1], w.r ? NULL : ctx->in[2], k, &w, false);
+    tap_status status = pack_weights(ctx, s, w.w ? NULL : ctx->in[1], w.r ? NULL : ctx->in[2], k, &w, false);
     if (status) return status;
     *d = (direction){.index = k,
                      .reverse = k == 1 || s->reverse,
@@ -492,6 +495,8 @@ static const tap_op ops[] = {
     {RECURRENT("GRU", 6, 2)},
     {RECURRENT("LSTM", 8, 3),
      .notes = "clip bounds what enters the gates, not the cell state in Ht = ot h(Ct)."},
+    {RECURRENT("LSTMRounding", 8, 3), .domain = "onnxtap", .data = "rounds",
+     .notes = "A piece of functions of com.microsoft: LSTM whose state goes into the products in 8 bits."},
     {0}};
 
 TAP_DEFINE_FAMILY(recurrent, ops);

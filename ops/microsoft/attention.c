@@ -1,4 +1,5 @@
-/* Attention, MultiHeadAttention of com.microsoft: the standard's Attention, with masks of several forms. */
+/* Attention, QAttention, MultiHeadAttention of com.microsoft: the standard's Attention, with masks of several
+ * forms. */
 #include "core/error.h"
 #include "microsoft/microsoft.h"
 
@@ -31,11 +32,15 @@ static const char *scale_of(tap_expansion *e) {
 
 /* ---- Attention: the projections are in it ---- */
 
-static void project(tap_expansion *e, int64_t heads) {
-    static const char *const names[] = {"q", "k", "v"};
+static void project(tap_expansion *e) {
     const bool bias = tap_expand_has_in(e, 2);
     tap_expand_add(e, "%s = MatMul (input, weights)", bias ? "products" : "qkv");
     if (bias) tap_expand_add(e, "qkv = Add (products, bias)");
+}
+
+/* q, k, v, by heads, of qkv[batch][sequence][all] */
+static void split_heads(tap_expansion *e, int64_t heads) {
+    static const char *const names[] = {"q", "k", "v"};
     if (tap_expand_has(e, "qkv_hidden_sizes")) {
         tap_expand_add(e, "sizes = Constant <value_ints=@qkv_hidden_sizes> ()");
         tap_expand_add(e, "q_flat, k_flat, v_flat = Split <axis=-1> (qkv, sizes)");
@@ -46,31 +51,30 @@ static void project(tap_expansion *e, int64_t heads) {
         tap_expand_add(e, "%s = onnxtap.Heads <heads=%lld> (%s_flat)", names[i], (long long)heads, names[i]);
 }
 
-static tap_status attention(tap_expansion *e) {
-    const bool past = tap_expand_has_in(e, 4);
+/* output, present of qkv; by their places: mask, past, bias. */
+static tap_status attend(tap_expansion *e, int mask, int past, int bias) {
+    const bool has_past = tap_expand_has_in(e, past);
     int64_t heads;
-    tap_expand_names(e, "input, weights, bias?, mask_index?, past?, attention_bias?, past_sequence_length?",
-                     "output, present");
     tap_status status = heads_of(e, &heads);
     if (status != TAP_OK) return status;
     tap_expand_has(e, "rotary_embedding_dim");
-    if (tap_expand_int(e, "do_rotary", 0) || tap_expand_int(e, "past_present_share_buffer", 0) ||
-        tap_expand_has_in(e, 6))
+    if (tap_expand_int(e, "do_rotary", 0) || tap_expand_int(e, "past_present_share_buffer", 0))
         return tap_expand_fail(
             e, TAP_UNSUPPORTED,
             "do_rotary and past_present_share_buffer are for GPUs: export or optimise the model "
             "for CPUs");
-    project(e, heads);
-    if (past) {
+    split_heads(e, heads);
+    if (has_past) {
         tap_expand_add(e, "first = Constant <value_int=0> ()");
         tap_expand_add(e, "second = Constant <value_int=1> ()");
         tap_expand_add(e, "past_key = Gather <axis=0> (past, first)");
         tap_expand_add(e, "past_value = Gather <axis=0> (past, second)");
     }
-    const char *mask = add_mask(e, "mask_index", "attention_bias", past ? "past_key" : "",
-                                tap_expand_has_in(e, 3) || tap_expand_has_in(e, 5));
-    tap_expand_add(e, "y, present_key, present_value = Attention %s (q, k, v, %s, %s)", scale_of(e), mask,
-                   past ? "past_key, past_value" : ",");
+    const bool has_bias = bias >= 0 && tap_expand_has_in(e, bias);
+    const char *added = add_mask(e, "mask_index", has_bias ? "attention_bias" : "",
+                                 has_past ? "past_key" : "", tap_expand_has_in(e, mask) || has_bias);
+    tap_expand_add(e, "y, present_key, present_value = Attention %s (q, k, v, %s, %s)", scale_of(e), added,
+                   has_past ? "past_key, past_value" : ",");
     join_heads(e, "y", "output");
     if (tap_expand_has_out(e, 1)) {
         tap_expand_add(e, "front = Constant <value_ints=[0]> ()");
@@ -79,6 +83,29 @@ static tap_status attention(tap_expansion *e) {
         tap_expand_add(e, "present = Concat <axis=0> (keys, values)");
     }
     return TAP_OK;
+}
+
+static tap_status attention(tap_expansion *e) {
+    tap_expand_names(e, "input, weights, bias?, mask_index?, past?, attention_bias?, past_sequence_length?",
+                     "output, present");
+    if (tap_expand_has_in(e, 6))
+        return tap_expand_fail(
+            e, TAP_UNSUPPORTED,
+            "past_sequence_length is for buffers that are shared on a GPU: export or optimise the "
+            "model for CPUs");
+    project(e);
+    return attend(e, 3, 4, 5);
+}
+
+/* The projections are of 8-bit numbers. */
+static tap_status q_attention(tap_expansion *e) {
+    tap_expand_names(e,
+                     "input, weight, bias, input_scale, weight_scale, mask_index?, input_zero_point?, "
+                     "weight_zero_point?, past?",
+                     "output, present");
+    tap_expand_add(e, "qkv = com.microsoft.MatMulIntegerToFloat (input, weight, input_scale, weight_scale, "
+                      "input_zero_point, weight_zero_point, bias)");
+    return attend(e, 5, 8, -1);
 }
 
 /* ---- MultiHeadAttention: what comes has been projected; queries, keys and values may be packed ---- */
@@ -127,6 +154,7 @@ static tap_status multi_head(tap_expansion *e) {
 
 static const tap_op ops[] = {
     TAP_MS_FUNCTION("Attention", 2, 7, 1, 2, FLOATS, attention),
+    TAP_MS_FUNCTION("QAttention", 5, 9, 1, 2, TAP_BIT(TAP_INT8) | TAP_BIT(TAP_UINT8), q_attention),
     TAP_MS_FUNCTION("MultiHeadAttention", 1, 10, 1, 4, FLOATS, multi_head),
     {0},
 };

@@ -67,6 +67,12 @@ static tap_status trilu(tap_expansion *e) {
     return TAP_OK;
 }
 
+static tap_status sample(tap_expansion *e) {
+    tap_expand_names(e, "X", "Y");
+    tap_expand_add(e, "Y = Identity (X)");
+    return TAP_OK;
+}
+
 /* In the order of first occurrence; idx is where in y each element of x is. */
 static tap_status unique(tap_expansion *e) {
     tap_expand_names(e, "x", "y, idx, counts");
@@ -83,6 +89,7 @@ static const tap_op ops[] = {
     TAP_MS_FUNCTION("GridSample", 2, 2, 1, 1, TAP_TYPES_NUMERIC, grid_sample),
     TAP_MS_FUNCTION("Pad", 2, 3, 1, 1, FLOATS, pad),
     TAP_MS_FUNCTION("Range", 2, 3, 1, 1, RANGED, range),
+    TAP_MS_FUNCTION("SampleOp", 1, 1, 1, 1, TAP_TYPES_ALL, sample),
     TAP_MS_FUNCTION("Trilu", 1, 2, 1, 1, TAP_TYPES_NUMERIC | TAP_BIT(TAP_BOOL), trilu),
     TAP_MS_FUNCTION("Unique", 1, 1, 3, 3, TAP_TYPES_NUMERIC | TAP_BIT(TAP_STRING) | TAP_BIT(TAP_BOOL),
                     unique),

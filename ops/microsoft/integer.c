@@ -1,6 +1,8 @@
 /* Operators of com.microsoft on 8-bit numbers that are those of ai.onnx with something around them:
- * DynamicQuantizeMatMul, MatMulIntegerToFloat, MatMulInteger16, QLinearConv, QGemm, QuantizeLinear,
- * DequantizeLinear. */
+ * DynamicQuantizeMatMul, DynamicQuantizeLSTM, MatMulIntegerToFloat, MatMulInteger16, QLinearConv, QGemm,
+ * QuantizeLinear, DequantizeLinear. */
+#include <string.h>
+
 #include "microsoft/layout.h"
 
 #define QUANT8 (TAP_BIT(TAP_INT8) | TAP_BIT(TAP_UINT8))
@@ -27,6 +29,37 @@ static tap_status matmul_integer_to_float(tap_expansion *e) {
         tap_expand_add(e, "biased = Add (scaled, bias_f)");
     }
     tap_expand_add(e, "Y = CastLike (%s, a_scale)", bias ? "biased" : "scaled");
+    return TAP_OK;
+}
+
+/* Weights [directions][input][4 hidden] of 8 bits as LSTM takes them. */
+static void lstm_weights(tap_expansion *e, const char *w) {
+    tap_expand_add(e, "%s_numbers = Cast <to=1> (%s)", w, w);
+    tap_expand_add(e, "%s_zeros = Cast <to=1> (%s_zero_point)", w, w);
+    tap_expand_add(e, "%s_zero = Reshape (%s_zeros, by_direction)", w, w);
+    tap_expand_add(e, "%s_by = Reshape (%s_scale, by_direction)", w, w);
+    tap_expand_add(e, "%s_moved = Sub (%s_numbers, %s_zero)", w, w, w);
+    tap_expand_add(e, "%s_scaled = Mul (%s_moved, %s_by)", w, w, w);
+    tap_expand_add(e, "%s_turned = Transpose <perm=[0, 2, 1]> (%s_scaled)", w, w);
+}
+
+/* What enters the products is rounded to 8 bits: X as a whole, the state at each step. */
+static tap_status dynamic_quantize_lstm(tap_expansion *e) {
+    const bool both = strcmp(tap_expand_string(e, "direction", "forward"), "bidirectional") == 0;
+    tap_expand_names(
+        e,
+        "X, W, R, B?, sequence_lens?, initial_h?, initial_c?, P?, W_scale, W_zero_point, R_scale, "
+        "R_zero_point",
+        "Y, Y_h, Y_c");
+    tap_expand_add(e, "by_direction = Constant <value_ints=[%d, 1, -1]> ()", both ? 2 : 1);
+    lstm_weights(e, "W");
+    lstm_weights(e, "R");
+    tap_expand_add(e, "X_quantized, X_scale, X_zero_point = DynamicQuantizeLinear (X)");
+    tap_expand_add(e, "x = DequantizeLinear (X_quantized, X_scale, X_zero_point)");
+    tap_expand_add(e, "Y, Y_h, Y_c = onnxtap.LSTMRounding <activation_alpha=@activation_alpha, "
+                      "activation_beta=@activation_beta, activations=@activations, clip=@clip, "
+                      "direction=@direction, hidden_size=@hidden_size, input_forget=@input_forget> "
+                      "(x, W_turned, R_turned, B, sequence_lens, initial_h, initial_c, P)");
     return TAP_OK;
 }
 
@@ -97,6 +130,7 @@ static tap_status dequantize_linear(tap_expansion *e) {
 
 static const tap_op ops[] = {
     TAP_MS_FUNCTION("DynamicQuantizeMatMul", 3, 5, 1, 1, TAP_BIT(TAP_FLOAT), dynamic_quantize_matmul),
+    TAP_MS_FUNCTION("DynamicQuantizeLSTM", 12, 12, 0, 3, TAP_BIT(TAP_FLOAT), dynamic_quantize_lstm),
     TAP_MS_FUNCTION("MatMulIntegerToFloat", 4, 7, 1, 1, QUANT8, matmul_integer_to_float),
     TAP_MS_FUNCTION("MatMulInteger16", 2, 2, 1, 1, INT16S, matmul_integer_16),
     TAP_MS_FUNCTION("QGemm", 6, 9, 1, 1, QUANT8, qgemm),

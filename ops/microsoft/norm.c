@@ -59,6 +59,14 @@ static tap_status skip_simplified(tap_expansion *e) {
     return TAP_OK;
 }
 
+/* Below opset 17, where the standard has it. */
+static tap_status early_layer_norm(tap_expansion *e) {
+    tap_expand_names(e, "X, Scale, B?", "Y, Mean, InvStdDev");
+    tap_expand_add(e, "Y, Mean, InvStdDev = LayerNormalization <axis=@axis, epsilon=@epsilon, "
+                      "stash_type=@stash_type> (X, Scale, B)");
+    return TAP_OK;
+}
+
 static tap_status simplified(tap_expansion *e) {
     tap_expand_names(e, "X, scale", "Y, inv_std_var");
     tap_expand_add(e,
@@ -121,6 +129,31 @@ static tap_status embed_layer_norm(tap_expansion *e) {
     return TAP_OK;
 }
 
+/* Tables and parameters of 8 bits. */
+static tap_status q_embed_layer_norm(tap_expansion *e) {
+    static const char *const parts[] = {"word_embedding", "position_embedding", "segment_embedding", "gamma",
+                                        "beta"};
+    const bool segments = tap_expand_has_in(e, 4);
+    tap_expand_names(
+        e,
+        "input_ids, segment_ids?, word_embedding_quant, position_embedding_quant, "
+        "segment_embedding_quant?, gamma_quant, beta_quant, mask?, word_embedding_scale, "
+        "position_embedding_scale, segment_embedding_scale?, gamma_scale, beta_scale, "
+        "word_embedding_zero_point, position_embedding_zero_point, segment_embedding_zero_point?, "
+        "gamma_zero_point, beta_zero_point",
+        "output, mask_index");
+    for (int i = 0; i < 5; i++)
+        if (i != 2 || segments)
+            tap_expand_add(e, "%s = DequantizeLinear (%s_quant, %s_scale, %s_zero_point)", parts[i], parts[i],
+                           parts[i], parts[i]);
+    tap_expand_add(
+        e,
+        "output, mask_index = com.microsoft.EmbedLayerNormalization <epsilon=@epsilon> (input_ids, "
+        "segment_ids, word_embedding, position_embedding, %s, gamma, beta, mask)",
+        segments ? "segment_embedding" : "");
+    return TAP_OK;
+}
+
 /* ---- GroupNorm, SkipGroupNorm: pictures, whose channels are last as a rule ---- */
 
 /* Y = the groups of x, by gamma and beta, and its activation. X: what gives the type. */
@@ -180,6 +213,7 @@ static const tap_op ops[] = {
     TAP_MS_FUNCTION("SkipLayerNormalization", 3, 5, 1, 4, TAP_TYPES_FLOAT, skip_layer_norm),
     TAP_MS_FUNCTION("SkipSimplifiedLayerNormalization", 3, 4, 1, 4, TAP_TYPES_FLOAT, skip_simplified),
     TAP_MS_FUNCTION("EmbedLayerNormalization", 7, 9, 1, 3, TAP_TYPES_INDEX, embed_layer_norm),
+    TAP_MS_FUNCTION("QEmbedLayerNormalization", 18, 18, 1, 2, TAP_TYPES_INDEX, q_embed_layer_norm),
     TAP_MS_FUNCTION("GroupNorm", 3, 3, 1, 1, FLOATS, group_norm),
     TAP_MS_FUNCTION("SkipGroupNorm", 4, 5, 1, 2, FLOATS, skip_group_norm),
     {.name = "SimplifiedLayerNormalization",
@@ -191,6 +225,16 @@ static const tap_op ops[] = {
      .dtypes = TAP_TYPES_FLOAT,
      .expand = simplified,
      .notes = "Not in the standard: ONNX Runtime's name for RMSNormalization."},
+    {.name = "LayerNormalization",
+     .since = 1,
+     .until = 16,
+     .in_min = 2,
+     .in_max = 3,
+     .out_min = 1,
+     .out_max = 3,
+     .dtypes = TAP_TYPES_FLOAT,
+     .expand = early_layer_norm,
+     .notes = "Not in the standard before opset 17: ONNX Runtime's optimisers write it into older models."},
     {0},
 };
 

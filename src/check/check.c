@@ -92,7 +92,7 @@ static void count_uses(tap_checker *c) {
 }
 
 static tap_check_rule *const rules[] = {
-    tap_check_unsupported, tap_check_forgotten_inputs, tap_check_declared,   tap_check_scales,
+    tap_check_unsupported, tap_check_foreign, tap_check_forgotten_inputs, tap_check_declared,   tap_check_scales,
     tap_check_numbers,     tap_check_pad_then_pool,    tap_check_truncation, tap_check_division,
     tap_check_dead_nodes,  tap_check_unused,           tap_check_duplicates, tap_check_fixed_batch,
 };

@@ -23,7 +23,7 @@ tap_finding *tap_check_add(tap_checker *c, tap_severity severity, const char *co
 typedef void tap_check_rule(tap_checker *c);
 
 /* src/check/operators.c */
-tap_check_rule tap_check_unsupported;
+tap_check_rule tap_check_unsupported, tap_check_foreign;
 /* src/check/weights.c */
 tap_check_rule tap_check_unused, tap_check_duplicates, tap_check_numbers;
 /* src/check/borders.c */

@@ -1,4 +1,5 @@
-/* Operators that cannot run: where they come from, and what to do. */
+/* Operators that cannot run, and those that run but are not in the standard: where they come from, and what
+ * to do. */
 #include <string.h>
 
 #include "check/check.h"
@@ -132,4 +133,41 @@ void tap_check_unsupported(tap_checker *c) {
     for (size_t i = 0; i < c->b->n_graphs; i++)
         for (size_t k = 0; k < c->b->graphs[i]->n_nodes; k++)
             if (is_missing(c->b->graphs[i]->nodes[k])) add_kind(c, c->b->graphs[i]->nodes[k]);
+}
+
+/* ---- What runs here and is not in the standard ---- */
+
+static void note_kind(tap_checker *c, const tap_node *n) {
+    for (size_t i = 0; i < c->n; i++)
+        if (strcmp(c->items[i].code, "foreign-operator") == 0 && strcmp(c->items[i].op, n->src->op) == 0) {
+            c->items[i].count++;
+            return;
+        }
+    tap_check_add(
+        c, TAP_SEVERITY_NOTE, "foreign-operator", n, NULL,
+        "other runtimes may not have it: write the model without ONNX Runtime's optimiser or quantiser, or "
+        "in its standard (QDQ) form",
+        "node '%s' (%s%s%s): an operator of ONNX Runtime, which is not in the ONNX standard", n->address,
+        n->src->domain, *n->src->domain ? "." : "", n->src->op);
+}
+
+/* Whether the node lies in the function that `outer` stands for. */
+static bool lies_in(const tap_node *n, const tap_node *outer) {
+    const size_t length = outer ? strlen(outer->address) : 0;
+    return outer && strncmp(n->address, outer->address, length) == 0 && n->address[length] == '/';
+}
+
+void tap_check_foreign(tap_checker *c) {
+    const tap_node *outer = NULL;
+    for (size_t i = 0; i < c->b->n_calls; i++) {
+        const tap_node *n = c->b->calls[i];
+        if (!n->op || lies_in(n, outer)) continue;
+        outer = n;
+        note_kind(c, n);
+    }
+    for (size_t i = 0; i < c->b->n_graphs; i++)
+        for (size_t k = 0; k < c->b->graphs[i]->n_nodes; k++) {
+            const tap_node *n = c->b->graphs[i]->nodes[k];
+            if (n->op && strcmp(n->src->domain, "com.microsoft") == 0) note_kind(c, n);
+        }
 }

@@ -19,7 +19,7 @@ finding() {
 finding error 1 external-data initializer attribute undefined-name made-twice cycle types unsupported-operator unsupported-type \
     input-without-value quantization-scale nonfinite-weight invalid-file
 finding warning 0 declared-type
-finding note 0 denormal-weights pad-before-maxpool cast-truncates integer-division dead-node unused-initializer duplicate-weights \
+finding note 0 foreign-operator denormal-weights pad-before-maxpool cast-truncates integer-division dead-node unused-initializer duplicate-weights \
     fixed-batch
 
 status 0 check "$data/check/sound.onnx"

@@ -19,7 +19,10 @@ CLOSE = set("""Acos Acosh Asin Asinh Atan Atanh Celu Cos Cosh Elu Erf Exp HardSi
     Mish PRelu Pow Reciprocal Selu Sigmoid Sin Sinh Softplus Softsign Swish Tan Tanh ThresholdedRelu Sum Mean
     DequantizeLinear QuantizeLinear Range Scaler SwiGLU""".split())
 # Integers that are rounded after sums in floating point.
-STEP = set("QLinearConv QLinearMatMul DynamicQuantizeLinear Resize Upsample".split())
+STEP = set("""QLinearConv QLinearMatMul DynamicQuantizeLinear Resize Upsample QLinearAdd QLinearMul QLinearSigmoid QLinearLeakyRelu
+    QLinearSoftmax QLinearWhere QLinearConcat QLinearAveragePool QLinearGlobalAveragePool QLinearReduceMean QGemm""".split())
+# The state of a recurrent layer goes through 8 bits at each step: a tie goes one way or the other.
+COARSE = {"DynamicQuantizeLSTM": 0.02}
 
 # Of these only dtype and shape are compared.
 RANDOM = set("RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli Multinomial".split())
@@ -106,7 +109,8 @@ def tensors(got, want, case, changed):
         else:
             if "float" in changed and name == "double":
                 inner = "float"
-            same = near(got, want, RTOL_SUM[inner], ATOL_SUM[inner] * max(scale(want), 1e-3))
+            atol = COARSE.get(case.op, ATOL_SUM[inner])
+            same = near(got, want, RTOL_SUM[inner], atol * max(scale(want), 1e-3))
     if np.all(same):
         return None
     at = int(np.argmax(~np.atleast_1d(same).ravel()))

@@ -52,6 +52,12 @@ def nan_weight():
     return w
 
 
+def foreign():
+    m = model([node("QuickGelu", ["x"], ["y"], domain="com.microsoft")])
+    m.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return m
+
+
 MODELS = {
     "sound": lambda: model([node("MatMul", ["x", "w"], ["h"]), node("Relu", ["h"], ["y"])], inits={"w": weights(4, 4)}),
     "log-of-zero": lambda: model([node("Log", ["x"], ["l"], "log"), node("Neg", ["l"], ["y"])],
@@ -74,6 +80,7 @@ MODELS = {
                                         inits={"s": np.float32(-1), "z": np.uint8(3)}),
     "nonfinite-weight": lambda: model([node("MatMul", ["x", "w"], ["y"])], inits={"w": nan_weight()}),
     "denormal-weights": lambda: model([node("MatMul", ["x", "w"], ["y"])], inits={"w": weights(4, 4) * np.float32(1e-39)}),
+    "foreign-operator": lambda: foreign(),
     "pad-before-maxpool": lambda: model(
         [node("Pad", ["x", "p"], ["h"]), node("MaxPool", ["h"], ["y"], kernel_shape=[2])],
         [value("x", shape=["n", 1, 8])], [value("y", shape=["n", 1, "m"])], inits={"p": np.int64([0, 0, 1, 0, 0, 1])}),

@@ -536,3 +536,98 @@ def tokenizer(g):
     one = how in ({"tokenexp": "."}, {"separators": [""]})
     return {**how, "mark": g.pick(0, 1), "mincharnum": 1 if one else g.pick(1, 1, 2), "pad_value": "#"}, \
         [np.array([words[g.int(0, len(words) - 1)] for _ in range(int(np.prod(shape)))], object).reshape(shape)], 1
+
+
+# ---- The rest ----
+
+@op("DynamicQuantizeLSTM")
+def dynamic_quantize_lstm(g):
+    time, batch, size, hidden = g.int(1, 5), g.int(1, 3), g.size(4, 12), g.size(4, 12)
+    direction = g.pick(None, "forward", "reverse", "bidirectional")
+    n = 2 if direction == "bidirectional" else 1
+    each = g.pick((n,), (n, 4 * hidden))
+    t = "T2"
+    zero_points = lambda: g.array(t, np.full(each, 0 if g.type(t) == "int8" else g.pick(0, 128)))  # noqa: E731
+    state = lambda: g.maybe(g.mild("T", (n, batch, hidden), -1, 1), 0.4)  # noqa: E731
+    lengths = g.r.integers(1, time, size=batch, endpoint=True).astype(np.int32) if g.chance(0.3) else None
+    return {"hidden_size": hidden, "direction": direction, "input_forget": None}, \
+        [g.mild("T", (time, batch, size)), Fixed(whole(g, t, (n, size, 4 * hidden))), Fixed(whole(g, t, (n, hidden, 4 * hidden))),
+         g.maybe(g.mild("T", (n, 8 * hidden), -1, 1)), lengths, state(), state(), None, Fixed(g.mild("T", each, 0.001, 0.01)),
+         Fixed(zero_points()), Fixed(g.mild("T", each, 0.001, 0.01)), Fixed(zero_points())], 3
+
+
+@op("QAttention")
+def q_attention(g):
+    if g.type("T1") == "int8":
+        raise Skip
+    b, s, size, heads, d = g.int(1, 2), g.size(4, 30), g.size(6, 30), g.int(1, 3), 2 * g.size(3, 8)
+    past = g.int(1, 3) if g.chance(0.3) else 0
+    per = g.pick((), (3 * heads * d,))
+    inputs = [whole(g, "T1", (b, s, size)), Fixed(whole(g, "T2", (size, 3 * heads * d))), g.mild("T3", (3 * heads * d,)),
+              g.mild("T3", (), 0.001, 0.01), g.mild("T3", per, 0.01, 0.03),
+              g.r.integers(1, past + s, size=b, endpoint=True).astype(np.int32) if g.chance(0.4) and not past else None,
+              g.array("T1", g.int(0, 255)), g.array("T2", np.full(per, g.pick(0, 3))),
+              g.mild("T3", (2, b, heads, past, d)) if past else None]
+    return {"num_heads": heads, "unidirectional": g.pick(None, 0, 1)}, inputs, [True, past > 0 or g.chance(0.3)]
+
+
+@op("QEmbedLayerNormalization")
+def q_embed(g):
+    b, s, h = hidden(g, 2)
+    seg = g.chance(0.5)
+    ids = lambda n: g.mild("T1", (b, s), 0, n - 1)  # noqa: E731
+    table = lambda *shape: whole(g, "T2", shape)  # noqa: E731
+    one, z = (lambda: scale(g, (), "T")), (lambda: zero(g, "T2", (), 1))
+    return {"epsilon": g.maybe(g.real(1e-6, 1e-2))}, \
+        [ids(9), ids(2) if seg else None, table(9, h), table(s + 2, h), table(2, h) if seg else None, table(h), table(h),
+         g.maybe(ids(2)), one(), one(), one() if seg else None, one(), one(), z(), z(), z() if seg else None, z(), z()], 2
+
+
+@op("CDist")
+def cdist(g):
+    n = g.size(5, 60)
+    return {"metric": g.pick(None, "sqeuclidean", "euclidean")}, [g.mild("T", (g.size(5, 60), n)), g.mild("T", (g.size(5, 60), n))], 1
+
+
+@op("Inverse")
+def inverse(g):
+    n = g.size(4, 12)
+    shape = g.shape(0, 2, 3, 0) + (n, n)
+    x = g.mild("T", shape, -1, 1).astype(np.float64) + 3 * n ** 0.5 * np.eye(n)
+    return {}, [g.array("T", x)], 1
+
+
+@op("MurmurHash3")
+def murmur(g):
+    return {"seed": g.maybe(g.int(0, 99)), "positive": 1 if g.type("T2") == "uint32" else 0}, [g.wild("T1", g.shape(1, 3))], 1
+
+
+@op("NGramRepeatBlock")
+def ngram(g):
+    b, n, words = g.int(1, 3), g.int(1, 12), g.int(3, 6)
+    return {"ngram_size": g.int(1, 3)}, [g.mild("Tid", (b, n), 0, words - 1), g.mild("T", (b, words))], 1
+
+
+@op("CropAndResize")
+def crop_and_resize(g):
+    n, c, h, w, rois = g.int(1, 3), g.int(1, 3), g.int(2, 7), g.int(2, 7), g.int(1, 4)
+    if g.type("T1") == "double":
+        raise Skip
+    boxes = np.sort(g.r.uniform(-0.1, 1.1, size=(rois, 2, 2)), axis=1).reshape(rois, 4)
+    return {"mode": g.pick(None, "bilinear", "nearest"), "extrapolation_value": g.maybe(g.real(-1, 1))}, \
+        [g.mild("T1", (n, c, h, w)), g.array("T1", boxes), g.mild("T2", (rois,), 0, n - 1), g.mild("T2", (2,), 1, 5)], 1
+
+
+@op("WordConvEmbedding")
+def word_embedding(g):
+    length, window, size, filters, chars = g.int(3, 7), g.int(1, 3), g.int(1, 4), g.int(1, 5), g.int(3, 9)
+    words = g.mild("T", (g.int(1, 4), length), 1, chars - 1)
+    for word in words.reshape(-1, length):
+        word[g.int(window, length):] = 0
+    return {"embedding_size": g.maybe(filters), "conv_window_size": g.maybe(window), "char_embedding_size": g.maybe(size)}, \
+        [words, g.mild("T1", (filters, 1, window, size)), g.mild("T1", (filters,)), g.mild("T1", (chars, size))], 1
+
+
+@op("SampleOp")
+def sample(g):
+    return {}, [g.mild("T", g.shape())], 1
