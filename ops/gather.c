@@ -1,17 +1,16 @@
 /* Gather, GatherElements, GatherND, Compress: elements and slices picked by index. */
-#include "common/indices.h"
+#include "common/elements.h"
 #include "common/move.h"
-#include "common/walk.h"
+#include "core/move_pattern.h"
 
 #define TAP_WORD_LOOPS "gather.inc"
 #include "common/words.inc"
 
 typedef void take_loop(int64_t n, const char *x, const int64_t *at, char *y);
-typedef void take_across_loop(int64_t n, const char *x, const int64_t *at, int64_t step, char *y);
+typedef void squeeze_loop(int64_t n, const char *x, const uint8_t *flags, char *y);
 
 static take_loop *const take[] = {take_w1, take_w2, take_w4, take_w8, take_w16};
-static take_across_loop *const take_across[] = {take_across_w1, take_across_w2, take_across_w4,
-                                                take_across_w8, take_across_w16};
+static squeeze_loop *const squeeze[] = {squeeze_w1, squeeze_w2, squeeze_w4, squeeze_w8, squeeze_w16};
 
 static bool is_word(int64_t n_bytes) {
     return n_bytes <= 16 && (n_bytes & (n_bytes - 1)) == 0 && n_bytes > 0;
@@ -35,29 +34,38 @@ static tap_status resolve_axis(tap_ctx *ctx, int64_t wanted, int rank, int *axis
     return tap_fail(ctx, tap_misfit(ctx), "axis %lld is out of range for rank %d", (long long)wanted, rank);
 }
 
+/* y[i] = x[at[i]], rows of row_bytes. */
+static void take_rows(int64_t n, const char *x, const int64_t *at, int64_t row_bytes, char *y) {
+    if (is_word(row_bytes))
+        take[__builtin_ctzll((uint64_t)row_bytes)](n, x, at, y);
+    else
+        for (int64_t i = 0; i < n; i++)
+            tap_copy_row(x + at[i] * row_bytes, y + i * row_bytes, (size_t)row_bytes);
+}
+
 /* ---- Slices along one axis: y[pre][n][row] = x[pre][d][row] at n positions ---- */
 
 typedef struct slices {
     const char *x;
     char *y;
-    const tap_tensor *at;
-    int64_t n, d, row_bytes, blocks; /* blocks of TAP_INDEX_BLOCK positions in n */
+    const tap_tensor *indices;
+    const int64_t *at; /* the positions, where several places in front take the same ones; else NULL */
+    int64_t pre, n, d, row_bytes, blocks; /* blocks of TAP_INDEX_BLOCK positions in n */
+    atomic_bool outside;
 } slices;
 
 static void slices_task(void *arg, int64_t begin, int64_t end, int worker) {
-    const slices *s = arg;
-    int64_t at[TAP_INDEX_BLOCK], pre = begin / s->blocks, block = begin % s->blocks;
+    slices *s = arg;
+    int64_t room[TAP_INDEX_BLOCK], pre = begin / s->blocks, block = begin % s->blocks;
     (void)worker;
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t from = block * TAP_INDEX_BLOCK, n = tap_min64(TAP_INDEX_BLOCK, s->n - from);
-        const char *x = s->x + pre * s->d * s->row_bytes;
-        char *y = s->y + (pre * s->n + from) * s->row_bytes;
-        tap_read_indices(s->at, from, n, s->d, at);
-        if (is_word(s->row_bytes))
-            take[__builtin_ctzll((uint64_t)s->row_bytes)](n, x, at, y);
+        const int64_t *at = s->at ? s->at + from : room;
+        if (s->at || tap_read_indices(s->indices, from, n, s->d, room))
+            take_rows(n, s->x + pre * s->d * s->row_bytes, at, s->row_bytes,
+                      s->y + (pre * s->n + from) * s->row_bytes);
         else
-            for (int64_t i = 0; i < n; i++)
-                tap_copy_row(x + at[i] * s->row_bytes, y + i * s->row_bytes, (size_t)s->row_bytes);
+            atomic_store_explicit(&s->outside, true, memory_order_relaxed);
         if (++block == s->blocks) {
             block = 0;
             pre++;
@@ -66,24 +74,79 @@ static void slices_task(void *arg, int64_t begin, int64_t end, int worker) {
 }
 
 /* One position for all: a strided copy. */
-static void take_one(tap_ctx *ctx, const slices *s, int64_t pre) {
-    int64_t at, dims[2] = {pre, s->row_bytes}, src_step[2] = {s->d * s->row_bytes, 1},
-                dst_step[2] = {s->row_bytes, 1};
-    tap_read_indices(s->at, 0, 1, s->d, &at);
-    tap_move_steps(ctx, 1, 2, dims, src_step, dst_step, s->x + at * s->row_bytes, s->y);
+static void take_one(tap_ctx *ctx, const slices *s) {
+    int64_t dims[2] = {s->pre, s->row_bytes}, src_step[2] = {s->d * s->row_bytes, 1},
+            dst_step[2] = {s->row_bytes, 1};
+    tap_move_steps(ctx, 1, 2, dims, src_step, dst_step, s->x + *s->at * s->row_bytes, s->y);
 }
 
-/* x is x[pre][d][row]; positions are in range. */
-static void take_slices(tap_ctx *ctx, const tap_tensor *x, int64_t pre, int64_t d, int64_t row,
-                        const tap_tensor *at, tap_tensor *y) {
-    int64_t row_bytes = row * (int64_t)tap_dtype_bytes(x->dtype), n = at->count;
-    slices s = {x->data, y->data, at, n, d, row_bytes, (n + TAP_INDEX_BLOCK - 1) / TAP_INDEX_BLOCK};
-    if (y->count == 0) return;
-    if (n == 1)
-        take_one(ctx, &s, pre);
-    else
-        tap_parallel(ctx, pre * s.blocks, grain_for(tap_min64(n, TAP_INDEX_BLOCK) * row_bytes), slices_task,
-                     &s);
+/* A few positions that make short rows: shuffled. */
+typedef struct shuffle {
+    tap_pattern p;
+    const char *x, *x_end;
+    char *y;
+    int64_t x_step, y_step;
+} shuffle;
+
+static void shuffle_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const shuffle *s = arg;
+    const char *x = s->x + begin * s->x_step;
+    (void)worker;
+    tap_pattern_run(&s->p, end - begin, &x, &s->x, &s->x_end, s->y + begin * s->y_step);
+}
+
+static bool take_shuffled(tap_ctx *ctx, const slices *s) {
+    shuffle h = {.x = s->x, .x_end = s->x + s->pre * s->d * s->row_bytes, .y = s->y};
+    tap_rows r = {.width = (size_t)(s->row_bytes & -s->row_bytes), .n_sources = 1};
+    if (r.width > 8) return false;
+    const int64_t words = s->row_bytes / (int64_t)r.width;
+    h.x_step = r.step[0] = s->d * s->row_bytes;
+    h.y_step = s->n * s->row_bytes;
+    if (h.y_step > 64 || words * s->n > TAP_PATTERN_WORDS || s->pre * h.y_step < 32768) return false;
+    for (int64_t i = 0; i < s->n; i++)
+        for (int64_t k = 0; k < words; k++)
+            r.from[r.n_words++] = (tap_from){0, s->at[i] * s->row_bytes + k * (int64_t)r.width};
+    if (!tap_pattern_plan(&h.p, &r, r.width == 1 ? 4 : r.width == 8 ? 1 : 2)) return false;
+    tap_parallel(ctx, s->pre, grain_for(h.y_step), shuffle_task, &h);
+    return true;
+}
+
+/* The positions, checked. */
+static tap_status find_positions(tap_ctx *ctx, slices *s) {
+    int64_t *at = tap_scratch(ctx, (size_t)s->n * sizeof *at);
+    if (!at) return TAP_MEMORY;
+    s->at = at;
+    return tap_read_indices(s->indices, 0, s->n, s->d, at) ? TAP_OK : tap_index_fail(ctx, 1, s->d);
+}
+
+static tap_status take_all(tap_ctx *ctx, slices *s) {
+    tap_status status = TAP_OK;
+    if (!s->at && (s->pre > 1 || s->n == 1)) status = find_positions(ctx, s);
+    if (status) return status;
+    if (s->n == 1)
+        take_one(ctx, s);
+    else if (!s->at || !take_shuffled(ctx, s))
+        tap_parallel(ctx, s->pre * s->blocks, grain_for(tap_min64(s->n, TAP_INDEX_BLOCK) * s->row_bytes),
+                     slices_task, s);
+    return atomic_load(&s->outside) ? tap_index_fail(ctx, 1, s->d) : TAP_OK;
+}
+
+/* x is x[pre][d][row]. Positions: n at `at`, checked, or where that is NULL those of the tensor. */
+static tap_status take_slices(tap_ctx *ctx, const tap_tensor *x, int64_t pre, int64_t d, int64_t row,
+                              const tap_tensor *indices, const int64_t *at, int64_t n, tap_tensor *y) {
+    slices s = {x->data,
+                y->data,
+                indices,
+                at,
+                pre,
+                n,
+                d,
+                row * (int64_t)tap_dtype_bytes(x->dtype),
+                (n + TAP_INDEX_BLOCK - 1) / TAP_INDEX_BLOCK,
+                false};
+    if (n == 0) return TAP_OK;
+    if (y->count == 0) return at ? TAP_OK : tap_index_fail(ctx, 1, d);
+    return take_all(ctx, &s);
 }
 
 /* ---- Gather ---- */
@@ -108,10 +171,10 @@ static tap_status gather_run(tap_ctx *ctx) {
     const tap_tensor *x = ctx->in[0];
     int axis;
     tap_status status = resolve_axis(ctx, *(const int64_t *)ctx->state, x->rank, &axis);
-    if (status || (status = tap_check_indices(ctx, 1, x->dims[axis]))) return status;
-    take_slices(ctx, x, tap_product(x->dims, axis), x->dims[axis],
-                tap_product(x->dims + axis + 1, x->rank - axis - 1), ctx->in[1], ctx->out[0]);
-    return TAP_OK;
+    if (status) return status;
+    return take_slices(ctx, x, tap_product(x->dims, axis), x->dims[axis],
+                       tap_product(x->dims + axis + 1, x->rank - axis - 1), ctx->in[1], NULL,
+                       ctx->in[1]->count, ctx->out[0]);
 }
 
 /* ---- Compress ---- */
@@ -159,24 +222,67 @@ static tap_status compress_infer(tap_ctx *ctx) {
     return tap_out_type(ctx, 0, x->dtype, y.rank, y.dims);
 }
 
+/* Elements one by one, in blocks whose places in the output are counted first. */
+typedef struct flat {
+    const char *x;
+    const uint8_t *flags;
+    char *y;
+    int64_t *begin; /* of block b's elements; one more than there are blocks */
+    int64_t count, width;
+} flat;
+
+#define FLAT_BLOCK 16384
+
+static void flat_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const flat *f = arg;
+    (void)worker;
+    for (int64_t b = begin; b < end; b++)
+        squeeze[__builtin_ctzll((uint64_t)f->width)](
+            f->begin[b + 1] - f->begin[b], f->x + b * FLAT_BLOCK * f->width, f->flags + b * FLAT_BLOCK,
+            f->y + f->begin[b] * f->width);
+}
+
+static int64_t count_flags(const uint8_t *flags, int64_t n) {
+    int64_t found = 0;
+    for (int64_t i = 0; i < n; i++) found += flags[i] != 0;
+    return found;
+}
+
+static tap_status compress_flat(tap_ctx *ctx) {
+    const tap_tensor *x = ctx->in[0], *condition = ctx->in[1];
+    flat f = {x->data,
+              condition->data,
+              ctx->out[0]->data,
+              NULL,
+              tap_min64(condition->count, x->count),
+              (int64_t)tap_dtype_bytes(x->dtype)};
+    const int64_t blocks = (f.count + FLAT_BLOCK - 1) / FLAT_BLOCK;
+    f.begin = tap_scratch(ctx, (size_t)(blocks + 1) * sizeof *f.begin);
+    if (!f.begin) return TAP_MEMORY;
+    f.begin[0] = 0;
+    for (int64_t b = 0; b < blocks; b++)
+        f.begin[b + 1] = f.begin[b] + count_flags(f.flags + b * FLAT_BLOCK,
+                                                  tap_min64(FLAT_BLOCK, f.count - b * FLAT_BLOCK));
+    tap_parallel(ctx, blocks, 4, flat_task, &f);
+    return TAP_OK;
+}
+
 static tap_status compress_run(tap_ctx *ctx) {
     const compress_state *s = ctx->state;
     const tap_tensor *x = ctx->in[0], *condition = ctx->in[1];
-    tap_tensor *y = ctx->out[0], at = {.dtype = TAP_INT64, .rank = 1};
+    tap_tensor *y = ctx->out[0];
     const uint8_t *c = condition->data;
     int axis = 0;
-    if (!s->flat && !tap_axis(s->axis, x->rank, &axis)) return tap_fail(ctx, TAP_RUN, "axis out of range");
-    int64_t d = s->flat ? x->count : x->dims[axis], n = s->flat ? y->count : y->dims[axis];
-    int64_t *v = tap_scratch(ctx, (size_t)(n + 1) * sizeof *v);
+    if (s->flat) return compress_flat(ctx);
+    if (!tap_axis(s->axis, x->rank, &axis)) return tap_fail(ctx, TAP_RUN, "axis out of range");
+    int64_t *v = tap_scratch(ctx, (size_t)(y->dims[axis] + 1) * sizeof *v), n = 0;
     if (!v) return TAP_MEMORY;
     for (int64_t i = 0; i < condition->count; i++) { /* without a branch that nobody can foresee */
-        v[at.count] = i;
-        at.count += c[i] != 0;
+        v[n] = i;
+        n += c[i] != 0;
     }
-    at.data = v;
-    take_slices(ctx, x, s->flat ? 1 : tap_product(x->dims, axis), d,
-                s->flat ? 1 : tap_product(x->dims + axis + 1, x->rank - axis - 1), &at, y);
-    return TAP_OK;
+    return take_slices(ctx, x, tap_product(x->dims, axis), x->dims[axis],
+                       tap_product(x->dims + axis + 1, x->rank - axis - 1), NULL, v, n, y);
 }
 
 /* ---- GatherElements ---- */
@@ -201,56 +307,25 @@ static tap_status elements_infer(tap_ctx *ctx) {
     return tap_out_type(ctx, 0, x->dtype, x->rank, dims);
 }
 
-typedef struct elements {
+typedef struct picked {
     const char *x;
     char *y;
-    const tap_tensor *at;
-    tap_walk rows; /* over all axes of the indices but the last one; steps in x, 0 along the axis */
-    int64_t n, d;  /* elements in a row; of the axis */
-    int64_t step;  /* of the axis in x; 0: it is the last one */
-    size_t width;
-} elements;
+    int width; /* its log2 */
+} picked;
 
-static void elements_task(void *arg, int64_t begin, int64_t end, int worker) {
-    const elements *e = arg;
-    tap_walk rows = e->rows;
-    int w = __builtin_ctzll(e->width);
-    int64_t at[TAP_INDEX_BLOCK];
-    (void)worker;
-    tap_walk_to(&rows, begin);
-    for (int64_t r = begin; r < end; r++, tap_walk_next(&rows)) {
-        const char *x = e->x + rows.offset;
-        char *y = e->y + r * e->n * (int64_t)e->width;
-        for (int64_t i = 0; i < e->n; i += TAP_INDEX_BLOCK) {
-            int64_t n = tap_min64(TAP_INDEX_BLOCK, e->n - i), from = i * (int64_t)e->width;
-            tap_read_indices(e->at, r * e->n + i, n, e->d, at);
-            if (e->step)
-                take_across[w](n, x + from, at, e->step, y + from);
-            else
-                take[w](n, x, at, y + from);
-        }
-    }
+static void elements_take(void *arg, int64_t n, const int64_t *at, int64_t from) {
+    const picked *p = arg;
+    take[p->width](n, p->x, at, p->y + (from << p->width));
 }
 
 static tap_status elements_run(tap_ctx *ctx) {
-    const tap_tensor *x = ctx->in[0], *at = ctx->in[1];
-    elements e = {x->data, ctx->out[0]->data, at, .width = tap_dtype_bytes(x->dtype)};
-    int64_t step[TAP_RANK_MAX];
-    int axis, last = x->rank - 1;
+    const tap_tensor *x = ctx->in[0];
+    const size_t width = tap_dtype_bytes(x->dtype);
+    picked p = {x->data, ctx->out[0]->data, __builtin_ctzll(width)};
+    int axis;
     tap_status status = resolve_axis(ctx, *(const int64_t *)ctx->state, x->rank, &axis);
-    if (status) return status;
-    e.d = x->dims[axis];
-    if ((status = tap_check_indices(ctx, 1, e.d)) || at->count == 0) return status;
-    tap_dense_steps(e.width, x->rank, x->dims, step);
-    e.n = at->dims[last];
-    e.step = axis == last ? 0 : step[axis] / (int64_t)e.width;
-    e.rows.rank = last;
-    for (int i = 0; i < last; i++) {
-        e.rows.dims[i] = at->dims[i];
-        e.rows.step[i] = i == axis ? 0 : step[i];
-    }
-    tap_parallel(ctx, at->count / e.n, grain_for(e.n * (int64_t)e.width), elements_task, &e);
-    return TAP_OK;
+    if (status || ctx->in[1]->count == 0) return status;
+    return tap_elements_run(ctx, x, axis, (int64_t)width, elements_take, &p);
 }
 
 /* ---- GatherND ---- */
@@ -303,35 +378,21 @@ typedef struct tuples {
     const int64_t *at; /* at[batches][n][k]                  */
     int64_t n, k, blocks, batch_bytes, row_bytes;
     int64_t dims[TAP_RANK_MAX], step[TAP_RANK_MAX]; /* steps in rows */
+    atomic_bool outside;
 } tuples;
 
-/* row[n] = the rows of x that n tuples name, an axis at a time. */
-static void rows_of_tuples(const tuples *t, const int64_t *at, int64_t n, int64_t *row) {
-    for (int64_t i = 0; i < n; i++) row[i] = 0;
-    for (int64_t j = 0; j < t->k; j++) {
-        const int64_t d = t->dims[j], step = t->step[j];
-        for (int64_t i = 0; i < n; i++) {
-            const int64_t v = at[i * t->k + j];
-            row[i] += (v < 0 ? v + d : v) * step;
-        }
-    }
-}
-
 static void tuples_task(void *arg, int64_t begin, int64_t end, int worker) {
-    const tuples *t = arg;
+    tuples *t = arg;
     int64_t row[TAP_INDEX_BLOCK];
     (void)worker;
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t batch = unit / t->blocks, from = unit % t->blocks * TAP_INDEX_BLOCK;
         int64_t n = tap_min64(TAP_INDEX_BLOCK, t->n - from);
-        const char *x = t->x + batch * t->batch_bytes;
-        char *y = t->y + (batch * t->n + from) * t->row_bytes;
-        rows_of_tuples(t, t->at + (batch * t->n + from) * t->k, n, row);
-        if (is_word(t->row_bytes))
-            take[__builtin_ctzll((uint64_t)t->row_bytes)](n, x, row, y);
+        const int64_t at = batch * t->n + from;
+        if (tap_read_tuples(t->at + at * t->k, n, t->k, t->dims, t->step, row))
+            take_rows(n, t->x + batch * t->batch_bytes, row, t->row_bytes, t->y + at * t->row_bytes);
         else
-            for (int64_t i = 0; i < n; i++)
-                tap_copy_row(x + row[i] * t->row_bytes, y + i * t->row_bytes, (size_t)t->row_bytes);
+            atomic_store_explicit(&t->outside, true, memory_order_relaxed);
     }
 }
 
@@ -340,15 +401,7 @@ static tap_status nd_run(tap_ctx *ctx) {
     int b = (int)*(const int64_t *)ctx->state;
     tuples t = {x->data, ctx->out[0]->data, at->data, .k = at->dims[at->rank - 1]};
     int64_t step[TAP_RANK_MAX], batches = tap_product(at->dims, b);
-    for (int j = 0; j < t.k; j++) {
-        int64_t bad = tap_index_outside(at, j, t.k, at->count / t.k, x->dims[b + j]);
-        if (bad >= 0)
-            return tap_fail(
-                ctx, TAP_RUN,
-                "indices[%lld] (counted flat) is %lld, out of range for %lld elements along axis %d",
-                (long long)bad, (long long)tap_int_at(at, bad), (long long)x->dims[b + j], b + j);
-    }
-    if (ctx->out[0]->count == 0) return TAP_OK;
+    if (ctx->out[0]->count == 0) return tap_tuple_fail(ctx, t.k, b, x->dims + b);
     tap_dense_steps(tap_dtype_bytes(x->dtype), x->rank, x->dims, step);
     t.row_bytes = step[b + t.k - 1];
     for (int j = 0; j < t.k; j++) {
@@ -360,7 +413,7 @@ static tap_status nd_run(tap_ctx *ctx) {
     t.blocks = (t.n + TAP_INDEX_BLOCK - 1) / TAP_INDEX_BLOCK;
     tap_parallel(ctx, batches * t.blocks, grain_for(tap_min64(t.n, TAP_INDEX_BLOCK) * t.row_bytes),
                  tuples_task, &t);
-    return TAP_OK;
+    return atomic_load(&t.outside) ? tap_tuple_fail(ctx, t.k, b, x->dims + b) : TAP_OK;
 }
 
 #define PICKS    .in_min = 2, .in_max = 2, .out_min = 1, .out_max = 1, .dtypes = TAP_TYPES_ALL

@@ -2,6 +2,7 @@
 #include "common/move.h"
 #include "common/shape.h"
 #include "core/half.h"
+#include "core/move_pattern.h"
 
 #define TAP_WORD_LOOPS "pad.inc"
 #include "common/words.inc"
@@ -70,6 +71,8 @@ typedef struct pad_job {
     int last;                   /* the axis of the rows */
     size_t width;
     int64_t block_bytes;
+    const char *x_end;
+    const tap_pattern *pattern; /* of short rows; NULL: there is none */
 } pad_job;
 
 /* Where row r of the output comes from in x; -1: it is constant. */
@@ -104,24 +107,57 @@ static void border(const pad_job *j, const char *x, int64_t from, int64_t end, c
     }
 }
 
+static void pad_row(const pad_job *j, const char *x, char *y) {
+    const axis_map *m = &j->axis[j->last];
+    border(j, x, 0, m->from, y);
+    tap_copy_row(x + m->start * j->block_bytes, y + m->from * j->block_bytes,
+                 (size_t)((m->end - m->from) * j->block_bytes));
+    border(j, x, m->end, m->n, y);
+}
+
+/* How many rows from r on, of at most n, come from rows of the input that follow each other. */
+static int64_t rows_in_line(const pad_job *j, int64_t r, int64_t n) {
+    const axis_map *m = &j->axis[j->last - 1];
+    const int64_t p = r % m->n;
+    return p < m->from || p >= m->end ? 1 : tap_min64(n, m->end - p);
+}
+
 static void pad_task(void *arg, int64_t begin, int64_t end, int worker) {
     const pad_job *j = arg;
     const axis_map *m = &j->axis[j->last];
-    int64_t row_bytes = m->n * j->block_bytes;
+    int64_t row_bytes = m->n * j->block_bytes, n = 1;
     (void)worker;
-    for (int64_t r = begin; r < end; r++) {
+    for (int64_t r = begin; r < end; r += n) {
         int64_t offset = row_source(j, r);
         char *y = j->y + r * row_bytes;
-        if (offset < 0) {
-            fill_blocks(j, m->n, y);
-            continue;
-        }
         const char *x = j->x + offset;
-        border(j, x, 0, m->from, y);
-        tap_copy_row(x + m->start * j->block_bytes, y + m->from * j->block_bytes,
-                     (size_t)((m->end - m->from) * j->block_bytes));
-        border(j, x, m->end, m->n, y);
+        n = offset < 0 || !j->pattern ? 1 : rows_in_line(j, r, end - r);
+        if (offset < 0)
+            fill_blocks(j, m->n, y);
+        else if (n > 1)
+            tap_pattern_run(j->pattern, n, &x, &j->x, &j->x_end, y);
+        else
+            pad_row(j, x, y);
     }
+}
+
+/* Rows of a few words, border and all, as shuffles. */
+static bool plan_rows(const pad_job *j, int64_t n_rows, tap_pattern *p) {
+    const axis_map *m = &j->axis[j->last];
+    const int64_t each = j->block_bytes / (int64_t)j->width, row = m->n * j->block_bytes;
+    tap_rows r = {.width = j->width, .n_sources = 1};
+    if (j->last == 0 || row > 64 || m->n * each > TAP_PATTERN_WORDS || n_rows * row < 32768) return false;
+    if (j->axis[j->last - 1].end - j->axis[j->last - 1].from < 32) return false;
+    r.step[0] = j->step[j->last - 1];
+    memcpy(&r.value, j->value, j->width);
+    for (int64_t i = 0; i < m->n; i++) {
+        const bool inside = i >= m->from && i < m->end;
+        const int64_t at = inside ? i - m->from + m->start : m->map ? m->map[i] : -1;
+        for (int64_t k = 0; k < each; k++)
+            r.from[r.n_words++] =
+                at < 0 ? (tap_from){-1, 0} : (tap_from){0, at * j->block_bytes + k * (int64_t)j->width};
+    }
+    return tap_pattern_plan(p, &r, TAP_PATTERN_LOADS);
 }
 
 static tap_status pad_copy(tap_ctx *ctx, pad_mode mode, const borders *b, const void *value) {
@@ -143,6 +179,9 @@ static tap_status pad_copy(tap_ctx *ctx, pad_mode mode, const borders *b, const 
         if (status) return status;
         if (i < j.last) rows *= y->dims[i];
     }
+    tap_pattern pattern;
+    j.x_end = j.x + x->count * (int64_t)j.width;
+    if (plan_rows(&j, rows, &pattern)) j.pattern = &pattern;
     tap_parallel(ctx, rows, tap_max64(1, 131072 / (j.axis[j.last].n * j.block_bytes)), pad_task, &j);
     return TAP_OK;
 }

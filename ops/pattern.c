@@ -151,7 +151,17 @@ typedef struct trilu {
     char *y;
     int64_t rows, columns, k, width;
     bool upper;
+    /* Small matrices, several at a time: what of their bytes is kept. */
+    uint64_t *kept;
+    int64_t mask_bytes, all_bytes;
 } trilu;
+
+/* Bytes of a row that are 0 in front, upper, or are kept: up to the first column above, or beyond, the
+ * diagonal. */
+static int64_t head_bytes(const trilu *t, int64_t row) {
+    int64_t cut = row % t->rows + t->k + !t->upper;
+    return tap_max64(0, tap_min64(cut, t->columns)) * t->width;
+}
 
 static void trilu_task(void *arg, int64_t begin, int64_t end, int worker) {
     const trilu *t = arg;
@@ -160,8 +170,7 @@ static void trilu_task(void *arg, int64_t begin, int64_t end, int worker) {
     for (int64_t r = begin; r < end; r++) {
         const char *x = t->x + r * row_bytes;
         char *y = t->y + r * row_bytes;
-        int64_t cut = r % t->rows + t->k + !t->upper; /* the first column above, or beyond, the diagonal */
-        int64_t head = tap_max64(0, tap_min64(cut, t->columns)) * t->width;
+        int64_t head = head_bytes(t, r);
         if (t->upper) {
             memset(y, 0, (size_t)head);
             memcpy(y + head, x + head, (size_t)(row_bytes - head));
@@ -170,6 +179,42 @@ static void trilu_task(void *arg, int64_t begin, int64_t end, int worker) {
             memset(y + head, 0, (size_t)(row_bytes - head));
         }
     }
+}
+
+/* A word at a time; what is less than one is at the end. */
+static void masked(const char *x, const uint64_t *kept, char *y, int64_t n_bytes) {
+    const int64_t n = n_bytes / 8;
+    for (int64_t i = 0; i < n; i++) ((tap_w8 *)y)[i] = ((const tap_w8 *)x)[i] & kept[i];
+    for (int64_t i = n * 8; i < n_bytes; i++)
+        y[i] = (char)((unsigned char)x[i] & ((const unsigned char *)kept)[i]);
+}
+
+static void masked_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const trilu *t = arg;
+    (void)worker;
+    for (int64_t unit = begin; unit < end; unit++) {
+        const int64_t from = unit * t->mask_bytes;
+        masked(t->x + from, t->kept, t->y + from, tap_min64(t->mask_bytes, t->all_bytes - from));
+    }
+}
+
+/* Matrices with short rows: as many as make a few thousand bytes, eight of them at least, so that they end
+ * with a word. */
+static bool trilu_masked(tap_ctx *ctx, trilu *t) {
+    const int64_t row = t->columns * t->width, matrix = t->rows * row, at_once = 8 * (1 + 512 / matrix);
+    if (row > 128 || matrix > 4096) return false;
+    t->mask_bytes = at_once * matrix;
+    t->kept = tap_scratch(ctx, (size_t)t->mask_bytes);
+    if (!t->kept) return false;
+    for (int64_t r = 0; r < at_once * t->rows; r++) {
+        char *kept = (char *)t->kept + r * row;
+        const int64_t head = head_bytes(t, r);
+        memset(kept, t->upper ? 0 : 0xFF, (size_t)head);
+        memset(kept + head, t->upper ? 0xFF : 0, (size_t)(row - head));
+    }
+    tap_parallel(ctx, (t->all_bytes + t->mask_bytes - 1) / t->mask_bytes,
+                 tap_max64(1, 131072 / t->mask_bytes), masked_task, t);
+    return true;
 }
 
 static tap_status trilu_run(tap_ctx *ctx) {
@@ -181,6 +226,8 @@ static tap_status trilu_run(tap_ctx *ctx) {
     t.width = (int64_t)tap_dtype_bytes(x->dtype);
     if (ctx->n_in > 1 && ctx->in[1]) t.k = tap_cut_at(ctx->in[1], 0);
     t.k = tap_max64(-t.rows - 1, tap_min64(t.k, t.columns + 1));
+    t.all_bytes = x->count * t.width;
+    if (trilu_masked(ctx, &t)) return TAP_OK;
     tap_parallel(ctx, x->count / t.columns, tap_max64(1, 131072 / (t.columns * t.width)), trilu_task, &t);
     return TAP_OK;
 }

@@ -2,6 +2,15 @@
 #include "common/move.h"
 #include "common/shape.h"
 
+#define TAP_WORD_LOOPS "reverse_sequence.inc"
+#include "common/words.inc"
+
+typedef void back_loop(int64_t n, int64_t len, const char *x, char *y);
+typedef void step_loop(int64_t n, const int64_t *len, int64_t t, int64_t across, const char *x, char *y);
+
+static back_loop *const back[] = {back_w1, back_w2, back_w4, back_w8, back_w16};
+static step_loop *const step_of[] = {step_of_w1, step_of_w2, step_of_w4, step_of_w8, step_of_w16};
+
 typedef struct reverse_state {
     bool time_first; /* axes are [time][batch], else [batch][time] */
 } reverse_state;
@@ -39,6 +48,7 @@ typedef struct reverse {
     int64_t time, batch, time_step, batch_step, row_bytes;
 } reverse;
 
+/* Each sequence by itself: steps of any size. */
 static void reverse_task(void *arg, int64_t begin, int64_t end, int worker) {
     const reverse *r = arg;
     (void)worker;
@@ -49,6 +59,47 @@ static void reverse_task(void *arg, int64_t begin, int64_t end, int worker) {
             tap_copy_row(x + (t < r->len[b] ? r->len[b] - 1 - t : t) * r->time_step, y + t * r->time_step,
                          (size_t)r->row_bytes);
     }
+}
+
+/* The same where a step is a word, and the next one its neighbour. */
+static void back_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const reverse *r = arg;
+    back_loop *loop = back[__builtin_ctzll((uint64_t)r->row_bytes)];
+    (void)worker;
+    for (int64_t b = begin; b < end; b++)
+        loop(r->time, r->len[b], r->x + b * r->batch_step, r->y + b * r->batch_step);
+}
+
+/* Columns that are done at once: their steps, which are read in an order that nobody can foresee, stay in the
+ * cache. */
+static int64_t columns_at_once(const reverse *r) {
+    const int64_t line = tap_max64(64 / r->row_bytes, 1),
+                  fit = 262144 / (r->time * r->row_bytes) / line * line;
+    return tap_min64(r->batch, tap_max64(fit, line));
+}
+
+/* A step is a word, and its neighbour that of the next sequence: steps of some sequences at once. */
+static void columns_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const reverse *r = arg;
+    step_loop *loop = step_of[__builtin_ctzll((uint64_t)r->row_bytes)];
+    const int64_t columns = columns_at_once(r);
+    (void)worker;
+    for (int64_t unit = begin; unit < end; unit++) {
+        const int64_t b = unit * columns, n = tap_min64(columns, r->batch - b);
+        for (int64_t t = 0; t < r->time; t++)
+            loop(n, r->len + b, t, r->batch, r->x + b * r->batch_step, r->y + b * r->batch_step);
+    }
+}
+
+static void reverse_all(tap_ctx *ctx, reverse *r) {
+    const bool word = r->row_bytes <= 16 && (r->row_bytes & (r->row_bytes - 1)) == 0;
+    const int64_t grain = tap_max64(1, 131072 / (r->time * r->row_bytes)), columns = columns_at_once(r);
+    if (word && r->time_step == r->row_bytes)
+        tap_parallel(ctx, r->batch, grain, back_task, r);
+    else if (word && r->batch_step == r->row_bytes && r->batch > 1)
+        tap_parallel(ctx, (r->batch + columns - 1) / columns, 1, columns_task, r);
+    else
+        tap_parallel(ctx, r->batch, grain, reverse_task, r);
 }
 
 static tap_status reverse_run(tap_ctx *ctx) {
@@ -66,7 +117,7 @@ static tap_status reverse_run(tap_ctx *ctx) {
     r.row_bytes = x->count / x->dims[0] / x->dims[1] * (int64_t)tap_dtype_bytes(x->dtype);
     r.time_step = r.row_bytes * (s->time_first ? r.batch : 1);
     r.batch_step = r.row_bytes * (s->time_first ? 1 : r.time);
-    tap_parallel(ctx, r.batch, tap_max64(1, 131072 / (r.time * r.row_bytes)), reverse_task, &r);
+    reverse_all(ctx, &r);
     return TAP_OK;
 }
 

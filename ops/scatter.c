@@ -1,8 +1,7 @@
 /* Scatter, ScatterElements, ScatterND, TensorScatter: a copy of a tensor with some elements replaced or
  * combined. */
-#include "common/indices.h"
+#include "common/elements.h"
 #include "common/move.h"
-#include "common/walk.h"
 #include "core/half.h"
 
 typedef enum fold_op { FOLD_NONE, FOLD_ADD, FOLD_MUL, FOLD_MAX, FOLD_MIN } fold_op;
@@ -14,9 +13,8 @@ typedef enum fold_op { FOLD_NONE, FOLD_ADD, FOLD_MUL, FOLD_MAX, FOLD_MIN } fold_
 #define TAP_NUMBER_LOOPS "scatter_fold.inc"
 #include "common/numbers.inc"
 
-typedef void put_loop(int64_t n, char *y, const int64_t *at, int64_t step, int64_t across, const char *u);
-typedef void fold_at_loop(fold_op op, int64_t n, void *y, const int64_t *at, int64_t step, int64_t across,
-                          const void *u);
+typedef void put_loop(int64_t n, char *y, const int64_t *at, const char *u);
+typedef void fold_at_loop(fold_op op, int64_t n, void *y, const int64_t *at, const void *u);
 typedef void fold_row_loop(fold_op op, int64_t n, void *y, const void *u);
 
 static put_loop *const put[] = {put_w1, put_w2, put_w4, put_w8, put_w16};
@@ -128,72 +126,30 @@ static tap_status elements_infer(tap_ctx *ctx) {
     return tap_out_like(ctx, 0, x);
 }
 
-/* Rows of the updates, along the last axis. Those that may meet in one element, which differ in the axis, are
- * one unit's: a unit is one place in front of the axis and, where the axis is not the last one, some columns.
- */
-typedef struct elements {
-    target t;
-    const tap_tensor *at;
-    tap_walk rows;              /* steps in y, in elements; 0 along the axis */
-    int64_t n, d, step, across; /* of a row; elements of the axis; its step; 1: it is not the last */
-    int64_t rows_in_unit, columns, n_columns;
-} elements;
-
-static void elements_row(const elements *e, int64_t row, int64_t offset, int64_t from, int64_t end) {
-    int64_t at[TAP_INDEX_BLOCK], width = (int64_t)e->t.width;
-    for (int64_t i = from; i < end; i += TAP_INDEX_BLOCK) {
-        int64_t n = tap_min64(TAP_INDEX_BLOCK, end - i);
-        char *y = e->t.y + (offset + i * e->across) * width;
-        const char *u = e->t.updates + (row * e->n + i) * width;
-        tap_read_indices(e->at, row * e->n + i, n, e->d, at);
-        if (e->t.op == FOLD_NONE)
-            put[__builtin_ctzll(e->t.width)](n, y, at, e->step, e->across, u);
-        else
-            fold_at[e->t.dtype](e->t.op, n, y, at, e->step, e->across, u);
-    }
+/* Updates from `from` on go to the elements at[0..n). */
+static void target_put(const target *t, int64_t n, const int64_t *at, int64_t from) {
+    const char *u = t->updates + from * (int64_t)t->width;
+    if (t->op == FOLD_NONE)
+        put[__builtin_ctzll(t->width)](n, t->y, at, u);
+    else
+        fold_at[t->dtype](t->op, n, t->y, at, u);
 }
 
-static void elements_task(void *arg, int64_t begin, int64_t end, int worker) {
-    const elements *e = arg;
-    (void)worker;
-    for (int64_t unit = begin; unit < end; unit++) {
-        tap_walk rows = e->rows;
-        int64_t first = unit / e->n_columns * e->rows_in_unit, from = unit % e->n_columns * e->columns;
-        tap_walk_to(&rows, first);
-        for (int64_t r = 0; r < e->rows_in_unit; r++, tap_walk_next(&rows))
-            elements_row(e, first + r, rows.offset, from, tap_min64(from + e->columns, e->n));
-    }
+static void elements_put(void *arg, int64_t n, const int64_t *at, int64_t from) {
+    target_put(arg, n, at, from);
 }
 
 static tap_status elements_run(tap_ctx *ctx) {
     const scatter_state *s = ctx->state;
-    const tap_tensor *x = ctx->in[0], *at = ctx->in[1];
-    elements e = {.at = at};
-    int64_t step[TAP_RANK_MAX];
-    int axis, last = x->rank - 1;
+    const tap_tensor *x = ctx->in[0];
+    target t;
+    int axis;
     if (!tap_axis(s->axis, x->rank, &axis)) return tap_fail(ctx, TAP_RUN, "axis out of range");
-    tap_status status = tap_check_indices(ctx, 1, x->dims[axis]);
-    if (status || (status = target_begin(ctx, s->op, &e.t))) return status;
-    if (at->count > 0) {
-        tap_dense_steps(1, x->rank, x->dims, step);
-        e.n = at->dims[last];
-        e.d = x->dims[axis];
-        e.step = step[axis];
-        e.across = axis != last;
-        e.rows.rank = last;
-        for (int i = 0; i < last; i++) {
-            e.rows.dims[i] = at->dims[i];
-            e.rows.step[i] = i == axis ? 0 : step[i];
-        }
-        e.rows_in_unit = axis == last ? 1 : tap_product(at->dims + axis, last - axis);
-        e.columns = e.across ? 1024 : e.n;
-        e.n_columns = (e.n + e.columns - 1) / e.columns;
-        int64_t unit = e.rows_in_unit * tap_min64(e.columns, e.n);
-        tap_parallel(ctx, at->count / e.n / e.rows_in_unit * e.n_columns, tap_max64(1, 16384 / unit),
-                     elements_task, &e);
-    }
-    target_end(ctx, &e.t);
-    return TAP_OK;
+    tap_status status = target_begin(ctx, s->op, &t);
+    if (!status && ctx->in[1]->count > 0)
+        status = tap_elements_run(ctx, x, axis, (int64_t)t.width, elements_put, &t);
+    if (!status) target_end(ctx, &t);
+    return status;
 }
 
 /* ---- ScatterND ---- */
@@ -226,23 +182,38 @@ typedef struct tuples {
     const int64_t *at; /* at[n][k]        */
     int64_t n, k, row, columns;
     int64_t dims[TAP_RANK_MAX], step[TAP_RANK_MAX];
+    atomic_bool outside;
 } tuples;
 
-static void tuples_task(void *arg, int64_t begin, int64_t end, int worker) {
-    const tuples *s = arg;
-    int64_t width = (int64_t)s->t.width, from = begin * s->columns,
-            n = tap_min64(end * s->columns, s->row) - from;
-    const char *u = s->t.updates + from * width;
-    (void)worker;
-    for (int64_t i = 0; i < s->n; i++, u += s->row * width) {
-        const int64_t *at = s->at + i * s->k;
-        int64_t offset = from;
-        for (int64_t j = 0; j < s->k; j++) offset += (at[j] + (at[j] < 0 ? s->dims[j] : 0)) * s->step[j];
-        char *y = s->t.y + offset * width;
+/* Columns from .. from + n_columns of the rows that begin at the elements at[0..n). */
+static void put_rows(const tuples *s, int64_t first, int64_t n, const int64_t *at, int64_t from,
+                     int64_t n_columns) {
+    const int64_t width = (int64_t)s->t.width;
+    const char *u = s->t.updates + (first * s->row + from) * width;
+    char *y = s->t.y + from * width;
+    for (int64_t i = 0; i < n; i++, u += s->row * width) {
         if (s->t.op == FOLD_NONE)
-            tap_copy_row(u, y, (size_t)(n * width));
+            tap_copy_row(u, y + at[i] * width, (size_t)(n_columns * width));
         else
-            fold_row[s->t.dtype](s->t.op, n, y, u);
+            fold_row[s->t.dtype](s->t.op, n_columns, y + at[i] * width, u);
+    }
+}
+
+static void tuples_task(void *arg, int64_t begin, int64_t end, int worker) {
+    tuples *s = arg;
+    const int64_t from = begin * s->columns, n_columns = tap_min64(end * s->columns, s->row) - from;
+    int64_t at[TAP_INDEX_BLOCK];
+    (void)worker;
+    for (int64_t i = 0; i < s->n; i += TAP_INDEX_BLOCK) {
+        const int64_t n = tap_min64(TAP_INDEX_BLOCK, s->n - i);
+        if (!tap_read_tuples(s->at + i * s->k, n, s->k, s->dims, s->step, at)) {
+            atomic_store_explicit(&s->outside, true, memory_order_relaxed);
+            return;
+        }
+        if (s->row == 1)
+            target_put(&s->t, n, at, i);
+        else
+            put_rows(s, i, n, at, from, n_columns);
     }
 }
 
@@ -251,14 +222,6 @@ static tap_status nd_run(tap_ctx *ctx) {
     const tap_tensor *x = ctx->in[0], *at = ctx->in[1];
     tuples t = {.at = at->data, .k = at->dims[at->rank - 1], .columns = 4096};
     int64_t step[TAP_RANK_MAX];
-    for (int j = 0; j < t.k; j++) {
-        int64_t bad = tap_index_outside(at, j, t.k, at->count / t.k, x->dims[j]);
-        if (bad >= 0)
-            return tap_fail(
-                ctx, TAP_RUN,
-                "indices[%lld] (counted flat) is %lld, out of range for %lld elements along axis %d",
-                (long long)bad, (long long)tap_int_at(at, bad), (long long)x->dims[j], j);
-    }
     tap_status status = target_begin(ctx, s->op, &t.t);
     if (status) return status;
     tap_dense_steps(1, x->rank, x->dims, step);
@@ -269,8 +232,9 @@ static tap_status nd_run(tap_ctx *ctx) {
     t.n = at->count / t.k;
     t.row = step[t.k - 1];
     if (ctx->in[2]->count > 0) tap_parallel(ctx, (t.row + t.columns - 1) / t.columns, 1, tuples_task, &t);
-    target_end(ctx, &t.t);
-    return TAP_OK;
+    if (ctx->in[2]->count == 0 || atomic_load(&t.outside)) status = tap_tuple_fail(ctx, t.k, 0, x->dims);
+    if (!status) target_end(ctx, &t.t);
+    return status;
 }
 
 /* ---- TensorScatter ---- */

@@ -1,11 +1,28 @@
 /* Where: elements of X where the condition holds, of Y elsewhere. Moves elements by width. */
+#include <string.h>
+
 #include "common/elementwise.h"
 
 typedef struct wide {
     uint64_t low, high;
 } wide;
 
-/* The condition is dense where X or Y is: the other cases are the last one. */
+/* One condition for all: a copy of X or Y. */
+#define WHERE_ONE(T)                                               \
+    do {                                                           \
+        const int k = *c ? 1 : 2;                                  \
+        const T *from = (const T *)p[k];                           \
+        if (step[k] == 0) {                                        \
+            const T a = *from;                                     \
+            TAP_EACH z[i] = a;                                     \
+        } else if (TAP_DENSE(k, T)) {                              \
+            if (from != z) memcpy(z, from, (size_t)n * sizeof(T)); \
+        } else {                                                   \
+            TAP_EACH z[i] = TAP_AT(k, const T);                    \
+        }                                                          \
+    } while (0)
+
+/* Other cases are the last one. */
 #define WHERE(NAME, T)                                                                             \
     TAP_LOOP(NAME) {                                                                               \
         (void)state;                                                                               \
@@ -13,7 +30,9 @@ typedef struct wide {
         const T *x = (const T *)p[1], *y = (const T *)p[2];                                        \
         T *z = (T *)p[3];                                                                          \
         const bool dense = TAP_DENSE(0, uint8_t) && TAP_DENSE(3, T);                               \
-        if (dense && TAP_DENSE(1, T) && TAP_DENSE(2, T)) {                                         \
+        if (step[0] == 0 && TAP_DENSE(3, T)) {                                                     \
+            WHERE_ONE(T);                                                                          \
+        } else if (dense && TAP_DENSE(1, T) && TAP_DENSE(2, T)) {                                  \
             TAP_INDEPENDENT TAP_EACH {                                                             \
                 const T a = x[i], b = y[i];                                                        \
                 z[i] = c[i] ? a : b;                                                               \
