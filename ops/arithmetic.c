@@ -44,8 +44,12 @@ FLOATS1(abs, fabsf(x), fabs(x))
 FLOATS1(sign, x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x, x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x)
 FLOATS1(reciprocal, 1 / x, 1 / x)
 FLOATS1(sqrt, sqrtf(x), sqrt(x))
-FLOATS1(floor, floorf(x), floor(x))
-FLOATS1(ceil, ceilf(x), ceil(x))
+/* From the nearest whole number, which becomes vector code: floorf, which may not raise "inexact", does not.
+ * A zero has the sign of x. */
+#define FLOOR(x, rint, copysign) copysign(rint(x) - (rint(x) > x ? 1 : 0), x)
+#define CEIL(x, rint, copysign)  copysign(rint(x) + (rint(x) < x ? 1 : 0), x)
+FLOATS1(floor, FLOOR(x, rintf, copysignf), FLOOR(x, rint, copysign))
+FLOATS1(ceil, CEIL(x, rintf, copysignf), CEIL(x, rint, copysign))
 FLOATS1(round, rintf(x), rint(x)) /* half to even: the mode that every thread starts with */
 
 #define INTEGER(NAME, T, EXPR) TAP_LOOP1(NAME, T, T, EXPR)

@@ -155,8 +155,9 @@ static inline float mod_signs(float r, float b, bool truncates) {
     return tap_select(truncates, r, tap_select(r != 0, moved, copysignf(0.0f, b)));
 }
 
-/* Quotients whose digits fit into a double are quick; others are the C library's. */
-TAP_LOOP2(is_far, float, uint8_t, !(fabs((double)a) / fabs((double)b) < TAP_FMOD_LIMIT))
+/* Quotients whose digits fit into a double are quick; others are the C library's. Both are exact: half of the
+ * limit, so that no division is needed to tell. */
+TAP_LOOP2(is_far, float, uint8_t, !(fabs((double)a) < TAP_FMOD_LIMIT / 2 * fabs((double)b)))
 TAP_LOOP2_WITH(mod_near, mod_state, float, float, float, mod_signs(tap_fmodf(a, b), b, s.truncates))
 TAP_LOOP2_WITH(mod_any, mod_state, float, float, float, mod_signs(fmodf(a, b), b, s.truncates))
 

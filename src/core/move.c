@@ -21,10 +21,14 @@
 
 /* ---- Rows and steps ---- */
 
-/* n rows of dst and src, by their offsets, of the elements from b0 to b1. */
+/* n rows of dst and src, by their offsets, of the elements from b0 to b1. even: they are that many bytes
+ * apart.
+ */
 typedef struct tap_batch {
     const int64_t *src, *dst;
     int64_t n, b0, b1;
+    bool even;
+    int64_t src_step, dst_step;
 } tap_batch;
 
 typedef void move_loop(const tap_move *m, const char *src, char *dst, const tap_batch *r);
@@ -48,7 +52,14 @@ typedef void move_loop(const tap_move *m, const char *src, char *dst, const tap_
 /* Rows of n bytes, n known to the compiler. */
 static inline __attribute__((always_inline)) void rows_of(const char *src, char *dst, const tap_batch *r,
                                                           size_t n) {
-    for (int64_t i = 0; i < r->n; i++) memcpy(dst + r->dst[i], src + r->src[i], n);
+    if (r->even) {
+        const int64_t xs = r->src_step, ys = r->dst_step;
+        src += r->src[0];
+        dst += r->dst[0];
+        for (int64_t i = 0; i < r->n; i++) memcpy(dst + i * ys, src + i * xs, n);
+    } else {
+        for (int64_t i = 0; i < r->n; i++) memcpy(dst + r->dst[i], src + r->src[i], n);
+    }
 }
 
 static void rows(const tap_move *m, const char *src, char *dst, const tap_batch *r) {
@@ -75,7 +86,11 @@ static void rows(const tap_move *m, const char *src, char *dst, const tap_batch 
         ROWS_OF(64)
 #undef ROWS_OF
     default:
-        for (int64_t i = 0; i < r->n; i++) tap_copy_row(src + r->src[i], dst + r->dst[i], n);
+        for (int64_t i = 0; i < r->n; i++)
+            if (r->even)
+                tap_copy_row(src + r->src[0] + i * r->src_step, dst + r->dst[0] + i * r->dst_step, n);
+            else
+                tap_copy_row(src + r->src[i], dst + r->dst[i], n);
     }
 }
 
@@ -208,7 +223,7 @@ static bool plan_pattern(tap_move *m, const list *l) {
     if (word > 8 || axis > last || l->dims[axis] < PATTERN_ROWS || m->outer * word < PATTERN_BYTES)
         return false;
     if (l->src[last] == word && (axis == last || l->dims[last] * word >= 16)) return false;
-    if (l->src[last] == 0 && (axis == last || l->dims[last] * word >= 16)) return false;
+    if (l->src[last] == 0 && axis == last) return false;
     for (int i = 0; i < l->rank; i++) take(m, i, l, i);
     m->kind = TAP_MOVE_PATTERN;
     m->n_outer = axis;
@@ -368,21 +383,29 @@ static void pattern_row(const work *w, const char *src, char *dst, int64_t b0, i
     tap_pattern_run(w->pattern, b1 - b0, &x, &lo, &hi, dst + b0 * m->dst[m->n_outer]);
 }
 
-static void run_unit(const work *w, int64_t unit) {
+/* n rows or planes from the `from`-th on; those within one dimension need no list of offsets. */
+static void run_rows(const work *w, int64_t from, int64_t n, const tap_span *s) {
     const tap_move *m = w->m;
     int64_t src[UNIT_ROWS], dst[UNIT_ROWS];
+    const int last = m->n_outer - 1;
+    const bool even = last < 0 || from % m->dims[last] + n <= m->dims[last];
+    tap_batch r = {src, dst, n, s->b0, s->b1, even, last < 0 ? 0 : m->src[last], last < 0 ? 0 : m->dst[last]};
+    tap_move_offsets(m, 0, m->n_outer, from, even && m->kind == TAP_MOVE_ROWS ? 1 : n, src, dst);
+    if (m->kind == TAP_MOVE_PLANES)
+        tap_planes_run(m, w->src, w->dst, src, dst, n, s);
+    else if (m->kind == TAP_MOVE_PATTERN)
+        for (int64_t i = 0; i < n; i++) pattern_row(w, w->src + src[i], w->dst + dst[i], s->b0, s->b1);
+    else
+        w->loop(m, w->src, w->dst, &r);
+}
+
+static void run_unit(const work *w, int64_t unit) {
+    const tap_move *m = w->m;
     const int64_t a0 = unit % m->n_strips[2] * m->strip[2],
                   b0 = unit / m->n_strips[2] % m->n_strips[1] * m->strip[1];
     const int64_t from = unit / m->n_strips[2] / m->n_strips[1] * m->strip[0];
-    const int64_t n = tap_min64(m->strip[0], m->outer - from);
     const tap_span s = {a0, tap_min64(a0 + m->strip[2], m->a), b0, tap_min64(b0 + m->strip[1], m->b)};
-    tap_move_offsets(m, 0, m->n_outer, from, n, src, dst);
-    if (m->kind == TAP_MOVE_PLANES)
-        tap_planes_run(m, w->src, w->dst, src, dst, n, &s);
-    else if (m->kind == TAP_MOVE_PATTERN)
-        for (int64_t i = 0; i < n; i++) pattern_row(w, w->src + src[i], w->dst + dst[i], s.b0, s.b1);
-    else
-        w->loop(m, w->src, w->dst, &(tap_batch){src, dst, n, s.b0, s.b1});
+    run_rows(w, from, tap_min64(m->strip[0], m->outer - from), &s);
 }
 
 static void run_units(const work *w, int64_t begin, int64_t end) {

@@ -68,8 +68,9 @@ static bool plan_vector(tap_pattern *p, int v, int max_loads) {
 bool tap_pattern_plan(tap_pattern *p, const tap_rows *rows, int max_loads) {
     const int64_t n = row_bytes(rows), every = n & -n; /* the largest power of two in it */
     if (!SHUFFLES || tap_cpu_isa() < TAP_ISA_LEVEL_AVX2) return false;
-    const int64_t turn = every >= 16 ? n : n / every * 16;
+    int64_t turn = every >= 16 ? n : n / every * 16;
     if (turn / 16 > TAP_PATTERN_VECTORS) return false;
+    while (turn / 16 * 2 <= TAP_PATTERN_VECTORS / 4) turn *= 2; /* a turn has its price, too */
     p->of = *rows;
     p->n_vectors = (int)(turn / 16);
     p->n_loads = 1;

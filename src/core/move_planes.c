@@ -25,6 +25,8 @@
 #define STREAM_BYTES (INT64_C(1) << 20)
 /* A copy of fewer bytes finds all its lines in the first-level cache, wherever they are. */
 #define SMALL_BYTES 32768
+/* A plane of fewer bytes is not worth the way through memory of its own. */
+#define PLANE_BYTES 1024
 
 /* Whether rows of dst start lines if the first one does. */
 static bool steps_fit(const tap_move *m) {
@@ -42,7 +44,7 @@ static int64_t pitch_of(const tap_move *m) {
 
 void tap_planes_tiles(tap_move *m) {
     const int64_t word = (int64_t)m->width, line = LINE / word, all = m->outer * m->a * m->b * word;
-    m->apart = all >= SMALL_BYTES && m->b >= line && m->a > 1;
+    m->apart = all >= SMALL_BYTES && m->a > 1 && m->b > 1 && m->a * m->b * word >= PLANE_BYTES;
     m->stream = m->apart && all >= STREAM_BYTES && m->b >= 2 * line;
     if (m->apart) {
         m->tile_b = m->stream && !steps_fit(m) ? tap_min64(TILE_LINES * line, TILE_MOST)
@@ -123,24 +125,26 @@ static void tile_out(const tiles *t, int64_t b0, int64_t nb, int64_t more, char 
         for (int64_t i = 0; i < na; i++) tap_copy_row(t->buffer + i * t->pitch, dst + to[i], (size_t)n);
 }
 
-/* Tiles with rows b0 .. b0 + nb of a plane: src is read along its rows. */
-static void strip_apart(const tiles *t, const char *src, char *dst, int64_t b0, int64_t nb,
-                        const tap_span *s) {
+/* Tiles with rows b0 .. b0 + nb of a plane: src is read along its rows. Where there are less than a vector of
+ * rows or columns, whatever lies in the buffers takes part, and stays there. to: offsets of the columns from
+ * s->a0 on, or NULL. */
+static void strip_apart(const tiles *t, const char *src, char *dst, int64_t b0, int64_t nb, const tap_span *s,
+                        const int64_t *to) {
     const tap_move *m = t->m;
     const int64_t word = (int64_t)m->width, more = t->fit ? 0 : tap_min64(LINE / word, m->b - b0 - nb);
-    const int64_t rows = nb + (m->stream ? more : 0);
-    int64_t from[TAP_TILE_ROWS], to[LINE];
+    const int64_t rows = nb + (m->stream ? more : 0), least = 16 / word, all_rows = tap_max64(rows, least);
+    int64_t from[TAP_TILE_ROWS], here[LINE];
     const char *x[TAP_TILE_ROWS];
     char *y[LINE];
     tap_move_offsets(m, m->n_outer, m->n_b, b0, rows, from, NULL);
-    for (int64_t j = 0; j < rows; j++) x[j] = t->lines + j * LINE;
-    for (int64_t i = 0; i < m->tile_a; i++) y[i] = t->buffer + i * t->pitch;
+    for (int64_t j = 0; j < all_rows; j++) x[j] = t->lines + j * LINE;
+    for (int64_t i = 0; i < LINE / word; i++) y[i] = t->buffer + i * t->pitch;
     for (int64_t a = s->a0; a < s->a1; a += m->tile_a) {
         const int64_t na = tap_min64(m->tile_a, s->a1 - a);
         read_lines(src + a * word, from, rows, na * word, t->lines);
-        t->loop(x, na, rows, y);
-        tap_move_offsets(m, m->n_outer + m->n_b, m->n_a, a, na, NULL, to);
-        tile_out(t, b0, nb, rows - nb, dst + b0 * word, to, na);
+        t->loop(x, tap_max64(na, least), all_rows, y);
+        if (!to) tap_move_offsets(m, m->n_outer + m->n_b, m->n_a, a, na, NULL, here);
+        tile_out(t, b0, nb, rows - nb, dst + b0 * word, to ? to + (a - s->a0) : here, na);
     }
 }
 
@@ -149,9 +153,14 @@ static void planes_apart(const tap_move *m, const char *src, char *dst, const in
     _Alignas(LINE) char lines[BUFFER_BYTES], buffer[BUFFER_BYTES];
     const tiles t = {
         m, tap_tile_for(m->width), lines, buffer, pitch_of(m), steps_fit(m) && (uintptr_t)dst % LINE == 0};
+    int64_t to[TAP_TILE_ROWS];
+    const bool known = s->a1 - s->a0 <= TAP_TILE_ROWS;
+    memset(lines, 0, 16 * LINE); /* rows that no tile has */
+    if (known) tap_move_offsets(m, m->n_outer + m->n_b, m->n_a, s->a0, s->a1 - s->a0, NULL, to);
     for (int64_t k = 0; k < n; k++)
         for (int64_t b = s->b0; b < s->b1; b += m->tile_b)
-            strip_apart(&t, src + src_at[k], dst + dst_at[k], b, tap_min64(m->tile_b, s->b1 - b), s);
+            strip_apart(&t, src + src_at[k], dst + dst_at[k], b, tap_min64(m->tile_b, s->b1 - b), s,
+                        known ? to : NULL);
     if (m->stream) stream_end();
 }
 
