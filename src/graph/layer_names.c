@@ -194,16 +194,44 @@ static bool is_of_same_scope(const char *a, size_t n, const char *b, size_t m) {
     return n == m && strncmp(a, b, n) == 0;
 }
 
+/* The first operation with a product; NULL: there is none. */
+static const char *product_of(const char *name, size_t *n) {
+    for (const char *s = name; *s;) {
+        *n = strcspn(s, ";");
+        if (step_of(s, *n) == STEP_PRODUCT) return s;
+        s += *n + (s[*n] == ';');
+    }
+    return NULL;
+}
+
+bool tap_name_is_product(const char *name) {
+    return step_of(name, strcspn(name, ";")) == STEP_PRODUCT;
+}
+
+bool tap_name_has_foreign_bias(const char *name) {
+    size_t first = strcspn(name, ";"), n;
+    const char *product = name[first] ? product_of(name, &n) : NULL;
+    if (!product || step_of(name, first) != STEP_BIAS || is_of_same_scope(name, first, product, n))
+        return false;
+    for (const char *s = name + first + 1; *s;) {
+        size_t m = strcspn(s, ";");
+        if (step_of(s, m) == STEP_BIAS && is_of_same_scope(s, m, product, n)) return true;
+        s += m + (s[m] == ';');
+    }
+    return false;
+}
+
 const char *tap_name_of_step(const char *name, bool activation, size_t *n) {
-    const char *best = name, *product = NULL;
+    const char *best = name;
     size_t best_n = strcspn(name, ";"), product_n = 0;
     step most = 0;
     *n = best_n;
     if (!name[best_n]) return name;
-    for (const char *s = name; *s;) {
-        size_t m = strcspn(s, ";");
-        if (step_of(s, m) == STEP_PRODUCT) product = s, product_n = m;
-        s += m + (s[m] == ';');
+    const char *product = product_of(name, &product_n);
+    if (tap_name_has_foreign_bias(name)) {
+        name += best_n + 1;
+        best = name;
+        best_n = strcspn(name, ";");
     }
     for (const char *s = name; *s;) {
         size_t m = strcspn(s, ";");

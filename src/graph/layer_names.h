@@ -30,6 +30,11 @@ bool tap_path_of_name(const char *name, tap_arena *a, tap_path *out);
 /* TFLite names what it runs as one "a/Relu;b/batchnorm/add;c/convolution". The one of those names whose layer
  * has the result: before the group's activation, or behind it. n: its length. */
 const char *tap_name_of_step(const char *name, bool activation, size_t *n);
+/* Whether the first operation of such a name is a layer's product with its weights. */
+bool tap_name_is_product(const char *name);
+/* Whether a name of several begins with the bias of a layer before: TFLite multiplies that into the next
+ * one's. */
+bool tap_name_has_foreign_bias(const char *name);
 
 /* "conv_12" -> 12, and the length of "conv"; -1: no such ending. */
 int32_t tap_name_number(const char *name, size_t n, size_t *stem);

@@ -149,6 +149,29 @@ static bool is_about_shapes(const tap_gvalue *v) {
            v->type.rank <= 1;
 }
 
+/* Computed from shapes and constants alone, by nodes that are looked at up to a bound. */
+static bool comes_from_shapes(const tap_uses *u, tap_vid v) {
+    enum { STACK = 64 };
+    tap_vid todo[STACK];
+    int32_t n = 0, steps = 0;
+    bool shape = false;
+    todo[n++] = v;
+    while (n > 0 && steps++ < 200) {
+        tap_vid x = todo[--n];
+        if (u->g->values[x].init) continue;
+        if (u->position[x] < 0) return false;
+        const tap_node *made = u->g->nodes[u->position[x]];
+        bool is_size = is_op(made, "Shape") || is_op(made, "Size");
+        shape |= is_size;
+        for (int32_t k = 0; !is_size && k < made->n_in; k++) {
+            if (made->in[k] == TAP_NO_VALUE) continue;
+            if (n == STACK) return false;
+            todo[n++] = made->in[k];
+        }
+    }
+    return shape && n == 0;
+}
+
 /* Whether all that leaves is the shape of v. */
 static bool only_shape_leaves(const tap_uses *u, int32_t m, tap_vid v) {
     bool any = false;
@@ -249,6 +272,8 @@ static int32_t find_leaving(const tap_uses *u, int32_t m, tap_vid *out, int32_t 
         tap_vid v = u->leavers[i].v;
         if (u->position[v] < over_time || only_shape_leaves(u, m, v)) continue;
         if (is_about_shapes(&u->g->values[v]) && !u->g->values[v].is_output) continue;
+        if (!u->g->values[v].is_output && u->g->values[v].type.dtype == TAP_INT32 && comes_from_shapes(u, v))
+            continue;
         if (is_shared(u, m, v) || is_prepared_input(u, m, v) || comes_back(u, m, v)) continue;
         if (count < room) out[count] = v;
         if (++count > room) break;
@@ -302,6 +327,66 @@ static bool is_shared(const tap_uses *u, int32_t m, tap_vid v) {
             return false;
     }
     return true;
+}
+
+/* ---- Shapes that are changed on the way ---- */
+
+static int32_t rank_of(const tap_uses *u, tap_vid v) {
+    const tap_type *t = &u->g->values[v].type;
+    return t->kind == TAP_KIND_TENSOR ? t->rank : -1;
+}
+
+static bool moves_elements(const tap_node *n) {
+    static const char *const movers[] = {"Reshape", "Unsqueeze", "Squeeze", "Flatten",      "Transpose",
+                                         "Tile",    "Expand",    "Concat",  "Identity",     "Cast",
+                                         "Gather",  "Slice",     "Split",   "SpaceToDepth", "DepthToSpace"};
+    for (size_t i = 0; i < TAP_COUNT_OF(movers); i++)
+        if (is_op(n, movers[i])) return true;
+    return false;
+}
+
+/* In m, or in a module whose work m has. */
+static bool works_for(const tap_uses *u, int32_t m, int32_t node) {
+    int32_t of = u->t->of_node[node];
+    return tap_module_has(u->t, m, of) || (of >= 0 && u->t->modules[of].carrier == m);
+}
+
+/* What comes into m, on the way to v, through a node of m's own that gives it another rank: that rank. -1:
+ * some of it comes in as it is, or it is not known. */
+static int32_t rank_inside(const tap_uses *u, int32_t m, tap_vid v, int32_t *outside) {
+    enum { STACK = 64 };
+    tap_vid todo[STACK];
+    int32_t n = 0, steps = 0, inside = -1;
+    todo[n++] = v;
+    while (n > 0) {
+        const tap_node *made = u->g->nodes[u->position[todo[--n]]];
+        if (steps++ > 500) return -1;
+        for (int32_t k = 0; k < made->n_in; k++) {
+            tap_vid x = made->in[k];
+            if (x == TAP_NO_VALUE || u->g->values[x].init || is_about_shapes(&u->g->values[x])) continue;
+            if (u->position[x] >= 0 && works_for(u, m, u->position[x])) {
+                if (n == STACK) return -1;
+                todo[n++] = x;
+                continue;
+            }
+            bool reshapes = is_op(made, "Reshape") || is_op(made, "Unsqueeze");
+            int32_t a = rank_of(u, x), b = made->out[0] == TAP_NO_VALUE ? -1 : rank_of(u, made->out[0]);
+            if (!reshapes || is_moved(made) || a < 0 || a == b || (inside >= 0 && inside != b)) return -1;
+            *outside = a;
+            inside = b;
+        }
+    }
+    return inside;
+}
+
+/* The layer works in another rank than it was given (a pool over one axis, groups of channels), and v is in
+ * that: the way back was merged into what comes behind. */
+static bool is_in_the_middle(const tap_uses *u, int32_t m, tap_vid v) {
+    int32_t outside = -1, inside;
+    if (u->t->dialect != TAP_DIALECT_TF || u->position[v] < 0 || u->g->values[v].is_output) return false;
+    if (moves_elements(u->g->nodes[u->position[v]])) return false;
+    inside = rank_inside(u, m, v, &outside);
+    return inside >= 0 && rank_of(u, v) == inside && inside != outside;
 }
 
 /* ---- Rewritten exports ---- */
@@ -497,6 +582,7 @@ void tap_module_outputs_find(const tap_uses *u, int32_t m, tap_module_outputs *o
     if (n == 1) out->value[0] = leaving[0];
     if (n > 1) out->value[0] = last_of(u, m, leaving, n);
     if (n == 1 && goes_to_nameless_end(u, leaving[0])) out->value[0] = TAP_NO_VALUE;
+    if (out->value[0] != TAP_NO_VALUE && is_in_the_middle(u, m, out->value[0])) out->value[0] = TAP_NO_VALUE;
     if (out->value[0] != TAP_NO_VALUE && only_rewritten_take(u, m, out->value[0]))
         out->value[0] = TAP_NO_VALUE;
 }

@@ -99,6 +99,10 @@ static int32_t by_sizes(const placer *p, const tap_node *n) {
     return -1;
 }
 
+static bool moves_elements(const tap_node *n) {
+    return is_op(n, "Transpose") || is_op(n, "Reshape") || is_op(n, "Squeeze") || is_op(n, "Unsqueeze");
+}
+
 static bool moves(const tap_node *n) {
     return is_op(n, "Transpose") || is_op(n, "Shape") || is_op(n, "Reshape");
 }
@@ -110,13 +114,34 @@ static int32_t by_recurrence(const placer *p, const tap_node *n, const bool *fol
     return from >= 0 && follows[from] ? p->t->of_node[from] : -1;
 }
 
-/* The rest of a group that TFLite runs as one: a bias, an activation. */
-static int32_t by_group(placer *p, const tap_node *n) {
-    tap_vid v = n->n_in ? n->in[0] : TAP_NO_VALUE;
+/* The module of the operation that a group's name tells. */
+static int32_t module_of_step(placer *p, const char *group, bool activates) {
     char name[1024] = "";
     tap_text t = {name, sizeof name, 0};
     tap_path path;
     size_t length;
+    const char *one = tap_name_of_step(group, activates, &length);
+    tap_text_add(&t, "%.*s", (int)length, one);
+    if (!tap_path_of_name(name, p->arena, &path) || !path.n) return -1;
+    name[0] = '\0';
+    t.n = 0;
+    for (size_t i = 0; i < path.n; i++) tap_text_add(&t, "%s%s", i ? "/" : "", path.pieces[i]);
+    return tap_map_get(&p->t->by_raw, name, -1);
+}
+
+/* What moves the elements of an activation, under the name of the whole group, is the activation's. */
+static int32_t behind_activation(placer *p, const tap_node *n) {
+    if (!n->n_in || !n->n_out || n->in[0] == TAP_NO_VALUE || n->out[0] == TAP_NO_VALUE) return -1;
+    const char *name = p->g->values[n->out[0]].name;
+    int32_t from = p->position[n->in[0]];
+    if (from < 0 || !strchr(name, ';')) return -1;
+    int32_t m = module_of_step(p, name, true);
+    return m >= 0 && m == p->t->of_node[from] ? m : -1;
+}
+
+/* The rest of a group that TFLite runs as one: a bias, an activation. */
+static int32_t by_group(placer *p, const tap_node *n) {
+    tap_vid v = n->n_in ? n->in[0] : TAP_NO_VALUE;
     while (v != TAP_NO_VALUE && p->position[v] >= 0 && !strchr(p->g->values[v].name, ';')) {
         const tap_node *up = p->g->nodes[p->position[v]];
         if (!tap_name_is_made_up(up->src->name) || !up->n_in) return -1;
@@ -124,14 +149,7 @@ static int32_t by_group(placer *p, const tap_node *n) {
     }
     if (v == TAP_NO_VALUE || p->position[v] < 0) return -1;
     bool activates = n->n_in == 1 || is_op(n, "Clip") || is_op(n, "Min") || is_op(n, "Max");
-    const char *one = tap_name_of_step(p->g->values[v].name, activates, &length);
-    tap_text_add(&t, "%.*s", (int)length, one);
-    if (!tap_path_of_name(name, p->arena, &path) || !path.n) return -1;
-    name[0] = '\0';
-    t.n = 0;
-    for (size_t i = 0; i < path.n; i++) tap_text_add(&t, "%s%s", i ? "/" : "", path.pieces[i]);
-    int32_t m = tap_map_get(&p->t->by_raw, name, -1);
-    return m;
+    return module_of_step(p, p->g->values[v].name, activates);
 }
 
 /* The graph's output is a convolution that has what comes behind it in its kernel: the node's name is the
@@ -152,6 +170,10 @@ static bool place_by_inputs(placer *p) {
         if (is_recurrent(n)) follows[i] = true;
         if (*of >= 0 && is_renamed_normalisation(p, n)) *of = -1;
 
+        if (p->t->grouped && *of >= 0 && moves_elements(n)) {
+            int32_t m = behind_activation(p, n);
+            if (m >= 0) *of = m;
+        }
         if (*of >= 0) continue;
         if (is_recurrent(n))
             *of = by_state(p, n);

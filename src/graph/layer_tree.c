@@ -124,8 +124,11 @@ static bool place_weights(const tap_bound *b, tap_arena *a, tap_layer_tree *t) {
 /* ---- What was merged ---- */
 
 /* A module whose name is that of a node in another, of that node's kernel, or one of a group: what it puts
- * out is in that node. Of a group only modules that have no nodes of their own. */
-static bool carry(tap_layer_tree *t, tap_arena *a, const char *name, int32_t module, bool group) {
+ * out is in that node. Of a group only modules that have no nodes of their own, or have their product or, as
+ * its first, their bias in it. */
+typedef enum in_group { ALONE, IN_GROUP, BIAS_IN_GROUP } in_group;
+
+static bool carry(tap_layer_tree *t, tap_arena *a, const char *name, int32_t module, in_group group) {
     tap_path p;
     char raw[1024] = "";
     tap_text text = {raw, sizeof raw, 0};
@@ -135,9 +138,10 @@ static bool carry(tap_layer_tree *t, tap_arena *a, const char *name, int32_t mod
     bool other = m >= 0 && !tap_module_has(t, m, module) && !tap_module_has(t, module, m);
     /* Calls of one layer share their weights, under the name of any. */
     const char *x = other ? t->modules[m].name : NULL, *y = t->modules[module].name;
-    if (x && y && strcmp(x, y) == 0) other = false;
+    if (x && y && strcmp(x, y) == 0 && group != BIAS_IN_GROUP) other = false;
 
-    if (other && t->modules[m].carrier < 0 && (t->modules[m].first < 0 || !group)) {
+    bool all = group != IN_GROUP || tap_name_is_product(name);
+    if (other && t->modules[m].carrier < 0 && (t->modules[m].first < 0 || all)) {
         t->modules[m].carrier = module;
         t->modules[m].merged_away = true;
     }
@@ -158,13 +162,19 @@ static bool find_carriers(const tap_bound *b, tap_arena *a, tap_layer_tree *t) {
 
         if (strncmp(n->op, "Conv", 4) != 0 && strcmp(n->op, "MatMul") != 0 && strcmp(n->op, "Gemm") != 0)
             continue;
-        if (!carry(t, a, n->name, module, false)) return false;
+        if (!carry(t, a, n->name, module, ALONE)) return false;
         bool own = kernel != TAP_NO_VALUE && g->values[kernel].init && n_uses[kernel] == 1;
-        if (own && !carry(t, a, n->inputs[1], module, false)) return false;
+        if (own && !carry(t, a, n->inputs[1], module, ALONE)) return false;
 
-        for (const char *s = n->n_outputs ? n->outputs[0] : ""; strchr(s, ';');) {
-            s = strchr(s, ';') + 1;
-            if (!carry(t, a, s, module, true)) return false;
+        const char *s = n->n_outputs ? n->outputs[0] : "";
+        if (tap_name_has_foreign_bias(s)) {
+            const char *first = tap_arena_string(a, s, strcspn(s, ";"));
+            if (!first || !carry(t, a, first, module, BIAS_IN_GROUP)) return false;
+        }
+        while ((s = strchr(s, ';')) != NULL) {
+            const char *one = tap_arena_string(a, s + 1, strcspn(s + 1, ";"));
+            if (!one || !carry(t, a, one, module, IN_GROUP)) return false;
+            s++;
         }
     }
     return true;
