@@ -266,8 +266,35 @@ static void strange_list(void) {
     tap_model_free(m);
 }
 
+/* What is between a change of shape and the way back is no layer's output. */
+static void reshaped(void) {
+    tap_model *m = open_layers("reshaped", NULL);
+    if (!m) return;
+    CHECK_HAS(about(m, "first"), "found net_1/first_1/Relu:0");
+    CHECK_STR(about(m, "pool"), "unknown");
+    CHECK_HAS(about(m, "conv"), "found net_1/conv_1/convolution/Squeeze:0");
+    CHECK_STR(about(m, "norm"), "unknown");
+    CHECK_HAS(about(m, "flat"), "found net_1/flat_1/Reshape:0");
+    CHECK_HAS(about(m, "rep"), "found net_1/rep_1/Tile:0");
+    tap_model_free(m);
+}
+
+static void tflite_biases(void) {
+    tap_model *m = open_layers("tflite_biases", NULL);
+    if (!m) return;
+    CHECK_STR(about(m, "conv"), "folded");
+    CHECK_STR(about(m, "bn"), "unknown");
+    CHECK_HAS(about(m, "act"), "found "
+                               "net_1/act_1/Relu;net_1/bn_1/batchnorm/add_1;net_1/conv_1/convolution/"
+                               "Squeeze;net_1/conv_1/BiasAdd ");
+    CHECK_STR(about(m, "two"), "folded");
+    CHECK_HAS(about(m, "three"), "found Add__6:0");
+    tap_model_free(m);
+}
+
 int main(void) {
     static const test_case tests[] = {
+        TEST(reshaped),           TEST(tflite_biases),
         {"keras3", keras3},       {"keras3_with_list", keras3_with_list},
         {"recurrent", recurrent}, {"given_channels_first", given_channels_first},
         {"groups", groups},       {"traced", traced},

@@ -154,6 +154,51 @@ def tflite():
     write('tflite', nodes, [('serving_default_image:0', ['n', 6, 6, 3])], [('StatefulPartitionedCall_1:0', ['n', 3])], weights, 'tf2onnx')
 
 
+def reshaped():
+    """tf2onnx: layers that work in another rank than they are given. The way back from one is in what comes behind it:
+    the 1-D pool's is undone by the next convolution, the grouped one's is merged with Flatten's."""
+    s = 'net_1/'
+    nodes = [
+        node('Relu', s + 'first_1/Relu', ['x'], s + 'first_1/Relu:0'),
+        node('Unsqueeze', s + 'pool_1/MaxPool1d/ExpandDims', [s + 'first_1/Relu:0', 'axis'], s + 'pool_1/MaxPool1d/ExpandDims:0'),
+        node('MaxPool', s + 'pool_1/MaxPool1d', [s + 'pool_1/MaxPool1d/ExpandDims:0'], s + 'pool_1/MaxPool1d:0', kernel_shape=[1, 2], strides=[1, 2]),
+        node('Conv', s + 'conv_1/convolution', [s + 'pool_1/MaxPool1d:0', s + 'conv_1/convolution/ExpandDims_1:0'], s + 'conv_1/convolution:0'),
+        node('Squeeze', s + 'conv_1/convolution/Squeeze', [s + 'conv_1/convolution:0', 'axis'], s + 'conv_1/convolution/Squeeze:0'),
+        node('Reshape', s + 'norm_1/Reshape', [s + 'conv_1/convolution/Squeeze:0', 'groups'], s + 'norm_1/Reshape:0'),
+        node('Mul', s + 'norm_1/mul', [s + 'norm_1/Reshape:0', 'scale'], s + 'norm_1/mul:0'),
+        node('Reshape', s + 'flat_1/Reshape', [s + 'norm_1/mul:0', 'flat'], s + 'flat_1/Reshape:0'),
+        node('Unsqueeze', s + 'rep_1/ExpandDims', [s + 'flat_1/Reshape:0', 'one'], s + 'rep_1/ExpandDims:0'),
+        node('Tile', s + 'rep_1/Tile', [s + 'rep_1/ExpandDims:0', 'times'], s + 'rep_1/Tile:0'),
+        node('Neg', s + 'out_1/Neg', [s + 'rep_1/Tile:0'], 'out')]
+    weights = [const('axis', value=[2], dtype=np.int64), const('one', value=[1], dtype=np.int64),
+               const(s + 'conv_1/convolution/ExpandDims_1:0', 4, 6, 1, 1), const('groups', value=[-1, 2, 2, 4], dtype=np.int64),
+               const('scale', 1, 2, 1, 1), const('flat', value=[-1, 16], dtype=np.int64), const('times', value=[1, 3, 1], dtype=np.int64)]
+    write('reshaped', nodes, [('x', ['n', 6, 8])], [('out', ['n', 3, 16])], weights, 'tf2onnx')
+
+
+def tflite_biases():
+    """tf2onnx from TFLite: the bias of a layer without an activation went into the next one's; a 1-D convolution that begins
+    by itself ends, with what comes behind it, in a group, whose activation is turned back under the group's name."""
+    moved = 'net_1/two_1/BiasAdd;net_1/three_1/MatMul;net_1/three_1/BiasAdd'
+    group = 'net_1/act_1/Relu;net_1/bn_1/batchnorm/add_1;net_1/conv_1/convolution/Squeeze;net_1/conv_1/BiasAdd'
+    nodes = [node('Unsqueeze', 'net_1/conv_1/convolution/ExpandDims', ['serving_default_x:0', 'one'], 'net_1/conv_1/convolution/ExpandDims'),
+             node('Transpose', group + '__1', ['net_1/conv_1/convolution/ExpandDims'], group + '__1:0', perm=[0, 3, 1, 2]),
+             node('Conv', group + ';net_1/conv_1/convolution1', [group + '__1:0', 'const_fold_opt__1'], group + ';net_1/conv_1/convolution1'),
+             node('Relu', 'Relu__2', [group + ';net_1/conv_1/convolution1'], 'Relu__2:0'),
+             node('Transpose', group + '__3', ['Relu__2:0'], group + '__3:0', perm=[0, 2, 3, 1]),
+             node('Reshape', group, [group + '__3:0', 'shape'], group),
+             node('ReduceMax', 'net_1/pool_1/Max', [group], 'net_1/pool_1/Max', axes=[1], keepdims=0),
+             node('MatMul', 'net_1/two_1/MatMul1', ['net_1/pool_1/Max', 'const_fold_opt__4'], 'net_1/two_1/MatMul1'),
+             node('MatMul', moved, ['net_1/two_1/MatMul1', 'const_fold_opt__5'], moved),
+             node('Add', 'Add__6', [moved, 'net_1/three_1/MatMul;net_1/three_1/BiasAdd'], 'Add__6:0'),
+             node('Tanh', 'net_1/last_1/Tanh', ['Add__6:0'], 'net_1/last_1/Tanh'),
+             node('Neg', 'net_1/neg_1/Neg', ['net_1/last_1/Tanh'], 'StatefulPartitionedCall_1:0')]
+    weights = [const('one', value=[1], dtype=np.int64), const('const_fold_opt__1', 4, 3, 1, 1),
+               const('shape', value=[-1, 8, 4], dtype=np.int64), const('const_fold_opt__4', 4, 5), const('const_fold_opt__5', 5, 3),
+               const('net_1/three_1/MatMul;net_1/three_1/BiasAdd', 3)]
+    write('tflite_biases', nodes, [('serving_default_x:0', ['n', 8, 3])], [('StatefulPartitionedCall_1:0', ['n', 3])], weights, 'tf2onnx')
+
+
 def scopes():
     """PyTorch by tracing: a child of a Sequential repeats its parent's name, a second call is _1, a module that is called
     act_2 has weights of that name, a Conv with normalised weights has another's output."""
@@ -219,5 +264,5 @@ def nodes_only():
     write('nodes', nodes, [('x', [3, 4])], [('y', [3, 2])], [const('k', value=[2], dtype=np.int64)], 'skl2onnx')
 
 
-for make in (keras3, keras2, nchw, tflite, scopes, fx, nodes_only):
+for make in (keras3, keras2, nchw, tflite, reshaped, tflite_biases, scopes, fx, nodes_only):
     make()
