@@ -21,6 +21,18 @@ static tap_status add_one(void *user, const char *name, const tap_value *v, tap_
     return tap_stats_add(a->o->stats, &source, tap_value_tensor(v), err);
 }
 
+/* TensorFlow has its channels last; where that axis is in the tensor. 0: not known. */
+static int channel_axis_of(const tap_model *m, size_t index, bool turned) {
+    int32_t perm[TAP_RANK_MAX];
+    int32_t rank = m ? tap_model_layout(m, index, perm) : -1;
+    bool last = m && m->src.producer_name && strncmp(m->src.producer_name, "tf2onnx", 7) == 0;
+    if (rank < 3) return 0;
+    if (last) return turned ? rank - 1 : perm[rank - 1];
+    for (int32_t i = 0; turned && i < rank; i++)
+        if (perm[i] == 1) return i;
+    return 0;
+}
+
 static void run_pieces(void *pool, int64_t n, int64_t grain, void (*fn)(void *, int64_t, int64_t, int),
                        void *arg) {
     tap_pool_run(pool, n, grain, fn, arg);
@@ -46,6 +58,7 @@ int tap_observe(const tap_event *event, void *user) {
     tap_status s = TAP_OK;
     bool original =
         o->size >= offsetof(tap_observer, original_layout) + sizeof o->original_layout && o->original_layout;
+    source.channel_axis = event->n_iterations == 0 ? channel_axis_of(o->model, event->index, original) : 0;
     if (original && event->tensor)
         s = tap_turn_back(o->model, event->index, event->tensor, &source.axis, &turned, o->err);
     if (s == TAP_OK) s = tap_value_each(turned ? turned : event->value, event->name, add_one, &a, o->err);

@@ -23,7 +23,8 @@ extern "C" {
 /* ---- Statistics ---- */
 
 /* What one set of figures is about. CHANNEL: each index of the channel axis (the second one, of vectors the
- * last). UNIT: each element of a sample. */
+ * last; tap_observe knows which one it is of layers whose framework has channels last). UNIT: each element of
+ * a sample. */
 typedef enum tap_per { TAP_PER_TENSOR, TAP_PER_CHANNEL, TAP_PER_UNIT } tap_per;
 /* SAMPLES: each element of a sample, averaged over all samples. BATCHES: each element of a batch, averaged
  * over all batches; where the last one is shorter, its missing rows do not count. */
@@ -33,7 +34,7 @@ typedef struct tap_stats_options {
     size_t size;
     tap_per per;
     tap_average average;
-    int channel_axis; /* for TAP_PER_CHANNEL; 0: the second axis                     */
+    int channel_axis; /* for TAP_PER_CHANNEL; 0: as the source says, else the second axis */
     bool plain;       /* no quantiles, no histogram: faster                          */
 } tap_stats_options;
 
@@ -49,6 +50,7 @@ typedef struct tap_stats_source {
     const tap_batch *batch; /* of a data set: its rows' numbers are what extremes are found by; or NULL */
     int axis;               /* the tensor's batch axis; TAP_BATCH_NONE, TAP_BATCH_UNKNOWN               */
     bool is_output;
+    int channel_axis; /* for TAP_PER_CHANNEL, unless the options say; 0: the second */
 } tap_stats_source;
 
 /* Takes a tensor in. Strings are counted only. Errors: TAP_MEMORY, TAP_DATA (per channel, per unit and

@@ -83,12 +83,13 @@ tap_gathered *tap_stats_append(tap_stats *s, const char *name, size_t n_cells) {
 
 /* ---- Shapes ---- */
 
-static int channel_axis(const tap_stats *s, int rank) {
-    int axis = s->options.channel_axis > 0 ? s->options.channel_axis : 1;
+static int channel_axis(const tap_stats *s, const tap_stats_source *source, int rank) {
+    int axis = s->options.channel_axis > 0 ? s->options.channel_axis : source->channel_axis;
+    if (axis <= 0) axis = 1;
     return axis < rank ? axis : rank - 1;
 }
 
-static tap_view view_of(const tap_stats *s, const tap_tensor *t) {
+static tap_view view_of(const tap_stats *s, const tap_stats_source *source, const tap_tensor *t) {
     tap_view v = {1, 1, 1};
     if (s->options.per == TAP_PER_TENSOR || t->rank < 1) return (tap_view){1, 1, t->count};
     if (s->options.per == TAP_PER_UNIT) {
@@ -96,7 +97,7 @@ static tap_view view_of(const tap_stats *s, const tap_tensor *t) {
         for (int i = 1; i < t->rank; i++) v.n *= t->dims[i];
         return v;
     }
-    int axis = channel_axis(s, t->rank);
+    int axis = channel_axis(s, source, t->rank);
     for (int i = 0; i < t->rank; i++) *(i < axis ? &v.outer : i == axis ? &v.n : &v.inner) *= t->dims[i];
     return v;
 }
@@ -129,7 +130,7 @@ static tap_status check_axis(const tap_stats *s, const tap_stats_source *source,
 
 static tap_gathered *begin_value(tap_stats *s, const tap_stats_source *source, const tap_tensor *t,
                                  tap_error *err) {
-    tap_view v = view_of(s, t);
+    tap_view v = view_of(s, source, t);
     tap_gathered *g = tap_stats_append(s, source->name, t->dtype == TAP_STRING ? 1 : (size_t)v.n);
     if (!g || !tap_gathered_set(&g->layer, source->layer) || !tap_gathered_set(&g->node, source->node) ||
         !tap_gathered_set(&g->op, source->op)) {
@@ -160,7 +161,7 @@ static const double *all_doubles(tap_stats *s, const tap_tensor *t) {
 
 static tap_status gather(tap_stats *s, tap_gathered *g, const tap_stats_source *source, const tap_tensor *t,
                          tap_error *err) {
-    tap_view v = view_of(s, t);
+    tap_view v = view_of(s, source, t);
     if ((size_t)v.n != g->n_cells) return shape_changed(g, t, err);
     if (!tap_gather(s, g, source, t, v)) return tap_error_no_memory(err, TAP_SKETCH_PAGE * sizeof(int64_t));
     if (s->options.average == TAP_AVERAGE_NONE) return TAP_OK;

@@ -76,6 +76,7 @@ tap_status cli_check_layout(const cli_args *a, tap_error *err) {
 }
 
 tap_status cli_check_naming(const cli_args *a, tap_error *err) {
+    if (a->loss && !a->labels) return cli_error(err, TAP_USAGE, "--loss needs --labels");
     if (a->keys && strcmp(a->keys, "layer") != 0)
         return cli_error(err, TAP_USAGE, "--keys %s: only 'layer' is known", a->keys);
     if (cli_check_layout(a, err) != TAP_OK) return TAP_USAGE;

@@ -8,6 +8,8 @@
 
 #include "cli.h"
 
+#define SHOWN 6 /* values in a line; the tables have all */
+
 typedef struct job {
     cli_args *args;
     cli_feed feed;
@@ -42,11 +44,14 @@ static void print_epoch(const tap_series *s, const tap_series_epoch *e) {
     printf("epoch %" PRId64 "  %s", e->number, e->model);
     if (x->n_predictions) printf("  accuracy %.4f", (double)x->correct / (double)x->n_predictions);
     if (x->n) printf("  loss %.6g", x->loss_sum / (double)x->n);
-    if (e->shared_bytes)
-        printf("  %.0f%% of the weights as before", 100 * (double)e->shared_bytes / (double)e->weight_bytes);
-    for (size_t i = 0; tap_series_get_value(s, tap_series_count(s) - 1, i, &v); i++)
-        if (!v.is_output && v.has_drift)
-            printf("  %s moved %.3g", v.layer ? v.layer : v.tensor, v.drift_relative);
+    double as_before = e->weight_bytes ? 100 * (double)e->shared_bytes / (double)e->weight_bytes : 0;
+    if (as_before >= 1) printf("  %.0f%% of the weights as before", as_before);
+    size_t n = 0;
+    for (size_t i = 0; tap_series_get_value(s, tap_series_count(s) - 1, i, &v); i++) {
+        if (v.is_output || !v.has_drift) continue;
+        if (n++ < SHOWN) printf("  %s moved %.3g", v.layer ? v.layer : v.tensor, v.drift_relative);
+    }
+    if (n > SHOWN) printf("  and %zu more", n - SHOWN);
     putchar('\n');
     fflush(stdout);
 }
@@ -71,9 +76,8 @@ static tap_status options_of(job *b, tap_series_options *o, tap_model_options *m
     if (s == TAP_OK) s = cli_score_of(a, &score, err);
     if (s != TAP_OK) return s;
     if (!a->output || !*a->output) return cli_error(err, TAP_USAGE, "where to? Give -o FOLDER/");
-    *model = (tap_model_options){.size = sizeof *model,
-                                 .memory_limit_bytes = a->memory_limit_bytes,
-                                 .layer_list = a->layer_list};
+    *model = (tap_model_options){
+        .size = sizeof *model, .memory_limit_bytes = a->memory_limit_bytes, .layer_list = a->layer_list};
     *session = cli_session_options(a);
     *o = (tap_series_options){.size = sizeof *o,
                               .folder = a->output,

@@ -267,10 +267,10 @@ static int run(cli_args *args) {
 }
 
 static const cli_option options[] = {
-    {"per", 0, CLI_TEXT, "WHAT", offsetof(cli_args, per),
-     "figures for each tensor, channel (the second axis) or unit"},
+    {"per", 0, CLI_TEXT, "WHAT", offsetof(cli_args, per), "figures for each tensor, channel or unit"},
     {"channel-axis", 0, CLI_INT, "N", offsetof(cli_args, channel_axis),
-     "the channels' axis, counted from 0 (1)"},
+     "the channels' axis, counted from 0 (the second; of layers from Keras the one\n"
+     "that is last there)"},
     {"average", 0, CLI_TEXT, "OVER", offsetof(cli_args, average),
      "element by element over samples, or over batches; -o FILE.npz takes them"},
     {"health", 0, CLI_FLAG, NULL, offsetof(cli_args, health),
