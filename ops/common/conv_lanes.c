@@ -12,18 +12,24 @@
 #define PIXELS_OF_UNIT 64
 #define WORK_OF_JOB    (1 << 18)
 
-/* Pixels of a tile: with two vectors each, their sums and the weights fit into the registers. */
+/* Pixels of a tile: with two vectors each, their sums and the weights of one tap, or of a window's line, fit
+ * into the registers. */
 #ifdef TAP_ISA_avx512
-#define ROWS_MAX 9
+#define ROWS_MAX     9
+#define ROWS_SLIDING 8
 #else
-#define ROWS_MAX 6
+#define ROWS_MAX     6
+#define ROWS_SLIDING 4
 #endif
+#define TAPS_MAX 5
 
 /* Neighbouring output pixels of a line that see the same taps. */
 typedef struct strip {
     const char *x; /* of the first pixel, at the first of these taps           */
     char *y;
     const char *w, *bias;             /* w at the first of these taps of the last axis            */
+    const tap_finish *finish;         /* stages behind that; NULL: none                           */
+    bool by_element;                  /* one of them adds element by element                      */
     const int64_t *x_outer, *w_outer; /* by outer tap that falls into the image                   */
     int64_t n_outer, taps, c;
     int64_t x_step, y_step; /* from pixel to pixel                                      */
@@ -31,22 +37,41 @@ typedef struct strip {
     int64_t lanes_bytes;    /* of all output channels, and of a row of w                */
 } strip;
 
+#define SPLAT(p) (*(p) - (NAME(V)){0})
+#ifdef TAP_ISA_avx512
+#define LANES_OF(n) (~(~0u << (n)))
+#endif
+
 #define KIND          f32
 #define T             float
 #define LANES         (VECTOR_BYTES / 4)
-#define MADD(x, b, s) VECTOR_FMA_F32(NAME(V), x, b, s)
+#define ADD(x, b, s)  ((s) = VECTOR_FMA_F32(NAME(V), x, b, s))
+#define ONE(p)        SPLAT(p)
+#define GREATER(a, b) VECTOR_GREATER_F32(NAME(V), a, b)
+#define LESSER(a, b)  VECTOR_LESSER_F32(NAME(V), a, b)
+#ifdef TAP_ISA_avx512
+#define LOAD(p, n)     ((NAME(V))_mm512_maskz_loadu_ps((__mmask16)LANES_OF(n), p))
+#define STORE(p, v, n) _mm512_mask_storeu_ps(p, (__mmask16)LANES_OF(n), (__m512)(v))
+#endif
 #include "common/conv_lanes.inc"
 
 #define KIND          f64
 #define T             double
 #define LANES         (VECTOR_BYTES / 8)
-#define MADD(x, b, s) VECTOR_FMA_F64(NAME(V), x, b, s)
+#define ADD(x, b, s)  ((s) = VECTOR_FMA_F64(NAME(V), x, b, s))
+#define ONE(p)        SPLAT(p)
+#define GREATER(a, b) VECTOR_GREATER_F64(NAME(V), a, b)
+#define LESSER(a, b)  VECTOR_LESSER_F64(NAME(V), a, b)
+#ifdef TAP_ISA_avx512
+#define LOAD(p, n)     ((NAME(V))_mm512_maskz_loadu_pd((__mmask8)LANES_OF(n), p))
+#define STORE(p, v, n) _mm512_mask_storeu_pd(p, (__mmask8)LANES_OF(n), (__m512d)(v))
+#endif
 #include "common/conv_lanes.inc"
 
-#define KIND          u32
-#define T             uint32_t
-#define LANES         (VECTOR_BYTES / 4)
-#define MADD(x, b, s) ((s) + (x) * (b))
+#define KIND         u32
+#define T            uint32_t
+#define LANES        (VECTOR_BYTES / 4)
+#define ADD(x, b, s) ((s) += (x) * (b))
 #include "common/conv_lanes.inc"
 
 bool tap_conv_is_narrow(tap_tile_kind kind, int64_t groups, int64_t m) {
@@ -114,20 +139,11 @@ static void run_pixels(const plan *p, strip *s, int64_t image, int64_t l, int64_
     for (int64_t o = hi; o < end; o++) run_border(p, s, image, l, o);
 }
 
-/* The stages, on pixels that are still in the first cache; they have had the bias. */
-static void finish(const plan *p, int64_t at, int64_t n_pixels, int64_t channels) {
-    tap_finish f = *p->v->finish;
-    f.bias = NULL;
-    tap_tile t = {.c = (char *)p->v->y + at * p->s.y_pixel, .finish = &f};
-    t.c_row = p->s.last.out_step * p->s.y_pixel;
-    tap_tiles(p->v->kind, channels)->finish(&t, (int)n_pixels, channels);
-}
-
+/* Tells of pixels that are final. */
 static void end_pixels(const plan *p, int64_t image, int64_t l, int64_t begin, int64_t end) {
     const tap_conv *v = p->v;
     int64_t at = image * (p->s.y_image / p->s.y_pixel) + tap_conv_place(&p->s, l, begin);
     int64_t n = p->s.y_pixel / p->elem, step = p->s.last.out_step;
-    if (v->finish) finish(p, at, end - begin, n);
     if (!v->done) return;
     if (step == 1)
         v->done(v->arg, at, end - begin, 0, n);
@@ -135,12 +151,23 @@ static void end_pixels(const plan *p, int64_t image, int64_t l, int64_t begin, i
         for (int64_t i = 0; i < end - begin; i++) v->done(v->arg, at + i * step, 1, 0, n);
 }
 
+static bool adds_elements(const tap_finish *f) {
+    for (int i = 0; f && i < f->n; i++)
+        if (f->stages[i].form == TAP_FINISH_BY_ELEMENT) return true;
+    return false;
+}
+
 static void lanes_task(void *arg, int64_t begin, int64_t end, int worker) {
     const plan *p = arg;
     const tap_conv *v = p->v;
     int64_t *outer = p->outer + worker * 2 * p->s.outer_taps, taps = p->s.last.taps;
-    strip proto = {
-        .x = p->x, .bias = v->bias, .x_outer = outer, .w_outer = outer + p->s.outer_taps, .c = v->c};
+    strip proto = {.x = p->x,
+                   .bias = v->bias,
+                   .finish = v->finish,
+                   .by_element = adds_elements(v->finish),
+                   .x_outer = outer,
+                   .w_outer = outer + p->s.outer_taps,
+                   .c = v->c};
     proto.x_step = p->s.last.step * p->x_pixel;
     proto.y_step = p->s.last.out_step * p->s.y_pixel;
     proto.x_tap = p->s.last.tap_step * p->x_pixel;

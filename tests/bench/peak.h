@@ -8,6 +8,12 @@ double peak_base(double seconds);
 double peak_avx2(double seconds);
 double peak_avx512(double seconds);
 
+/* The same with the loads that the best tile of a product needs, all of them from the first cache, and
+ * nothing else: what is left of the peak where multiply-adds are fed. */
+double fed_base(double seconds);
+double fed_avx2(double seconds);
+double fed_avx512(double seconds);
+
 double now_seconds(void);
 
 #endif

@@ -89,13 +89,22 @@ static float expect(const problem *q, bool fused, const float *x, const float *w
     return s + bias[channel];
 }
 
+/* Stages behind the sum: a factor and a summand for each channel, one for each element, and no less than
+ * zero. */
+static float finished(float s, float factor, float summand, float element) {
+    s = s * factor;
+    s = s + summand;
+    s = s + element;
+    return s < 0 ? 0 : s;
+}
+
 static int64_t told;
 static void count_done(void *arg, int64_t row, int64_t n_rows, int64_t col, int64_t n_cols) {
     (void)arg, (void)row, (void)col;
     told += n_rows * n_cols;
 }
 
-static void solve(const set *s, const problem *q) {
+static void solve(const set *s, const problem *q, bool finishes) {
     tap_conv v = {
         .kind = TAP_TILE_F32, .n_axes = 2, .images = q->images, .groups = q->groups, .c = q->c, .m = q->m};
     tap_conv_weights pw = {
@@ -118,13 +127,24 @@ static void solve(const set *s, const problem *q) {
     int64_t n_y = q->images * out[0] * out[1] * channels;
     float *x = values(q->images * q->in[0] * q->in[1] * q->groups * q->c),
           *w = values(channels * q->c * taps);
-    float *bias = values(channels), *y = values(n_y);
+    float *bias = values(channels), *y = values(n_y), *factors = values(2 * channels),
+          *elements = values(n_y);
+    static const float zero = 0;
+    const tap_finish finish = {
+        .c = (const char *)y,
+        .n = 3,
+        .stages = {{TAP_FINISH_SCALE,
+                    TAP_FINISH_BY_COLUMN,
+                    {(const char *)factors, (const char *)(factors + channels)}},
+                   {TAP_FINISH_ADD, TAP_FINISH_BY_ELEMENT, {(const char *)elements, NULL}},
+                   {TAP_FINISH_LEAST, TAP_FINISH_ONE, {(const char *)&zero, NULL}}}};
     size_t bytes = 0;
     CHECK(s->packed_bytes(v.kind, q->groups, taps * q->c, q->m, &bytes));
     void *packed = aligned_alloc(64, tap_round_up(bytes + 1, 64));
     pw.w = w;
     s->pack(&pw, packed);
     v.x = x, v.packed = packed, v.bias = bias, v.y = y, v.done = count_done;
+    v.finish = finishes ? &finish : NULL;
     told = 0;
     CHECK_EQ(s->run(NULL, &v), TAP_OK);
     CHECK_EQ(told, n_y);
@@ -133,6 +153,8 @@ static void solve(const set *s, const problem *q) {
         int64_t p = i / channels;
         float want = expect(q, s->fused, x, w, bias, p / (out[0] * out[1]), p / out[1] % out[0], p % out[1],
                             i % channels);
+        if (finishes)
+            want = finished(want, factors[i % channels], factors[channels + i % channels], elements[i]);
         wrong += memcmp(&want, &y[i], sizeof want) != 0;
     }
     CHECK_EQ(wrong, 0);
@@ -140,12 +162,12 @@ static void solve(const set *s, const problem *q) {
         printf("%s: c %d m %d in %dx%d kernel %dx%d\n", s->name, (int)q->c, (int)q->m, (int)q->in[0],
                (int)q->in[1], (int)q->kernel[0], (int)q->kernel[1]);
     while (n_scratch) free(scratch[--n_scratch]);
-    free(x), free(w), free(bias), free(y), free(packed);
+    free(x), free(w), free(bias), free(y), free(packed), free(factors), free(elements);
 }
 
 static void each(const problem *problems, size_t n) {
     for (size_t i = 0; i < TAP_COUNT_OF(sets) && (int)i <= (int)tap_cpu_isa(); i++)
-        for (size_t k = 0; k < n; k++) solve(&sets[i], &problems[k]);
+        for (size_t k = 0; k < 2 * n; k++) solve(&sets[i], &problems[k / 2], k % 2);
 }
 
 static void windows(void) {
@@ -183,6 +205,8 @@ static void groups(void) {
         {1, 70, 1, 1, {6, 29}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, /* depthwise                */
         {2, 33, 1, 1, {7, 26}, {5, 3}, {2, 2}, {1, 2}, {2, 3}, {0, 3}},
         {1, 3, 1, 1, {7, 200}, {3, 9}, {1, 1}, {1, 1}, {1, 9}, {1, 9}},
+        {1, 20, 1, 1, {5, 40}, {3, 3}, {2, 2}, {1, 1}, {1, 1}, {1, 1}},
+        {1, 37, 1, 1, {6, 23}, {5, 5}, {1, 1}, {1, 1}, {2, 2}, {2, 2}},
         {1, 16, 1, 2, {5, 13}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, /* with a multiplier        */
         {1, 40, 1, 1, {5, 1}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
     };
