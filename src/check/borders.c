@@ -128,3 +128,23 @@ void tap_check_dead_nodes(tap_checker *c) {
         }
     }
 }
+
+/* ---- Names ---- */
+
+/* Nodes are found by their names: by tools, and by who reads their messages. */
+void tap_check_node_names(tap_checker *c) {
+    tap_map seen;
+    tap_map_init(&seen, c->arena->budget);
+    for (size_t i = 0; i < c->b->n_graphs; i++)
+        for (size_t k = 0; k < c->b->graphs[i]->n_nodes && !c->no_memory; k++) {
+            const tap_node *n = c->b->graphs[i]->nodes[k];
+            if (!*n->src->name) continue;
+            if (tap_map_get(&seen, n->address, 0) == 1)
+                tap_check_add(c, TAP_SEVERITY_WARNING, "duplicate-node-name", n, NULL,
+                              "names of nodes are unique in a graph: some runtimes refuse others",
+                              "several nodes have the name '%s'", n->address);
+            int32_t times = tap_map_get(&seen, n->address, 0) + 1;
+            if (!tap_map_put(&seen, n->address, times)) c->no_memory = true;
+        }
+    tap_map_free(&seen);
+}

@@ -47,8 +47,7 @@ static const advice advices[] = {
     {"external-data",
      "put the data file where the model says, beside it; it is exported together with the model", false},
     {"initializer", "the file is damaged, or its writer is: export it again", false},
-    {"attribute", "export for an opset in which the operator has this attribute, or mend the exporter",
-     false},
+    {"attribute", "mend the exporter, or the node", false},
     {"undefined-name", "the exporter dropped what makes it: feed it with an input, or export again", false},
     {"made-twice", "every name may be given once: rename one of them", false},
     {"cycle", "a model has no cycles but Loop and Scan: the names of these nodes' values are wrong", false},
@@ -69,7 +68,8 @@ static void add_faults(tap_checker *c, const tap_faults *faults) {
     for (const tap_fault *f = faults->first; f && !c->no_memory; f = f->next) {
         advice a = advice_for(f->code);
         tap_severity severity = a.may_be_fine ? TAP_SEVERITY_WARNING : TAP_SEVERITY_ERROR;
-        tap_finding *x = tap_check_add(c, severity, f->code, NULL, NULL, a.hint, "%s", f->text);
+        const char *hint = strcmp(f->code, "attribute") == 0 ? tap_check_attribute_hint(c, f->node) : NULL;
+        tap_finding *x = tap_check_add(c, severity, f->code, NULL, NULL, hint ? hint : a.hint, "%s", f->text);
         x->node = f->node;
         x->op = f->op;
         x->tensor = f->tensor;
@@ -92,9 +92,10 @@ static void count_uses(tap_checker *c) {
 }
 
 static tap_check_rule *const rules[] = {
-    tap_check_unsupported, tap_check_foreign, tap_check_forgotten_inputs, tap_check_declared,   tap_check_scales,
-    tap_check_numbers,     tap_check_pad_then_pool,    tap_check_truncation, tap_check_division,
-    tap_check_dead_nodes,  tap_check_unused,           tap_check_duplicates, tap_check_fixed_batch,
+    tap_check_unsupported,   tap_check_foreign,    tap_check_forgotten_inputs, tap_check_declared,
+    tap_check_scales,        tap_check_outdated,   tap_check_newer_types,      tap_check_numbers,
+    tap_check_pad_then_pool, tap_check_truncation, tap_check_division,         tap_check_node_names,
+    tap_check_dead_nodes,    tap_check_unused,     tap_check_duplicates,       tap_check_fixed_batch,
 };
 
 /* Worst first; otherwise as they were found. */
@@ -111,12 +112,21 @@ static void sort(tap_checker *c) {
     c->items = sorted;
 }
 
+static void note_written_out(tap_checker *c) {
+    for (size_t i = 0; i < c->b->n_calls; i++)
+        if (c->b->calls[i]->op && !tap_map_put(&c->written_out, c->b->calls[i]->address, 1))
+            c->no_memory = true;
+}
+
 void tap_check_run(tap_checker *c, const tap_faults *faults) {
+    tap_map_init(&c->written_out, c->arena->budget);
+    note_written_out(c);
     add_faults(c, faults);
     if (c->b->main) {
         count_uses(c);
         for (size_t i = 0; i < TAP_COUNT_OF(rules) && !c->no_memory; i++) rules[i](c);
     }
+    tap_map_free(&c->written_out);
     if (!c->no_memory) sort(c);
 }
 
@@ -132,4 +142,37 @@ const tap_node *tap_check_producer(const tap_graph *g, tap_vid v) {
 
 bool tap_check_is(const tap_node *n, const char *op) {
     return n && !*n->src->domain && strcmp(n->src->op, op) == 0;
+}
+
+const tap_gvalue *tap_check_input(const tap_graph *g, const tap_node *n, int32_t i) {
+    return i < n->n_in && n->in[i] != TAP_NO_VALUE ? &g->values[n->in[i]] : NULL;
+}
+
+const tap_src_attr *tap_check_attribute(const tap_node *n, const char *name) {
+    for (int32_t i = 0; i < n->n_attrs; i++)
+        if (strcmp(n->attrs[i].src->name, name) == 0) return n->attrs[i].src;
+    return NULL;
+}
+
+/* Whether it stands in place of an operator, with others. */
+static bool is_written_out(const tap_checker *c, const tap_node *n) {
+    char path[512];
+    for (const char *p = strchr(n->address, '/'); p; p = strchr(p + 1, '/')) {
+        size_t len = (size_t)(p - n->address);
+        if (len >= sizeof path) return false;
+        memcpy(path, n->address, len);
+        path[len] = '\0';
+        if (tap_map_get(&c->written_out, path, 0)) return true;
+    }
+    return false;
+}
+
+void tap_check_each_node(tap_checker *c, tap_check_node_rule *rule) {
+    bool any = false;
+    for (size_t i = 0; i < c->b->n_calls && !any; i++) any = c->b->calls[i]->op != NULL;
+    for (size_t i = 0; i < c->b->n_graphs; i++)
+        for (size_t k = 0; k < c->b->graphs[i]->n_nodes && !c->no_memory; k++) {
+            const tap_node *n = c->b->graphs[i]->nodes[k];
+            if (!any || !is_written_out(c, n)) rule(c, c->b->graphs[i], n);
+        }
 }

@@ -28,7 +28,7 @@ may src/graph "$core|graph/[a-z_]+\.h" src/graph/*
 may src/run "$core|graph/[a-z_]+\.h|run/[a-z_]+\.h" src/run/*
 may src/tap "$core|graph/[a-z_]+\.h|tap/[a-z_]+\.(h|inc)" src/tap/*
 may src/io "$core|io/[a-z0-9_]+\.h" src/io/*
-may src/check "$core|graph/[a-z_]+\.h|check/[a-z_]+\.h" src/check/*
+may src/check "$core|graph/[a-z_]+\.h|check/[a-z_]+\.(h|inc)" src/check/*
 may src/diff "$core|graph/[a-z_]+\.h|tap/[a-z_]+\.h|diff/[a-z_]+\.h" src/diff/*
 may onnx "$core|graph/source\.h|onnx/[a-z_]+\.h|onnx\.pb-c\.h" onnx/*.c onnx/*.h
 may ops/common "$core|common/[a-z0-9_]+\.(h|inc)" ops/common/*

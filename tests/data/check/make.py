@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Makes a model for each finding of onnxtap check: CODE.onnx has that one, sound.onnx has none; log-of-zero.onnx and
-near-float16.onnx have some when they run.
+near-float16.onnx have some when they run; newer-operator.onnx is of an opset before its operator.
 
 usage: make.py FOLDER    (needs the onnx package; the results lie beside this file)
 """
@@ -58,6 +58,11 @@ def foreign():
     return m
 
 
+def scatter():
+    return model([node("Scatter", ["x", "i", "u"], ["y"])],
+                 [value("x", shape=["n", 4]), value("i", INT64, ["n", 1]), value("u", shape=["n", 1])], opset=11)
+
+
 MODELS = {
     "sound": lambda: model([node("MatMul", ["x", "w"], ["h"]), node("Relu", ["h"], ["y"])], inits={"w": weights(4, 4)}),
     "log-of-zero": lambda: model([node("Log", ["x"], ["l"], "log"), node("Neg", ["l"], ["y"])],
@@ -87,6 +92,13 @@ MODELS = {
     "cast-truncates": lambda: model([node("Cast", ["x"], ["y"], to=INT64)], None, [value("y", INT64)]),
     "integer-division": lambda: model([node("Div", ["x", "d"], ["y"])], [value("x", INT32)], [value("y", INT32)],
                                       inits={"d": np.int32([2])}),
+    "deprecated-operator": scatter,
+    "newer-type": lambda: model([node("Round", ["x"], ["y"])], [value("x", TensorProto.BFLOAT16)], [value("y", TensorProto.BFLOAT16)],
+                                opset=19),
+    "newer-operator": lambda: model([node("Gelu", ["x"], ["y"])], opset=19),
+    "quantization-zero-point": lambda: model([node("DequantizeLinear", ["x", "s", "z"], ["y"])], [value("x", INT32)], opset=21,
+                                             inits={"s": np.float32(0.5), "z": np.int32(3)}),
+    "duplicate-node-name": lambda: model([node("Relu", ["x"], ["h"], "same"), node("Neg", ["h"], ["y"], "same")]),
     "dead-node": lambda: model([node("Relu", ["x"], ["y"]), node("Neg", ["x"], ["unwanted"])]),
     "unused-initializer": lambda: model([node("Relu", ["x"], ["y"])], inits={"w": weights(4)}),
     "duplicate-weights": lambda: model(
