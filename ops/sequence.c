@@ -172,6 +172,12 @@ static tap_status insert_infer(tap_ctx *ctx) {
     return sequence_of(ctx, 0, tap_type_given(&c));
 }
 
+/* As loops build sequences: a time that does not grow with them. */
+static tap_status insert_last(tap_ctx *ctx, const tap_value *x) {
+    tap_value *item = tap_keep_in(ctx, 1), *v = item ? tap_append(ctx, x, item) : NULL;
+    return v ? tap_set_out(ctx, 0, v) : TAP_MEMORY;
+}
+
 static tap_status insert_run(tap_ctx *ctx) {
     const tap_value *x;
     size_t at = 0;
@@ -180,6 +186,7 @@ static tap_status insert_run(tap_ctx *ctx) {
     size_t n = tap_value_length(x);
     s = position_in(ctx, 2, n, (int64_t)n + 1, (int64_t)n, &at);
     if (s != TAP_OK) return s;
+    if (at == n) return insert_last(ctx, x);
     tap_value **items = tap_scratch(ctx, (n + 1) * sizeof *items);
     tap_value *v = items ? tap_keep_in(ctx, 1) : NULL;
     if (!v) return TAP_MEMORY;

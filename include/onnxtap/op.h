@@ -278,6 +278,9 @@ TAP_API tap_value *tap_make(tap_ctx *ctx, tap_dtype dtype, int rank, const int64
 /* Both take over the references, also where they fail. */
 TAP_API tap_value *tap_make_sequence(tap_ctx *ctx, tap_value *const *items, size_t n, tap_dtype dtype);
 TAP_API tap_value *tap_make_map(tap_ctx *ctx, tap_value *keys, tap_value *values);
+/* The sequence with one item more at its end, as a new value; the sequence stays as it is, and its items are not
+ * copied. Takes over the item's reference, also where it fails. */
+TAP_API tap_value *tap_append(tap_ctx *ctx, const tap_value *sequence, tap_value *item);
 TAP_API tap_dtype tap_sequence_dtype(const tap_value *sequence);
 
 /* Scratch memory, 64-byte aligned, uninitialised, gone when run returns; it stays through tap_body_run. Also

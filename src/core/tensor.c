@@ -113,19 +113,78 @@ tap_value *tap_value_share(tap_budget *b, const tap_tensor *t) {
     return v;
 }
 
-tap_value *tap_value_make_sequence(tap_budget *b, tap_value *const *items, size_t n, tap_dtype dtype) {
+static tap_items *items_new(tap_budget *b, size_t room) {
     size_t n_bytes;
-    tap_value *v = tap_mul_size(n, sizeof *items, &n_bytes) ? value_new(b, TAP_KIND_SEQUENCE) : NULL;
-    if (!v) return NULL;
-    v->items = tap_mem_alloc(b, n_bytes);
-    if (!v->items) {
-        tap_value_release(v);
+    if (!tap_mul_size(room, sizeof(tap_value *), &n_bytes) ||
+        !tap_add_size(n_bytes, sizeof(tap_items), &n_bytes))
+        return NULL;
+    tap_items *s = tap_mem_alloc(b, n_bytes);
+    if (!s) return NULL;
+    atomic_init(&s->refs, 1);
+    atomic_init(&s->used, 0);
+    s->room = room;
+    s->budget = b;
+    return s;
+}
+
+static void items_release(tap_items *s) {
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
+    const size_t n = atomic_load(&s->used);
+    for (size_t i = 0; i < n; i++) tap_value_release(s->item[i]);
+    tap_mem_free(s->budget, s);
+}
+
+/* A sequence of the first n items of s, whose reference is used up. */
+static tap_value *sequence_of(tap_budget *b, tap_items *s, size_t n, tap_dtype dtype) {
+    tap_value *v = s ? value_new(b, TAP_KIND_SEQUENCE) : NULL;
+    if (!v) {
+        items_release(s);
         return NULL;
     }
-    if (n) memcpy(v->items, items, n_bytes);
+    v->store = s;
+    v->items = s->item;
     v->n = n;
     v->elem_dtype = dtype;
     return v;
+}
+
+tap_value *tap_value_make_sequence(tap_budget *b, tap_value *const *items, size_t n, tap_dtype dtype) {
+    tap_value *v = sequence_of(b, items_new(b, n), n, dtype);
+    if (!v) return NULL;
+    if (n) memcpy(v->items, items, n * sizeof *items);
+    atomic_store(&v->store->used, n);
+    return v;
+}
+
+/* The items of a sequence with room for as many more. */
+static tap_items *items_grown(tap_budget *b, const tap_value *sequence) {
+    const size_t n = sequence->n;
+    tap_items *s = n < SIZE_MAX / 4 ? items_new(b, n < 4 ? 8 : 2 * n) : NULL;
+    if (!s) return NULL;
+    for (size_t i = 0; i < n; i++) {
+        s->item[i] = sequence->items[i];
+        tap_value_retain(s->item[i]);
+    }
+    atomic_store(&s->used, n);
+    return s;
+}
+
+tap_value *tap_value_append(tap_budget *b, const tap_value *sequence, tap_value *item) {
+    tap_items *s = sequence->store;
+    const size_t n = sequence->n;
+    size_t last = n;
+    if (s->budget == b && n < s->room && atomic_compare_exchange_strong(&s->used, &last, n + 1)) {
+        atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    } else {
+        s = items_grown(b, sequence);
+        if (!s) {
+            tap_value_release(item);
+            return NULL;
+        }
+        atomic_store(&s->used, n + 1);
+    }
+    s->item[n] = item;
+    return sequence_of(b, s, n + 1, item->tensor.dtype);
 }
 
 tap_value *tap_value_make_map(tap_budget *b, tap_value *keys, tap_value *values) {
@@ -165,19 +224,18 @@ tap_value *tap_tensor_make_copy(tap_budget *b, const tap_tensor *t) {
 
 tap_value *tap_value_make_copy(tap_budget *b, const tap_value *v) {
     if (v->kind == TAP_KIND_TENSOR) return tap_tensor_make_copy(b, &v->tensor);
-    tap_value *y = tap_value_make_sequence(b, NULL, 0, v->elem_dtype);
-    if (!y) return NULL;
-    y->kind = v->kind;
-    tap_mem_free(b, y->items);
-    y->items = tap_mem_alloc(b, v->n * sizeof *v->items);
-    for (size_t i = 0; y->items && i < v->n; i++) {
-        y->items[i] = tap_value_make_copy(b, v->items[i]);
-        if (!y->items[i]) break;
-        y->n = i + 1;
+    tap_items *s = items_new(b, v->n);
+    for (size_t i = 0; s && i < v->n; i++) {
+        s->item[i] = tap_value_make_copy(b, v->items[i]);
+        if (!s->item[i]) {
+            items_release(s);
+            return NULL;
+        }
+        atomic_store(&s->used, i + 1);
     }
-    if (y->n == v->n && y->items) return y;
-    tap_value_release(y);
-    return NULL;
+    tap_value *y = sequence_of(b, s, v->n, v->elem_dtype);
+    if (y) y->kind = v->kind;
+    return y;
 }
 
 void tap_value_retain(tap_value *v) {
@@ -186,8 +244,7 @@ void tap_value_retain(tap_value *v) {
 
 void tap_value_release(tap_value *v) {
     if (!v || atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) != 1) return;
-    for (size_t i = 0; i < v->n; i++) tap_value_release(v->items[i]);
-    tap_mem_free(v->budget, v->items);
+    items_release(v->store);
     tap_buffer_release(v->tensor.buffer);
     tap_mem_free(v->budget, v);
 }

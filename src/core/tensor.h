@@ -35,11 +35,22 @@ tap_buffer *tap_buffer_wrap_owned(tap_budget *b, void *data, size_t n_bytes, voi
 void tap_buffer_retain(tap_buffer *b);
 void tap_buffer_release(tap_buffer *b); /* NULL is fine */
 
+/* Items of sequences and maps, counted. Sequences that differ by what was appended share them: each sees its
+ * first n. */
+typedef struct tap_items {
+    atomic_int refs;
+    atomic_size_t used; /* items that belong to somebody */
+    size_t room;
+    tap_budget *budget;
+    tap_value *item[];
+} tap_items;
+
 struct tap_value {
     atomic_int refs;
     tap_kind kind;
     tap_budget *budget;
     tap_tensor tensor; /* TENSOR: owns a reference to tensor.buffer */
+    tap_items *store;  /* SEQUENCE, MAP: owns a reference; what items points at */
     tap_value **items; /* SEQUENCE: n; MAP: keys, values */
     size_t n;
     tap_dtype elem_dtype; /* SEQUENCE: of its tensors, known when it is empty too */
@@ -56,6 +67,9 @@ tap_value *tap_value_make(tap_budget *b, tap_dtype dtype, int rank, const int64_
 /* A tensor value that shares buffer (a reference is taken). */
 tap_value *tap_value_share(tap_budget *b, const tap_tensor *t);
 tap_value *tap_value_make_sequence(tap_budget *b, tap_value *const *items, size_t n, tap_dtype dtype);
+/* The sequence with one item more, which is used up, also on failure. Takes a time that does not depend on
+ * the length, but for doubling its room now and then, where nobody else has appended to the same sequence. */
+tap_value *tap_value_append(tap_budget *b, const tap_value *sequence, tap_value *item);
 tap_value *tap_value_make_map(tap_budget *b, tap_value *keys, tap_value *values);
 tap_value *tap_value_make_copy(tap_budget *b, const tap_value *v);
 tap_value *tap_tensor_make_copy(tap_budget *b, const tap_tensor *t);

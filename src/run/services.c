@@ -140,6 +140,11 @@ tap_value *tap_make_sequence(tap_ctx *ctx, tap_value *const *items, size_t n, ta
     return no_memory(ctx, "a sequence");
 }
 
+tap_value *tap_append(tap_ctx *ctx, const tap_value *sequence, tap_value *item) {
+    tap_value *v = tap_value_append(&session_of(ctx)->model->budget, sequence, item);
+    return v ? v : no_memory(ctx, "a sequence");
+}
+
 tap_value *tap_make_map(tap_ctx *ctx, tap_value *keys, tap_value *values) {
     tap_value *v = tap_value_make_map(&session_of(ctx)->model->budget, keys, values);
     if (v) return v;
