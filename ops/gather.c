@@ -193,11 +193,21 @@ static tap_status compress_prepare(tap_ctx *ctx, void **state) {
     return TAP_OK;
 }
 
+static int64_t count_flags(const uint8_t *flags, int64_t n) {
+    int64_t found = 0;
+    for (int64_t i = 0; i < n; i += 128) { /* sums of bytes, which are many at once */
+        const int64_t end = tap_min64(128, n - i);
+        uint8_t sum = 0;
+        for (int64_t k = 0; k < end; k++) sum = (uint8_t)(sum + (flags[i + k] != 0));
+        found += sum;
+    }
+    return found;
+}
+
 /* How many of the conditions are true; each must have one of d elements (-1: unknown) to pick. */
 static tap_status count_true(tap_ctx *ctx, const tap_tensor *condition, int64_t d, int64_t *n) {
     const uint8_t *c = condition->data;
-    *n = 0;
-    for (int64_t i = 0; i < condition->count; i++) *n += c[i] != 0;
+    *n = count_flags(c, condition->count);
     for (int64_t i = d < 0 ? condition->count : d; i < condition->count; i++)
         if (c[i])
             return tap_fail(ctx, tap_misfit(ctx), "condition[%lld] is true, but there are only %lld elements",
@@ -240,12 +250,6 @@ static void flat_task(void *arg, int64_t begin, int64_t end, int worker) {
         squeeze[__builtin_ctzll((uint64_t)f->width)](
             f->begin[b + 1] - f->begin[b], f->x + b * FLAT_BLOCK * f->width, f->flags + b * FLAT_BLOCK,
             f->y + f->begin[b] * f->width);
-}
-
-static int64_t count_flags(const uint8_t *flags, int64_t n) {
-    int64_t found = 0;
-    for (int64_t i = 0; i < n; i++) found += flags[i] != 0;
-    return found;
 }
 
 static tap_status compress_flat(tap_ctx *ctx) {

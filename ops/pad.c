@@ -89,6 +89,7 @@ static int64_t row_source(const pad_job *j, int64_t r) {
 }
 
 static void fill_blocks(const pad_job *j, int64_t n, char *y) {
+    if (n == 0) return;
     fill[__builtin_ctzll(j->width)](n * j->block_bytes / (int64_t)j->width, j->value, y);
 }
 
@@ -109,14 +110,15 @@ static void border(const pad_job *j, const char *x, int64_t from, int64_t end, c
 
 static void pad_row(const pad_job *j, const char *x, char *y) {
     const axis_map *m = &j->axis[j->last];
-    border(j, x, 0, m->from, y);
+    if (m->from > 0) border(j, x, 0, m->from, y);
     tap_copy_row(x + m->start * j->block_bytes, y + m->from * j->block_bytes,
                  (size_t)((m->end - m->from) * j->block_bytes));
-    border(j, x, m->end, m->n, y);
+    if (m->end < m->n) border(j, x, m->end, m->n, y);
 }
 
 /* How many rows from r on, of at most n, come from rows of the input that follow each other. */
 static int64_t rows_in_line(const pad_job *j, int64_t r, int64_t n) {
+    if (j->last == 0) return 1;
     const axis_map *m = &j->axis[j->last - 1];
     const int64_t p = r % m->n;
     return p < m->from || p >= m->end ? 1 : tap_min64(n, m->end - p);
@@ -131,13 +133,14 @@ static void pad_task(void *arg, int64_t begin, int64_t end, int worker) {
         int64_t offset = row_source(j, r);
         char *y = j->y + r * row_bytes;
         const char *x = j->x + offset;
-        n = offset < 0 || !j->pattern ? 1 : rows_in_line(j, r, end - r);
+        n = offset < 0 ? 1 : rows_in_line(j, r, end - r);
         if (offset < 0)
             fill_blocks(j, m->n, y);
-        else if (n > 1)
+        else if (j->pattern)
             tap_pattern_run(j->pattern, n, &x, &j->x, &j->x_end, y);
         else
-            pad_row(j, x, y);
+            for (int64_t k = 0; k < n; k++)
+                pad_row(j, x + k * j->step[tap_max64(j->last - 1, 0)], y + k * row_bytes);
     }
 }
 
@@ -146,8 +149,8 @@ static bool plan_rows(const pad_job *j, int64_t n_rows, tap_pattern *p) {
     const axis_map *m = &j->axis[j->last];
     const int64_t each = j->block_bytes / (int64_t)j->width, row = m->n * j->block_bytes;
     tap_rows r = {.width = j->width, .n_sources = 1};
-    if (j->last == 0 || row > 64 || m->n * each > TAP_PATTERN_WORDS || n_rows * row < 32768) return false;
-    if (j->axis[j->last - 1].end - j->axis[j->last - 1].from < 32) return false;
+    if (j->last == 0 || row > 128 || m->n * each > TAP_PATTERN_WORDS || n_rows * row < 32768) return false;
+    if ((j->axis[j->last - 1].end - j->axis[j->last - 1].from) * row < 512) return false;
     r.step[0] = j->step[j->last - 1];
     memcpy(&r.value, j->value, j->width);
     for (int64_t i = 0; i < m->n; i++) {

@@ -3,6 +3,12 @@
 #include "common/scalar.h"
 #include "common/shape.h"
 
+#define TAP_WORD_LOOPS "pattern.inc"
+#include "common/words.inc"
+
+typedef void set_loop(int64_t n, const int64_t *at, const void *value, char *y);
+static set_loop *const set_at[] = {set_at_w1, set_at_w2, set_at_w4, set_at_w8, set_at_w16};
+
 static void fill(tap_ctx *ctx, tap_tensor *y, const void *value) {
     int64_t width = (int64_t)tap_dtype_bytes(y->dtype);
     tap_move_steps(ctx, (size_t)width, 1, &y->count, (const int64_t[]){0}, &width, value, y->data);
@@ -49,25 +55,87 @@ static tap_status onehot_infer(tap_ctx *ctx) {
     return tap_out_type(ctx, 0, values->dtype, x->rank + 1, dims);
 }
 
+/* Indices that are read at once. */
+#define BLOCK 256
+
+/* out[0..n) = elements from .. from + n of x as integers, fractions cut off; INT64_MIN: none that an index
+ * can be. */
+static void read_cut(const tap_tensor *x, int64_t from, int64_t n, int64_t *out) {
+#define CUT(DTYPE, T, VALUE)                                       \
+    case TAP_##DTYPE: {                                            \
+        const T *p = (const T *)x->data + from;                    \
+        for (int64_t i = 0; i < n; i++) out[i] = (int64_t)(VALUE); \
+        return;                                                    \
+    }
+    float wide[BLOCK];
+    switch (x->dtype) {
+        CUT(INT8, int8_t, p[i])
+        CUT(INT16, int16_t, p[i])
+        CUT(INT32, int32_t, p[i])
+        CUT(INT64, int64_t, p[i])
+        CUT(UINT8, uint8_t, p[i])
+        CUT(UINT16, uint16_t, p[i])
+        CUT(UINT32, uint32_t, p[i])
+        CUT(UINT64, uint64_t, p[i] > INT64_MAX ? (uint64_t)INT64_MAX + 1 : p[i])
+        CUT(FLOAT, float, tap_int64_of_double((double)p[i]))
+        CUT(DOUBLE, double, tap_int64_of_double(p[i]))
+    default: /* float16, bfloat16 */
+        tap_floats_to_f32(x->dtype, n, (const uint16_t *)x->data + from, wide);
+        for (int64_t i = 0; i < n; i++) out[i] = tap_int64_of_double((double)wide[i]);
+    }
+#undef CUT
+}
+
+typedef struct onehot {
+    const tap_tensor *x;
+    char *y;
+    const char *on;
+    int64_t depth, post;
+    int width; /* its log2 */
+    bool negative;
+} onehot;
+
+/* at[0..n): indices from element `from` on -> elements of y; -1: none. */
+static void places(const onehot *o, int64_t from, int64_t n, int64_t *at) {
+    const int64_t depth = o->depth, post = o->post;
+    int64_t p = from / post, q = from % post;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t v = at[i];
+        if (v < 0 && v >= -depth && o->negative) v += depth;
+        at[i] = v >= 0 && v < depth ? (p * depth + v) * post + q : -1;
+        if (++q == post) {
+            q = 0;
+            p++;
+        }
+    }
+}
+
+static void onehot_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const onehot *o = arg;
+    int64_t at[BLOCK];
+    (void)worker;
+    for (int64_t from = begin; from < end; from += BLOCK) {
+        const int64_t n = tap_min64(BLOCK, end - from);
+        read_cut(o->x, from, n, at);
+        places(o, from, n, at);
+        set_at[o->width](n, at, o->on, o->y);
+    }
+}
+
 /* y[pre][depth][post] is `off`, but `on` at [p][x[p][q]][q]. Indices before opset 11 may not be negative. */
 static tap_status onehot_run(tap_ctx *ctx) {
-    const tap_tensor *x = ctx->in[0];
     tap_tensor *y = ctx->out[0];
-    size_t width = tap_dtype_bytes(y->dtype);
-    const char *off = ctx->in[2]->data, *on = off + width;
+    const size_t width = tap_dtype_bytes(y->dtype);
+    const char *off = ctx->in[2]->data;
+    onehot o = {.x = ctx->in[0], .y = y->data, .on = off + width, .negative = tap_opset(ctx) >= 11};
     int axis;
     if (!tap_axis(*(const int64_t *)ctx->state, y->rank, &axis))
         return tap_fail(ctx, TAP_RUN, "axis out of range");
-    int64_t depth = y->dims[axis], post = tap_product(x->dims + axis, x->rank - axis);
-    bool negative = tap_opset(ctx) >= 11;
+    o.width = __builtin_ctzll(width);
+    o.depth = y->dims[axis];
+    o.post = tap_product(o.x->dims + axis, o.x->rank - axis);
     fill(ctx, y, off);
-    for (int64_t i = 0, p = 0; i < x->count; p++)
-        for (int64_t q = 0; q < post; q++, i++) {
-            int64_t v = tap_cut_at(x, i);
-            if (v < 0 && v >= -depth && negative) v += depth;
-            if (v >= 0 && v < depth)
-                memcpy((char *)y->data + ((p * depth + v) * post + q) * (int64_t)width, on, width);
-        }
+    if (o.depth > 0) tap_parallel(ctx, o.x->count, 16384, onehot_task, &o);
     return TAP_OK;
 }
 

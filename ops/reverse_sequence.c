@@ -8,8 +8,12 @@
 typedef void back_loop(int64_t n, int64_t len, const char *x, char *y);
 typedef void step_loop(int64_t n, const int64_t *len, int64_t t, int64_t across, const char *x, char *y);
 
+typedef void step_32_loop(int64_t n, const int32_t *len, int32_t t, int32_t across, const char *x, char *y);
+
 static back_loop *const back[] = {back_w1, back_w2, back_w4, back_w8, back_w16};
 static step_loop *const step_of[] = {step_of_w1, step_of_w2, step_of_w4, step_of_w8, step_of_w16};
+static step_32_loop *const step_of_32[] = {step_of_32_w1, step_of_32_w2, step_of_32_w4, step_of_32_w8,
+                                           step_of_32_w16};
 
 typedef struct reverse_state {
     bool time_first; /* axes are [time][batch], else [batch][time] */
@@ -45,6 +49,7 @@ typedef struct reverse {
     const char *x;
     char *y;
     const int64_t *len;
+    const int32_t *len_32; /* NULL: places are too far apart */
     int64_t time, batch, time_step, batch_step, row_bytes;
 } reverse;
 
@@ -81,14 +86,29 @@ static int64_t columns_at_once(const reverse *r) {
 /* A step is a word, and its neighbour that of the next sequence: steps of some sequences at once. */
 static void columns_task(void *arg, int64_t begin, int64_t end, int worker) {
     const reverse *r = arg;
-    step_loop *loop = step_of[__builtin_ctzll((uint64_t)r->row_bytes)];
+    const int word = __builtin_ctzll((uint64_t)r->row_bytes);
+    step_loop *loop = step_of[word];
+    step_32_loop *loop_32 = step_of_32[word];
     const int64_t columns = columns_at_once(r);
     (void)worker;
     for (int64_t unit = begin; unit < end; unit++) {
         const int64_t b = unit * columns, n = tap_min64(columns, r->batch - b);
+        const char *x = r->x + b * r->batch_step;
+        char *y = r->y + b * r->batch_step;
         for (int64_t t = 0; t < r->time; t++)
-            loop(n, r->len + b, t, r->batch, r->x + b * r->batch_step, r->y + b * r->batch_step);
+            if (r->len_32)
+                loop_32(n, r->len_32 + b, (int32_t)t, (int32_t)r->batch, x, y);
+            else
+                loop(n, r->len + b, t, r->batch, x, y);
     }
+}
+
+/* The lengths in 32 bits where all places are. NULL is fine. */
+static const int32_t *narrow(tap_ctx *ctx, const reverse *r) {
+    if (r->time * r->batch > INT32_MAX) return NULL;
+    int32_t *len = tap_scratch(ctx, (size_t)r->batch * sizeof *len);
+    for (int64_t b = 0; len && b < r->batch; b++) len[b] = (int32_t)r->len[b];
+    return len;
 }
 
 static void reverse_all(tap_ctx *ctx, reverse *r) {
@@ -96,9 +116,10 @@ static void reverse_all(tap_ctx *ctx, reverse *r) {
     const int64_t grain = tap_max64(1, 131072 / (r->time * r->row_bytes)), columns = columns_at_once(r);
     if (word && r->time_step == r->row_bytes)
         tap_parallel(ctx, r->batch, grain, back_task, r);
-    else if (word && r->batch_step == r->row_bytes && r->batch > 1)
+    else if (word && r->batch_step == r->row_bytes && r->batch > 1) {
+        r->len_32 = narrow(ctx, r);
         tap_parallel(ctx, (r->batch + columns - 1) / columns, 1, columns_task, r);
-    else
+    } else
         tap_parallel(ctx, r->batch, grain, reverse_task, r);
 }
 

@@ -205,17 +205,35 @@ static tap_status make_keys(tap_ctx *ctx, const tap_tensor *x, items *s) {
     return TAP_OK;
 }
 
-/* The items in order, equals by position. NULL: no memory. */
-static const int64_t *sort_items(tap_ctx *ctx, const items *s) {
-    int64_t *p = tap_scratch(ctx, 2 * (size_t)s->n * sizeof *p);
-    if (!p) return NULL;
-    if (s->strings || s->m != 1) return tap_sort_items(p, p + s->n, s->n, comparison(s), s);
+/* The items in order, equals by position. */
+typedef struct sorted_items {
+    const int64_t *at;
+    uint8_t *same; /* whether the k-th equals the one before it */
+} sorted_items;
+
+/* By keys of one number each, which lie side by side when they are sorted. */
+static tap_status sort_keyed(tap_ctx *ctx, const items *s, int64_t *p, uint8_t *same) {
     tap_keyed *k = tap_scratch(ctx, 2 * (size_t)s->n * sizeof *k);
-    if (!k) return NULL;
+    if (!k) return TAP_MEMORY;
     for (int64_t i = 0; i < s->n; i++) k[i] = (tap_keyed){s->keys[i], i};
     const tap_keyed *sorted = tap_sort_keyed(k, k + s->n, s->n);
-    for (int64_t i = 0; i < s->n; i++) p[i] = sorted[i].at;
-    return p;
+    for (int64_t i = 0; i < s->n; i++) {
+        p[i] = sorted[i].at;
+        same[i] = i > 0 && sorted[i].key == sorted[i - 1].key;
+    }
+    return TAP_OK;
+}
+
+static tap_status sort_items(tap_ctx *ctx, const items *s, sorted_items *out) {
+    int64_t *p = tap_scratch(ctx, 2 * (size_t)s->n * sizeof *p);
+    out->same = tap_scratch(ctx, (size_t)s->n);
+    out->at = p;
+    if (!p || !out->same) return TAP_MEMORY;
+    if (!s->strings && s->m == 1) return sort_keyed(ctx, s, p, out->same);
+    out->at = tap_sort_items(p, p + s->n, s->n, comparison(s), s);
+    for (int64_t i = 0; i < s->n; i++)
+        out->same[i] = i > 0 && comparison(s)(s, out->at[i - 1], out->at[i]) == 0;
+    return TAP_OK;
 }
 
 /* Equal items are a group. */
@@ -225,28 +243,45 @@ typedef struct groups {
     int64_t *of;            /* the group of item i                    */
 } groups;
 
-static tap_status find_groups(tap_ctx *ctx, const items *s, bool sorted, groups *g) {
-    const int64_t *order = sort_items(ctx, s);
-    int64_t *room = tap_scratch(ctx, 4 * (size_t)s->n * sizeof *room), *head = room + 3 * s->n;
-    if (!order || !room) return TAP_MEMORY;
-    *g = (groups){0, room, room + s->n, room + 2 * s->n};
-    /* head[i] = the first item that equals item i */
-    for (int64_t i = 0; i < s->n; i++) {
-        bool same = i > 0 && comparison(s)(s, order[i - 1], order[i]) == 0;
-        head[order[i]] = same ? head[order[i - 1]] : order[i];
-    }
+/* Groups in the order of their items' values. */
+static void number_groups(const items *s, const sorted_items *order, groups *g) {
+    g->n = 0;
     for (int64_t k = 0; k < s->n; k++) {
-        int64_t i = sorted ? order[k] : k;
-        if (head[i] == i) {
-            g->first[g->n] = i;
-            g->count[g->n] = 0;
-            g->of[i] = g->n++;
+        if (!order->same[k]) {
+            g->first[g->n] = order->at[k];
+            g->count[g->n++] = 0;
         }
+        g->count[g->n - 1]++;
+        g->of[order->at[k]] = g->n - 1;
+    }
+}
+
+/* The same groups in the order in which they first appear. to: room for a number of each. */
+static void renumber_groups(const items *s, groups *g, int64_t *to, int64_t *count) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < g->n; i++) {
+        to[i] = -1;
+        count[i] = g->count[i];
     }
     for (int64_t i = 0; i < s->n; i++) {
-        g->of[i] = g->of[head[i]];
-        g->count[g->of[i]]++;
+        const int64_t old = g->of[i];
+        if (to[old] < 0) {
+            g->first[n] = i;
+            g->count[n] = count[old];
+            to[old] = n++;
+        }
+        g->of[i] = to[old];
     }
+}
+
+static tap_status find_groups(tap_ctx *ctx, const items *s, bool sorted, groups *g) {
+    sorted_items order;
+    int64_t *room = tap_scratch(ctx, 5 * (size_t)s->n * sizeof *room);
+    tap_status status = sort_items(ctx, s, &order);
+    if (status || !room) return TAP_MEMORY;
+    *g = (groups){0, room, room + s->n, room + 2 * s->n};
+    number_groups(s, &order, g);
+    if (!sorted) renumber_groups(s, g, room + 3 * s->n, room + 4 * s->n);
     return TAP_OK;
 }
 

@@ -1,4 +1,4 @@
-/* Streams of copies and of reads, one or several threads. */
+/* Streams of copies and of reads, and elements picked at random, one or several threads. */
 #include "memory.h"
 
 #include <pthread.h>
@@ -81,4 +81,76 @@ memory_speed memory_measure(size_t n_bytes, int threads, double seconds) {
     memory_speed speed = {together(s, threads, true), together(s, threads, false)};
     for (int i = 0; i < threads; i++) free(s[i].from);
     return speed;
+}
+
+/* ---- Random places ---- */
+
+typedef struct picks {
+    const char *x;
+    char *y;
+    const int64_t *at;
+    size_t n, width;
+    double limit, seconds;
+} picks;
+
+#define PICK(T) \
+    for (size_t i = 0; i < p->n; i++) ((T *)(void *)p->y)[i] = ((const T *)(const void *)p->x)[p->at[i]]
+
+static void pick_once(const picks *p) {
+    switch (p->width) {
+    case 1: PICK(uint8_t); break;
+    case 2: PICK(uint16_t); break;
+    case 4: PICK(uint32_t); break;
+    default: PICK(uint64_t);
+    }
+    __asm__ volatile("" : : "r"(p->y) : "memory");
+}
+
+static void *pick_often(void *arg) {
+    picks *p = arg;
+    const double end = now_seconds() + p->limit;
+    for (int i = 0; i < 3 || now_seconds() < end; i++) {
+        const double start = now_seconds();
+        pick_once(p);
+        const double took = now_seconds() - start;
+        if (i == 0 || took < p->seconds) p->seconds = took;
+    }
+    return NULL;
+}
+
+/* n positions below m, the same in every run. */
+static int64_t *random_places(size_t n, size_t m) {
+    int64_t *at = malloc((n + 1) * sizeof *at);
+    uint64_t state = 1;
+    if (!at) exit(5);
+    for (size_t i = 0; i < n; i++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        at[i] = (int64_t)((state >> 33) % m);
+    }
+    return at;
+}
+
+double memory_picks(size_t n_bytes, size_t width, size_t n, int threads, double seconds) {
+    pthread_t t[THREADS_MAX];
+    picks p[THREADS_MAX];
+    if (threads > THREADS_MAX) threads = THREADS_MAX;
+    const size_t part = n / (size_t)threads;
+    char *x = malloc(n_bytes + 1), *y = malloc(n * width + 1);
+    int64_t *at = random_places(n, n_bytes / width);
+    if (!x || !y) exit(5);
+    memset(x, 1, n_bytes);
+    double longest = 0;
+    for (int i = 0; i < threads; i++) {
+        const size_t from = (size_t)i * part;
+        p[i] = (picks){x, y + from * width, at + from, i + 1 < threads ? part : n - from, width, seconds, 0};
+        if (i > 0 && pthread_create(&t[i], NULL, pick_often, &p[i])) exit(5);
+    }
+    pick_often(&p[0]);
+    for (int i = 1; i < threads; i++) pthread_join(t[i], NULL);
+    for (int i = 0; i < threads; i++)
+        if (p[i].seconds > longest) longest = p[i].seconds;
+    free(x);
+    free(y);
+    free(at);
+    return longest;
 }

@@ -12,6 +12,10 @@ typedef struct memory_speed {
 /* n_bytes: of all that is touched. The best of several tries in about `seconds`. */
 memory_speed memory_measure(size_t n_bytes, int threads, double seconds);
 
+/* Seconds that `threads` threads, of which each does its part, take for y[i] = x[at[i]]: n words of 1, 2, 4 or 8
+ * bytes at random places of n_bytes. */
+double memory_picks(size_t n_bytes, size_t width, size_t n, int threads, double seconds);
+
 double now_seconds(void);
 
 #endif

@@ -7,8 +7,9 @@
  *
  * WORD: only cases whose line contains it, or whose family it is. A row has the time of one run; GB/s of what
  * is read and written, or GFLOPS; and how many per cent that is of what memory gives (or the cache that it
- * fits into): what is written at the speed of a copy, what is only read at that of reading. Each figure is
- * the best of many runs, since other programs disturb. ONNXTAP_ISA chooses the instruction set. */
+ * fits into): what is written at the speed of a copy, what is only read at that of reading; or, where
+ * elements are picked at random, of a plain loop that does that. Each figure is the best of many runs, since
+ * other programs disturb. ONNXTAP_ISA chooses the instruction set. */
 #include "ops_cases.h"
 
 #include <stdlib.h>
@@ -59,6 +60,21 @@ static void traffic(const tap_model *m, const tap_session *s, const node_case *c
     if (measure < 0) *in = *out;
 }
 
+/* Seconds at memory's speed. */
+static double copy_ideal(double in, double out, int threads, double limit) {
+    memory_speed memory = memory_measure((size_t)(in + out), threads, limit);
+    double ideal = out < in ? 2 * out / memory.copy + (in - out) / memory.read : 2 * out / memory.copy;
+    return ideal * 1e-9;
+}
+
+/* Seconds of a plain loop that picks output 0 out of input 0. */
+static double picks_ideal(const tap_session *s, const node_case *c, int threads, double limit) {
+    const tap_tensor *x = tap_value_tensor(c->inputs[0].value),
+                     *y = tap_value_tensor(tap_session_output(s, 0));
+    size_t n = (size_t)tap_tensor_count(y);
+    return memory_picks(tap_tensor_bytes(x), tap_tensor_bytes(y) / n, n, threads, limit);
+}
+
 static bool measure(tap_model *m, const node_case *c, double kind, int threads, double limit, result *r,
                     tap_error *err) {
     tap_session_options so = {.size = sizeof so, .threads = threads};
@@ -68,10 +84,10 @@ static bool measure(tap_model *m, const node_case *c, double kind, int threads, 
     if (r->seconds > 0) {
         double in, out;
         traffic(m, s, c, kind, &in, &out);
-        memory_speed memory = memory_measure((size_t)(in + out), threads, limit / 2);
-        double ideal = out < in ? 2 * out / memory.copy + (in - out) / memory.read : 2 * out / memory.copy;
         r->rate = (kind > 0 ? kind : in + out) / r->seconds * 1e-9;
-        r->share = kind > 0 ? 0 : ideal * 1e-9 / r->seconds;
+        r->share = kind > 0            ? 0
+                   : kind == OPS_PICKS ? picks_ideal(s, c, threads, limit / 2) / r->seconds
+                                       : copy_ideal(in, out, threads, limit / 2) / r->seconds;
     }
     tap_session_free(s);
     return r->seconds > 0;

@@ -1,0 +1,321 @@
+/* Operators that move data, where it is so much that shuffles, blocks and several tasks take part: against
+ * plain loops. */
+#include "node.h"
+
+enum { MOST = 60000 };
+static double x[MOST], y[MOST], u[MOST], at[2 * MOST];
+static const tap_dtype types[] = {TAP_INT8, TAP_FLOAT16, TAP_FLOAT, TAP_INT64};
+
+static uint32_t rng = 1;
+static int64_t below(int64_t n) {
+    rng = rng * 1664525u + 1013904223u;
+    return (int64_t)(rng >> 8) % n;
+}
+
+static void numbers(double *p, int64_t n, int64_t lo, int64_t hi) {
+    for (int64_t i = 0; i < n; i++) p[i] = (double)(lo + below(hi - lo));
+}
+
+static const char *dims(int rank, int64_t a, int64_t b, int64_t c) {
+    static char text[4][64];
+    static int turn;
+    char *s = text[turn++ % 4];
+    snprintf(s, sizeof text[0], rank == 1 ? "%d" : rank == 2 ? "%d,%d" : "%d,%d,%d", (int)a, (int)b, (int)c);
+    return s;
+}
+
+static void short_rows_are_padded(void) {
+    enum { ROWS = 9001, N = 3, M = 6 };
+    static const char *const modes[] = {"constant", "reflect", "edge", "wrap"};
+    static const int from[4][M] = {
+        {-1, 0, 1, 2, -1, -1}, {1, 0, 1, 2, 1, 0}, {0, 0, 1, 2, 2, 2}, {2, 0, 1, 2, 0, 1}};
+    numbers(x, ROWS * N, -100, 100);
+    for (size_t k = 0; k < 4 * TAP_COUNT_OF(types); k++) {
+        node_test t;
+        for (int i = 0; i < ROWS * M; i++)
+            y[i] = from[k % 4][i % M] < 0 ? 7 : x[i / M * N + from[k % 4][i % M]];
+        node_begin(&t, "Pad", 19, 1);
+        node_string(&t, "mode", modes[k % 4]);
+        node_in(&t, types[k / 4], dims(2, ROWS, N, 0), x);
+        node_in(&t, TAP_INT64, "4", NUMS(0, 1, 0, 2));
+        node_in(&t, types[k / 4], "", NUMS(7));
+        node_gives(&t, 0, types[k / 4], dims(2, ROWS, M, 0), y);
+        node_end(&t);
+    }
+}
+
+/* Borders around images, whose rows are some tens of bytes. */
+static void images_are_padded(void) {
+    enum { C = 40, H = 13, W = 9 };
+    numbers(x, C * H * W, -100, 100);
+    for (size_t k = 0; k < TAP_COUNT_OF(types); k++) {
+        node_test t;
+        for (int c = 0, i = 0; c < C; c++)
+            for (int h = -1; h <= H; h++)
+                for (int w = -2; w <= W; w++, i++)
+                    y[i] = h < 0 || h == H || w < 0 || w == W ? 3 : x[(c * H + h) * W + w];
+        node_begin(&t, "Pad", 19, 1);
+        node_in(&t, types[k], dims(3, C, H, W), x);
+        node_in(&t, TAP_INT64, "6", NUMS(0, 1, 2, 0, 1, 1));
+        node_in(&t, types[k], "", NUMS(3));
+        node_gives(&t, 0, types[k], dims(3, C, H + 2, W + 3), y);
+        node_end(&t);
+    }
+}
+
+static void few_are_gathered(void) {
+    enum { PRE = 6000, D = 5, N = 3 };
+    numbers(x, PRE * D, -100, 100);
+    for (size_t k = 0; k < TAP_COUNT_OF(types); k++) {
+        node_test t;
+        for (int i = 0; i < PRE * N; i++) y[i] = x[i / N * D + (int[]){4, 0, 2}[i % N]];
+        node_begin(&t, "Gather", 13, 1);
+        node_int(&t, "axis", 1);
+        node_in(&t, types[k], dims(2, PRE, D, 0), x);
+        node_in(&t, TAP_INT32, "3", NUMS(-1, 0, 2));
+        node_gives(&t, 0, types[k], dims(2, PRE, N, 0), y);
+        node_end(&t);
+    }
+}
+
+/* GatherElements and ScatterElements along axis, [H][M][W] of indices into [D][M][W] or the like. */
+static void elements_along_each_axis(void) {
+    enum { A = 37, B = 11, C = 130 };
+    const int64_t n[3] = {A, B, C}, step[3] = {B * C, C, 1};
+    for (int axis = 0; axis < 3; axis++) {
+        node_test t;
+        numbers(x, A * B * C, -1000, 1000);
+        numbers(u, A * B * C, -1000, 1000);
+        numbers(at, A * B * C, -n[axis], n[axis]);
+        for (int64_t i = 0; i < A * B * C; i++) {
+            const int64_t here = i / step[axis] % n[axis], there = (int64_t)at[i] + (at[i] < 0 ? n[axis] : 0);
+            y[i] = x[i + (there - here) * step[axis]];
+        }
+        node_begin(&t, "GatherElements", 13, 1);
+        node_int(&t, "axis", axis);
+        node_in(&t, TAP_FLOAT, dims(3, A, B, C), x);
+        node_in(&t, TAP_INT64, dims(3, A, B, C), at);
+        node_gives(&t, 0, TAP_FLOAT, dims(3, A, B, C), y);
+        node_end(&t);
+        memcpy(y, x, sizeof y);
+        for (int64_t i = 0; i < A * B * C; i++) {
+            const int64_t here = i / step[axis] % n[axis], there = (int64_t)at[i] + (at[i] < 0 ? n[axis] : 0);
+            y[i + (there - here) * step[axis]] += u[i];
+        }
+        node_begin(&t, "ScatterElements", 18, 1);
+        node_int(&t, "axis", axis);
+        node_string(&t, "reduction", "add");
+        node_in(&t, TAP_INT32, dims(3, A, B, C), x);
+        node_in(&t, TAP_INT32, dims(3, A, B, C), at);
+        node_in(&t, TAP_INT32, dims(3, A, B, C), u);
+        node_gives(&t, 0, TAP_INT32, dims(3, A, B, C), y);
+        node_end(&t);
+        at[A * B * C / 2] = (double)n[axis];
+        node_begin(&t, "GatherElements", 13, 1);
+        node_int(&t, "axis", axis);
+        node_in(&t, TAP_FLOAT, dims(3, A, B, C), x);
+        node_in(&t, TAP_INT64, dims(3, A, B, C), at);
+        node_fails(&t, TAP_RUN, "indices[26455] (counted flat) is");
+        node_end(&t);
+    }
+}
+
+static void tuples_pick_and_put(void) {
+    enum { A = 90, B = 70, N = 5000 };
+    node_test t;
+    numbers(x, A * B, -1000, 1000);
+    numbers(u, N, -1000, 1000);
+    for (int i = 0; i < N; i++) {
+        at[2 * i] = (double)(below(2 * A) - A);
+        at[2 * i + 1] = (double)(below(2 * B) - B);
+        const int64_t a = (int64_t)at[2 * i], b = (int64_t)at[2 * i + 1];
+        y[i] = x[(a < 0 ? a + A : a) * B + (b < 0 ? b + B : b)];
+    }
+    node_begin(&t, "GatherND", 13, 1);
+    node_in(&t, TAP_INT64, dims(2, A, B, 0), x);
+    node_in(&t, TAP_INT64, dims(2, N, 2, 0), at);
+    node_gives(&t, 0, TAP_INT64, dims(1, N, 0, 0), y);
+    node_end(&t);
+    memcpy(y, x, sizeof y);
+    for (int i = 0; i < N; i++) {
+        const int64_t a = (int64_t)at[2 * i], b = (int64_t)at[2 * i + 1];
+        y[(a < 0 ? a + A : a) * B + (b < 0 ? b + B : b)] = u[i];
+    }
+    node_begin(&t, "ScatterND", 13, 1);
+    node_in(&t, TAP_FLOAT, dims(2, A, B, 0), x);
+    node_in(&t, TAP_INT64, dims(2, N, 2, 0), at);
+    node_in(&t, TAP_FLOAT, dims(1, N, 0, 0), u);
+    node_gives(&t, 0, TAP_FLOAT, dims(2, A, B, 0), y);
+    node_end(&t);
+    at[2 * 4000 + 1] = B;
+    node_begin(&t, "ScatterND", 13, 1);
+    node_in(&t, TAP_FLOAT, dims(2, A, B, 0), x);
+    node_in(&t, TAP_INT64, dims(2, N, 2, 0), at);
+    node_in(&t, TAP_FLOAT, dims(1, N, 0, 0), u);
+    node_fails(&t, TAP_RUN, "indices[8001] (counted flat) is 70, out of range for 70 elements along axis 1");
+    node_end(&t);
+}
+
+static void sequences_are_reversed(void) {
+    enum { A = 150, B = 190 };
+    numbers(x, A * B, -100, 100);
+    for (size_t k = 0; k < 2 * TAP_COUNT_OF(types); k++) {
+        node_test t;
+        const bool time_first = k % 2 == 0;
+        const int time = time_first ? A : B, batch = time_first ? B : A;
+        numbers(at, batch, 0, time + 1);
+        for (int i = 0; i < A * B; i++) {
+            const int s = time_first ? i / B : i % B, b = time_first ? i % B : i / B, n = (int)at[b];
+            const int from = s < n ? n - 1 - s : s;
+            y[i] = x[time_first ? from * B + b : b * B + from];
+        }
+        node_begin(&t, "ReverseSequence", 10, 1);
+        node_int(&t, "time_axis", time_first ? 0 : 1);
+        node_int(&t, "batch_axis", time_first ? 1 : 0);
+        node_in(&t, types[k / 2], dims(2, A, B, 0), x);
+        node_in(&t, TAP_INT64, dims(1, batch, 0, 0), at);
+        node_gives(&t, 0, types[k / 2], dims(2, A, B, 0), y);
+        node_end(&t);
+    }
+}
+
+static void flags_compress(void) {
+    enum { N = 50001 };
+    numbers(x, N, -100, 100);
+    numbers(u, N, 0, 2);
+    for (int i = 20000; i < 30000; i++) u[i] = 0;
+    for (size_t k = 0; k < TAP_COUNT_OF(types); k++) {
+        node_test t;
+        int n = 0;
+        for (int i = 0; i < N; i++)
+            if (u[i] != 0) y[n++] = x[i];
+        node_begin(&t, "Compress", 11, 1);
+        node_in(&t, types[k], dims(1, N, 0, 0), x);
+        node_in(&t, TAP_BOOL, dims(1, N, 0, 0), u);
+        node_gives(&t, 0, types[k], dims(1, n, 0, 0), y);
+        node_end(&t);
+    }
+}
+
+static void small_triangles(void) {
+    enum { N = 1201, R = 4, C = 7 };
+    numbers(x, N * R * C, -100, 100);
+    for (int k = -6; k <= 8; k++)
+        for (int upper = 0; upper < 2; upper++)
+            for (size_t d = 0; d < TAP_COUNT_OF(types); d++) {
+                node_test t;
+                for (int i = 0; i < N * R * C; i++) {
+                    const int r = i / C % R, c = i % C;
+                    y[i] = (upper ? c - r >= k : c - r <= k) ? x[i] : 0;
+                }
+                node_begin(&t, "Trilu", 14, 1);
+                node_int(&t, "upper", upper);
+                node_in(&t, types[d], dims(3, N, R, C), x);
+                node_in(&t, TAP_INT64, "", NUMS(k));
+                node_gives(&t, 0, types[d], dims(3, N, R, C), y);
+                node_end(&t);
+            }
+}
+
+static void one_hot_of_every_index_type(void) {
+    static const tap_dtype index[] = {TAP_INT8,  TAP_INT16,  TAP_INT32,   TAP_INT64,
+                                      TAP_UINT8, TAP_UINT16, TAP_UINT32,  TAP_UINT64,
+                                      TAP_FLOAT, TAP_DOUBLE, TAP_FLOAT16, TAP_BFLOAT16};
+    enum { N = 700, DEPTH = 9 };
+    for (size_t k = 0; k < 2 * TAP_COUNT_OF(index); k++) {
+        node_test t;
+        const tap_dtype from = index[k / 2];
+        const bool first = k % 2,
+                   positive = (TAP_BIT(from) & (TAP_BIT(TAP_UINT8) | TAP_BIT(TAP_UINT16) |
+                                                TAP_BIT(TAP_UINT32) | TAP_BIT(TAP_UINT64))) != 0;
+        numbers(x, N, positive ? 0 : -11, 11);
+        for (int i = 0; i < N * DEPTH; i++) {
+            const int p = first ? i % N : i / DEPTH, v = first ? i / N : i % DEPTH;
+            y[i] = (int)x[p] == v || (int)x[p] + DEPTH == v ? 5 : 2;
+        }
+        node_begin(&t, "OneHot", 11, 1);
+        node_int(&t, "axis", first ? 0 : -1);
+        node_in(&t, from, dims(1, N, 0, 0), x);
+        node_in(&t, TAP_INT64, "", NUMS(DEPTH));
+        node_in(&t, types[k % 4], "2", NUMS(2, 5));
+        node_gives(&t, 0, types[k % 4], first ? dims(2, DEPTH, N, 0) : dims(2, N, DEPTH, 0), y);
+        node_end(&t);
+    }
+}
+
+static void groups_in_either_order(void) {
+    enum { N = 9000, RANGE = 200 };
+    static double first[RANGE], count[RANGE];
+    for (int sorted = 0; sorted < 2; sorted++) {
+        node_test t;
+        int n = 0, number[RANGE];
+        numbers(x, N, 0, RANGE);
+        for (int v = 0; v < RANGE; v++) number[v] = -1;
+        for (int step = 0; step < (sorted ? RANGE : N); step++)
+            for (int i = sorted ? 0 : step; i < (sorted ? N : step + 1); i++) {
+                const int v = (int)x[i];
+                if (number[v] >= 0 || (sorted && v != step)) continue;
+                number[v] = n;
+                y[n] = v;
+                first[n] = i;
+                count[n++] = 0;
+            }
+        for (int i = 0; i < N; i++) {
+            u[i] = number[(int)x[i]];
+            count[number[(int)x[i]]]++;
+        }
+        for (size_t k = 1; k < TAP_COUNT_OF(types); k++) {
+            node_begin(&t, "Unique", 11, 4);
+            node_int(&t, "sorted", sorted);
+            node_in(&t, types[k], dims(1, N, 0, 0), x);
+            node_gives(&t, 0, types[k], dims(1, n, 0, 0), y);
+            node_gives(&t, 1, TAP_INT64, dims(1, n, 0, 0), first);
+            node_gives(&t, 2, TAP_INT64, dims(1, N, 0, 0), u);
+            node_gives(&t, 3, TAP_INT64, dims(1, n, 0, 0), count);
+            node_end(&t);
+        }
+    }
+}
+
+/* Who appends to a sequence changes nobody else's, however often and by whomever it is done. */
+static void sequences_share_what_they_have_in_common(void) {
+    tap_value *none = tap_value_make_sequence(NULL, NULL, 0, TAP_INT64), *s[100] = {none}, *other[100];
+    for (int i = 1; i < 100; i++) {
+        for (int k = 0; k < 2; k++) {
+            tap_value *item = tap_value_make(NULL, TAP_INT64, 0, NULL);
+            *(int64_t *)item->tensor.data = k ? -i : i;
+            *(k ? &other[i] : &s[i]) = tap_value_append(NULL, s[i - 1], item);
+        }
+    }
+    for (int i = 1; i < 100; i++) {
+        CHECK_EQ(tap_value_length(s[i]), i);
+        CHECK_EQ(tap_value_length(other[i]), i);
+        for (int k = 0; k < i; k++) {
+            const tap_tensor *a = tap_value_tensor(tap_value_item(s[i], (size_t)k)),
+                             *b = tap_value_tensor(tap_value_item(other[i], (size_t)k));
+            CHECK_EQ(*(const int64_t *)a->data, k + 1);
+            CHECK_EQ(*(const int64_t *)b->data, k + 1 == i ? -i : k + 1);
+        }
+        tap_value_release(s[i - 1]); /* in any order */
+    }
+    tap_value *copy = tap_value_make_copy(NULL, s[99]);
+    tap_value_release(s[99]);
+    CHECK_EQ(*(const int64_t *)copy->items[98]->tensor.data, 99);
+    tap_value_release(copy);
+    for (int i = 99; i > 0; i--) tap_value_release(other[i]);
+}
+
+int main(void) {
+    static const test_case tests[] = {TEST(short_rows_are_padded),
+                                      TEST(images_are_padded),
+                                      TEST(few_are_gathered),
+                                      TEST(elements_along_each_axis),
+                                      TEST(tuples_pick_and_put),
+                                      TEST(sequences_are_reversed),
+                                      TEST(flags_compress),
+                                      TEST(small_triangles),
+                                      TEST(one_hot_of_every_index_type),
+                                      TEST(groups_in_either_order),
+                                      TEST(sequences_share_what_they_have_in_common)};
+    return test_main(tests, sizeof tests / sizeof *tests);
+}
