@@ -1,4 +1,5 @@
-# Operator families: a file each, listed in ops/families.def: ops/NAME.c, of microsoft_NAME ops/microsoft/NAME.c. Those marked `hot` there, and everything under
+# Operator families: a file each, listed in ops/families.def: ops/NAME.c; those of a domain of its own lie in a folder,
+# microsoft_NAME is ops/microsoft/NAME.c. Those marked `hot` there, and everything under
 # ops/common/, are compiled once for each instruction set; the CPU decides which copy runs.
 set(tap_isas base)
 set(tap_isa_flags_base "")
@@ -14,9 +15,11 @@ file(STRINGS ops/families.def tap_hot_rows REGEX "^TAP_FAMILY\\([a-z0-9_]+, *hot
 file(STRINGS ops/families.def tap_plain_rows REGEX "^TAP_FAMILY\\([a-z0-9_]+, *plain\\)")
 string(REGEX REPLACE "TAP_FAMILY\\(([a-z0-9_]+)[^;]*" "ops/\\1.c" tap_hot_files "${tap_hot_rows}")
 string(REGEX REPLACE "TAP_FAMILY\\(([a-z0-9_]+)[^;]*" "ops/\\1.c" tap_plain_files "${tap_plain_rows}")
-string(REPLACE "ops/microsoft_" "ops/microsoft/" tap_hot_files "${tap_hot_files}")
-string(REPLACE "ops/microsoft_" "ops/microsoft/" tap_plain_files "${tap_plain_files}")
+set(tap_domain_folders microsoft tensorflow)
 foreach(list tap_hot_files tap_plain_files)
+  foreach(folder ${tap_domain_folders})
+    string(REPLACE "ops/${folder}_" "ops/${folder}/" ${list} "${${list}}")
+  endforeach()
   set(once ${${list}})
   list(REMOVE_DUPLICATES once)
   if(NOT "${once}" STREQUAL "${${list}}")
@@ -43,7 +46,8 @@ macro(tap_add_operators)
     list(APPEND tap_operator_objects $<TARGET_OBJECTS:tap_ops_${isa}>)
   endforeach()
   list(LENGTH tap_isas tap_n_isas)
-  file(GLOB tap_picture_files CONFIGURE_DEPENDS ops/picture_*.c)
+  # What several families of one folder use: pictures' formats, special functions.
+  file(GLOB tap_picture_files CONFIGURE_DEPENDS ops/picture_*.c ops/tensorflow/shared_*.c)
   tap_operator_library(tap_ops_plain base ops/registry.c ${tap_plain_files} ${tap_picture_files})
   target_link_libraries(tap_ops_plain PRIVATE tap_images)
   if(TAP_RE2)

@@ -118,6 +118,8 @@ static tap_status model_build(tap_model *m, const tap_model_options *o, tap_erro
     m->bound.budget = &m->budget;
     m->bound.arena = &m->arena;
     m->bound.lookup = &m->lookup;
+    m->bound.tf_ops = o->tf_ops;
+    m->ops = o->ops;
     tap_status st = tap_graph_bind(&m->bound, err);
     if (st == TAP_OK) st = tap_model_prepare(m, err);
     if (st == TAP_OK && !o->allow_unsupported) st = tap_graph_check_supported(&m->bound, err);
@@ -148,9 +150,11 @@ tap_status tap_model_open_memory(const void *bytes, size_t n_bytes, const tap_mo
     return st;
 }
 
-tap_status tap_model_of_source(const tap_src_model *src, uint64_t memory_limit_bytes, tap_model **out,
-                               tap_error *err) {
+tap_status tap_model_of_source(const tap_src_model *src, const tap_model *like, uint64_t memory_limit_bytes,
+                               tap_model **out, tap_error *err) {
     tap_model_options o = options_or_default(NULL);
+    o.ops = like->ops;
+    o.tf_ops = like->bound.tf_ops;
     o.memory_limit_bytes = memory_limit_bytes;
     o.allow_unsupported = true;
     tap_model *m = model_new(&o);
@@ -291,6 +295,7 @@ bool tap_model_node(const tap_model *m, size_t i, tap_node_info *info) {
     x.outputs = names_of(w, n->graph, n->out, n->n_out);
     pthread_mutex_unlock(&w->lock);
     x.unsupported = n->unsupported;
+    x.foreign = n->op ? n->foreign : NULL;
     x.depth = n->graph->depth;
     if (!x.inputs || !x.outputs) return false;
     memcpy(info, &x, info->size < sizeof x ? info->size : sizeof x);

@@ -27,7 +27,7 @@ tap_status tap_diff_run(tap_model *m, const tap_input *inputs, size_t n_inputs, 
     if (options)
         memcpy(&d->options, options, options->size < sizeof d->options ? options->size : sizeof d->options);
     d->parts = (tap_diff_parts){.model = m, .bound = &m->bound, .values = m->values, .n_values = m->n_values};
-    d->parts.lab = (tap_lab){tap_model_of_source, m->budget.limit, d->options.threads};
+    d->parts.lab = (tap_lab){tap_model_of_source, m, m->budget.limit, d->options.threads};
     d->ref = ref;
     d->inputs = inputs;
     d->n_inputs = n_inputs;

@@ -4,9 +4,9 @@
 
 #include "run/model.h"
 
-/* A model of a source, which outlives it. Kernels beyond the standard's types may be used; nodes without a
- * kernel are no error. */
-tap_status tap_model_of_source(const tap_src_model *src, uint64_t memory_limit_bytes, tap_model **out,
-                               tap_error *err);
+/* A model of a source, which outlives it, with the operators that `like` has. Kernels beyond the standard's
+ * types may be used; nodes without a kernel are no error. */
+tap_status tap_model_of_source(const tap_src_model *src, const tap_model *like, uint64_t memory_limit_bytes,
+                               tap_model **out, tap_error *err);
 
 #endif

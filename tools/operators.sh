@@ -23,6 +23,8 @@ from the rows of `onnxtap ops`; `onnxtap ops --json` has the same for programs.
   float64; `int` is int8 to int64, `uint` uint8 to uint64; `complex` is complex64 and complex128; `small int` is int4, uint4,
   int2 and uint2; `small float` is the types of 8, 6 and 4 bits, of which `float8` has a sign; `all` is every type. What other
   operands may be is the standard's.
+- **tensorflow**: operators of TensorFlow, which converters leave in ONNX's own domain. They run with `--tf-ops` alone, and every
+  report says that they are not ONNX's.
 - **notes**: what the standard leaves open, and how it is here.
 
 Most operators of com.microsoft are functions of the standard's: a node of one becomes the nodes of that function when the model

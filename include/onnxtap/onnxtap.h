@@ -208,6 +208,10 @@ typedef struct tap_model_options {
     const char *layer_list;       /* a file with the framework's own list of layers; NULL: none */
     struct tap_model *like; /* a model that is open, such as the checkpoint before: initializers that equal its
                                own, and what was packed of them, are shared with it. It may be freed. NULL: none */
+    /* Run what converters left in ONNX's own domain: operators of TensorFlow with TensorFlow's meaning (rows
+     * of the domain "tensorflow"), ONNX's below their opset with their first version's, calls of the file's
+     * functions by name. Each such node says so (tap_node_info.foreign). */
+    bool tf_ops;
 } tap_model_options;
 
 /* Opens a model file. It is mapped, its weights are used where they lie: keep the file unchanged while the
@@ -269,6 +273,7 @@ typedef struct tap_node_info {
     const char *const *inputs, *const *outputs; /* full value names; "" = absent */
     const char *unsupported;                    /* NULL, or why it cannot run */
     int depth;                                  /* 0 in the main graph */
+    const char *foreign; /* NULL, or whose meaning it runs with, for it is not ONNX's (tf_ops) */
 } tap_node_info;
 
 TAP_API size_t tap_model_node_count(const tap_model *m);

@@ -29,6 +29,10 @@ extern "C" {
 
 #define TAP_OP_ABI 1
 
+/* The domain of operators of TensorFlow, which stand in ONNX's own domain where a converter left them. Only
+ * tap_model_options.tf_ops finds them. */
+#define TAP_TENSORFLOW "tensorflow"
+
 struct tap_buffer;
 
 /* A dense, row-major array. Programs use the accessors of onnxtap.h; operators the fields. */
@@ -114,7 +118,7 @@ enum tap_op_flag {
 };
 
 typedef struct tap_op {
-    const char *name, *domain; /* domain NULL = ai.onnx */
+    const char *name, *domain; /* domain NULL = ai.onnx; TAP_TENSORFLOW */
     int16_t since, until;      /* opsets in which this MEANING holds; until 0 = still does */
     int8_t in_min, in_max;     /* inputs; max -1 = variadic */
     int8_t out_min, out_max;
@@ -165,7 +169,8 @@ typedef struct tap_family {
  * the node has failed before, the code of that failure, whose message stays. */
 TAP_API tap_status tap_fail(tap_ctx *ctx, tap_status code, const char *fmt, ...) TAP_PRINTF(3, 4);
 
-/* The opset of the node's domain. The row. Both in every phase. */
+/* The opset of the node's domain; where the row came later (tap_model_options.tf_ops), its first. The row.
+ * Both in every phase. */
 TAP_API int64_t tap_opset(const tap_ctx *ctx);
 TAP_API const tap_op *tap_ctx_op(const tap_ctx *ctx);
 /* Whether input or output i is written in the node and not empty. In every phase. */

@@ -109,7 +109,7 @@ static tap_status hold_unsupported(const tap_lab *lab, const tap_bound *b, uint8
         s.model.graph.inputs = in;
         if (st == TAP_OK && !tap_widen_model(&arena, &s.model, &wide))
             st = tap_error_no_memory(err, sizeof wide);
-        if (st == TAP_OK) st = lab->open(&wide, lab->memory_limit_bytes, &m, &why);
+        if (st == TAP_OK) st = lab->open(&wide, lab->like, lab->memory_limit_bytes, &m, &why);
     }
     if (m) {
         tap_node_info info = {.size = sizeof info};

@@ -82,7 +82,7 @@ tap_status tap_rig_open(const tap_lab *lab, const tap_segment *s, bool wide, con
     *out = (tap_rig){.segment = s, .source = s->model, .wide = wide};
     tap_arena_init(&out->arena, NULL);
     bool made = (!wide || tap_widen_model(&out->arena, &s->model, &out->source)) && declare_inputs(out, like);
-    tap_status st = made ? lab->open(&out->source, lab->memory_limit_bytes, &out->model, err)
+    tap_status st = made ? lab->open(&out->source, lab->like, lab->memory_limit_bytes, &out->model, err)
                          : tap_error_no_memory(err, sizeof *out);
     tap_session_options o = {.size = sizeof o, .threads = lab->threads};
     if (st == TAP_OK) st = tap_session_new(out->model, &o, &out->session, err);

@@ -4,13 +4,15 @@
 
 #include "diff/segment.h"
 
-/* How a source becomes a model; given by who joins the parts. Everything src points at outlives the model.
+/* How a source becomes a model with the operators that `like` has; given by who joins the parts. Everything
+ * src points at outlives the model.
  * Operators may have kernels beyond the standard's types. Unsupported nodes are no error. */
-typedef tap_status tap_lab_open_fn(const tap_src_model *src, uint64_t memory_limit_bytes, tap_model **out,
-                                   tap_error *err);
+typedef tap_status tap_lab_open_fn(const tap_src_model *src, const tap_model *like,
+                                   uint64_t memory_limit_bytes, tap_model **out, tap_error *err);
 
 typedef struct tap_lab {
     tap_lab_open_fn *open;
+    const tap_model *like; /* the model that is looked into */
     uint64_t memory_limit_bytes;
     int threads;
 } tap_lab;

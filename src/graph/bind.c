@@ -222,6 +222,7 @@ const tap_src_function *tap_find_function(const tap_binder *bd, const tap_src_no
     tap_text t = {key, sizeof key, 0};
     tap_text_add(&t, "%s:%s:%s", n->domain, n->op, n->overload);
     int32_t i = tap_map_get(&bd->functions, key, -1);
+    if (i < 0 && bd->b->tf_ops) return tap_find_called(bd, n);
     return i < 0 ? NULL : &bd->b->src->functions[i];
 }
 
@@ -251,6 +252,7 @@ static void find_operator(tap_binder *bd, const tap_scope *s, tap_node *n) {
                                           *n->src->domain ? n->src->domain : "ai.onnx");
     }
     if (!n->op && !n->unsupported) n->unsupported = "no operator";
+    if (!n->op) tap_find_foreign(bd, n);
 }
 
 /* The function that the node calls: one of the file's, or what its operator stands for; NULL: neither. */
@@ -418,7 +420,11 @@ static tap_status index_functions(tap_binder *bd) {
         if (tap_map_get(&bd->functions, key, -1) >= 0)
             return tap_error_set(bd->err, TAP_MODEL, "function %s of domain '%s' is defined twice", f->name,
                                  f->domain);
-        if (!tap_map_put(&bd->functions, key, (int32_t)i)) return tap_error_no_memory(bd->err, 64);
+        char *called = tap_arena_printf(bd->b->arena, TAP_CALLED "%s", f->name);
+        bool put = called && tap_map_put(&bd->functions, key, (int32_t)i);
+        if (put && tap_map_get(&bd->functions, called, -1) < 0)
+            put = tap_map_put(&bd->functions, called, (int32_t)i);
+        if (!put) return tap_error_no_memory(bd->err, 64);
     }
     return TAP_OK;
 }

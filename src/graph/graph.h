@@ -35,6 +35,7 @@ struct tap_node {
     int32_t n_attrs;
     const tap_op *op;        /* NULL: unsupported */
     const char *unsupported; /* why */
+    const char *foreign;     /* NULL, or what it is that ONNX does not have: runs where `op` is there */
     void *state;             /* of prepare */
     tap_vid *captures;       /* values of `graph` that its bodies use */
     int32_t n_captures;
@@ -100,6 +101,7 @@ typedef struct tap_bound {
     tap_budget *budget;
     tap_arena *arena;
     const tap_lookup *lookup;
+    bool tf_ops; /* what converters left runs (tap_model_options) */
     tap_graph *main;
     tap_graph **graphs; /* main first, a body after its owner's graph */
     size_t n_graphs, room_graphs;

@@ -64,14 +64,17 @@ void tap_lookup_free(tap_lookup *l) {
     tap_arena_clear(&l->arena);
 }
 
+static int32_t first_row(const tap_lookup *l, const char *domain, const char *name) {
+    char key[256] = "";
+    tap_text t = {key, sizeof key, 0};
+    tap_text_add(&t, "%s:%s", domain, name);
+    return tap_map_get(&l->by_name, key, -1);
+}
+
 const tap_op *tap_lookup_find(const tap_lookup *l, const char *domain, const char *name, int64_t opset,
                               tap_arena *arena, const char **why) {
-    char key[256];
     const char *shown = *domain ? domain : "ai.onnx";
-    tap_text t = {key, sizeof key, 0};
-    key[0] = '\0';
-    tap_text_add(&t, "%s:%s", domain, name);
-    int32_t at = tap_map_get(&l->by_name, key, -1);
+    int32_t at = strcmp(domain, TAP_TENSORFLOW) == 0 ? -1 : first_row(l, domain, name);
     if (at < 0) {
         *why = tap_arena_printf(arena, "domain %s has no operator %s", shown, name);
         return NULL;
@@ -91,6 +94,17 @@ const tap_op *tap_lookup_find(const tap_lookup *l, const char *domain, const cha
         *why = tap_arena_printf(arena, "%s ended with opset %d of %s, the model declares %" PRId64, name, max,
                                 shown, opset);
     return NULL;
+}
+
+const tap_op *tap_lookup_left_behind(const tap_lookup *l, const char *name, int64_t opset) {
+    int32_t at = first_row(l, TAP_TENSORFLOW, name);
+    if (at >= 0) return l->rows[at];
+    if ((at = first_row(l, "", name)) < 0) return NULL;
+    const tap_op *first = l->rows[at];
+    for (size_t i = (size_t)at + 1;
+         i < l->n_rows && strcmp(l->rows[i]->name, name) == 0 && !*domain_of(l->rows[i]); i++)
+        if (l->rows[i]->since < first->since) first = l->rows[i];
+    return first->since > opset ? first : NULL;
 }
 
 uint32_t tap_op_dtypes(const tap_op *op) {

@@ -23,6 +23,10 @@ void tap_lookup_free(tap_lookup *l);
 const tap_op *tap_lookup_find(const tap_lookup *l, const char *domain, const char *name, int64_t opset,
                               tap_arena *arena, const char **why);
 
+/* What a converter left in ai.onnx under that name: the row of TensorFlow's operator, else the first row of
+ * an operator that came with a later opset. NULL: neither. */
+const tap_op *tap_lookup_left_behind(const tap_lookup *l, const char *name, int64_t opset);
+
 /* The dtypes that a row's kernels take, and those of them that are the standard's. */
 uint32_t tap_op_dtypes(const tap_op *op);
 

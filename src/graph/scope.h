@@ -26,11 +26,13 @@ struct tap_scope {
     const tap_call *call; /* the function that this is in */
 };
 
+#define TAP_CALLED "\n"
+
 typedef struct tap_binder {
     tap_bound *b;
     tap_error *err;
     tap_scope *scopes;
-    tap_map functions;  /* "domain:name:overload" -> index */
+    tap_map functions;  /* "domain:name:overload" -> index; TAP_CALLED "name" -> the first of that name */
     uint64_t nodes_max; /* of all graphs, functions written out */
 } tap_binder;
 
@@ -54,6 +56,12 @@ tap_status tap_bind_infos(tap_binder *bd, tap_scope *s, const tap_src_value *inf
 tap_status tap_bind_identity(tap_binder *bd, tap_scope *s, const char *address, tap_vid x, tap_vid y);
 /* The function that a node calls; NULL: it is an operator. */
 const tap_src_function *tap_find_function(const tap_binder *bd, const tap_src_node *n);
+/* Looks whether a node without a row is one that a framework or a converter left: says so in n->unsupported,
+ * or, where the model's options ask for it, finds the row. */
+void tap_find_foreign(tap_binder *bd, tap_node *n);
+/* The function of the file that a call of TensorFlow's names (PartitionedCall). NULL: it is no such call, or
+ * the file does not have it. */
+const tap_src_function *tap_find_called(const tap_binder *bd, const tap_src_node *n);
 /* Refuses a model whose functions would write out to far more nodes than its file has; sets nodes_max.
  * Errors: TAP_MODEL, TAP_MEMORY. */
 tap_status tap_check_expansion(tap_binder *bd);

@@ -52,7 +52,8 @@ tap_status tap_fail(tap_ctx *ctx, tap_status code, const char *fmt, ...) {
 }
 
 int64_t tap_opset(const tap_ctx *ctx) {
-    return tap_work_of(ctx)->node->opset;
+    const tap_node *n = tap_work_of(ctx)->node;
+    return n->op && n->op->since > n->opset ? n->op->since : n->opset;
 }
 const tap_op *tap_ctx_op(const tap_ctx *ctx) {
     return tap_work_of(ctx)->node->op;

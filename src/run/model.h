@@ -19,6 +19,7 @@ struct tap_model {
     tap_src_model src;
     struct tap_mapping *mappings;
     tap_lookup lookup;
+    const struct tap_op_set *ops; /* the program's own; NULL: none */
     tap_isa isa;
     bool beyond_standard; /* dtypes beyond the standard's may be used (tap_op.beyond) */
     tap_bound bound;

@@ -30,11 +30,25 @@ static tap_status check_attributes(tap_work *w) {
     return TAP_OK;
 }
 
+/* Types, lengths of lists and notes of TensorFlow's own, which converters leave at its nodes: inputs and
+ * outputs tell the same. */
+static void know_bookkeeping(tap_node *n) {
+    static const char *const names[] = {"_", "T", "incompatible_"};
+    for (int32_t i = 0; i < n->n_attrs; i++) {
+        const char *name = n->attrs[i].src->name;
+        bool known = strcmp(name, "N") == 0 || strcmp(name, "U") == 0;
+        for (size_t k = 0; k < TAP_COUNT_OF(names); k++)
+            known |= strncmp(name, names[k], strlen(names[k])) == 0;
+        n->attrs[i].asked |= known;
+    }
+}
+
 static tap_status prepare_node(tap_model *m, tap_node *n, tap_error *err) {
     tap_work w;
     tap_work_init(&w, TAP_PREPARE, m, n, err);
     tap_status st = check_arity(&w);
     if (st != TAP_OK) return st;
+    if (n->foreign) know_bookkeeping(n);
     if (n->op->prepare) st = n->op->prepare(&w.pub, &n->state);
     if (w.failed != TAP_OK) return w.failed;
     if (st != TAP_OK) return tap_fail(&w.pub, st, "its attributes could not be read");

@@ -4,7 +4,7 @@
 set -u
 cd "$1" || exit 1
 failed=0
-for file in src/*.c src/*/*.[ch] onnx/*.[ch] ops/*.c ops/*.inc ops/common/* tools/cli/*.[ch]; do
+for file in src/*.c src/*/*.[ch] onnx/*.[ch] ops/*.c ops/*/*.[ch] ops/*.inc ops/common/*.inc tools/cli/*.[ch]; do
     [ -f "$file" ] || continue
     lines=$(wc -l <"$file")
     [ "$lines" -gt 800 ] && echo "$file: $lines lines: think of splitting it by story"

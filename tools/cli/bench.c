@@ -173,7 +173,8 @@ static const cli_option time_options[] = {{"seconds", 0, CLI_NUMBER, "S", offset
                                            "trace for chrome://tracing or Perfetto"},
                                           {0}};
 static const cli_group time_group = {"Time", time_options};
-static const cli_group *const groups[] = {&time_group, &cli_inputs, &cli_running, &cli_common, NULL};
+static const cli_group *const groups[] = {&time_group,    &cli_inputs, &cli_running,
+                                          &cli_operators, &cli_common, NULL};
 
 const cli_command cli_bench = {
     .name = "bench",

@@ -58,8 +58,10 @@ static int check(cli_args *args) {
     if (args->words.n == 0) cli_wrong(args, "which model? Give the file's name");
     if (args->words.n > 1) cli_wrong(args, "%s: one model at a time", args->words.items[1]);
     if (args->usage.code != TAP_OK) return cli_fail(args, &args->usage);
-    tap_model_options o = {.size = sizeof o, .memory_limit_bytes = args->memory_limit_bytes};
-    if (tap_check_file(args->words.items[0], &o, &c, &err) != TAP_OK) return cli_fail(args, &err);
+    tap_model_options o;
+    if (cli_model_options(args, &o, &err) != TAP_OK ||
+        tap_check_file(args->words.items[0], &o, &c, &err) != TAP_OK)
+        return cli_fail(args, &err);
     for (size_t i = 0; tap_check_at(c, i, &f); i++) cli_findings_add(&all, &f, 0, false);
     bool runs = args->inputs.n > 0 && all.worst != TAP_SEVERITY_ERROR;
     if (runs) status = cli_open_model(args, false, &m);
@@ -72,7 +74,7 @@ static int check(cli_args *args) {
     return status;
 }
 
-static const cli_group *const groups[] = {&cli_inputs, &cli_running, &cli_common, NULL};
+static const cli_group *const groups[] = {&cli_inputs, &cli_running, &cli_operators, &cli_common, NULL};
 
 const cli_command cli_check = {
     .name = "check",

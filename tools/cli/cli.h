@@ -45,6 +45,9 @@ typedef struct cli_args {
     bool check_finite, partial;
     const char *cast_output;
     int64_t edge_items, precision;
+    /* Operators beyond the standard's. */
+    text_list op_files;
+    bool tf_ops;
     tap_error usage; /* the first thing that is wrong with the line itself; TAP_OK: nothing */
 } cli_args;
 
@@ -65,7 +68,7 @@ typedef struct cli_group {
 } cli_group;
 
 /* Groups of options that several subcommands have. */
-extern const cli_group cli_common, cli_inputs, cli_data, cli_running;
+extern const cli_group cli_common, cli_inputs, cli_data, cli_running, cli_operators;
 
 typedef struct cli_command {
     const char *name, *synopsis, *about, *example;
@@ -110,11 +113,28 @@ double cli_now_ms(void);
 
 /* ---- Models (model.c) ---- */
 
+/* How models are opened, as the options say. Operators of --ops live until the program ends. Errors: TAP_IO,
+ * TAP_USAGE. */
+tap_status cli_model_options(const cli_args *args, tap_model_options *out, tap_error *err);
+/* The same of --ops alone; NULL: none. */
+tap_status cli_load_operators(const cli_args *args, const struct tap_op_set **out, tap_error *err);
 /* Opens the model that the line names ("-": standard input), before anything else is judged. On failure
  * prints and returns the exit status, else 0. */
 int cli_open_model(cli_args *args, bool allow_unsupported, tap_model **out);
 void cli_close_model(tap_model *m);
 tap_session_options cli_session_options(const cli_args *args);
+
+/* Kinds of nodes that are not ONNX's (tap_node_info.foreign), in the model's order. */
+typedef struct cli_foreign {
+    const char *op, *what, *node; /* node: the first */
+    size_t count;
+} cli_foreign;
+
+/* *n of them, freed by the caller. */
+cli_foreign *cli_list_foreign(const tap_model *m, size_t *n);
+/* Says on stderr that there are any; "foreign" in an open object of --json: operator, what it is, count. */
+void cli_say_foreign(const tap_model *m);
+void cli_json_foreign(tap_json *j, const tap_model *m);
 /* A session as the options say. */
 tap_status cli_open_session(const cli_args *args, tap_model *m, tap_session **out, tap_error *err);
 /* Sets the taps that --tap picks, and the model's outputs too where `outputs` and anything is picked. *picked

@@ -153,8 +153,10 @@ static tap_status share_inputs(job *b, tap_error *err) {
 
 static tap_status open_reference(job *b, const char *path, tap_error *err) {
     if (!is_model(path)) return tap_reference_open(path, b->model, &b->reference, err);
-    tap_model_options o = {.size = sizeof o, .memory_limit_bytes = b->args->memory_limit_bytes};
-    return tap_model_open(path, &o, &b->other, err);
+    tap_model_options o;
+    tap_status s = cli_model_options(b->args, &o, err);
+    o.layer_list = NULL; /* the model's, not the reference's */
+    return s == TAP_OK ? tap_model_open(path, &o, &b->other, err) : s;
 }
 
 static tap_status load(job *b, tap_error *err) {
@@ -230,7 +232,8 @@ static const cli_option comparing[] = {
     {"csv", 0, CLI_TEXT, "FILE", offsetof(cli_args, csv), "write a line per pair"},
     {0}};
 static const cli_group comparing_group = {"Comparing", comparing};
-static const cli_group *const groups[] = {&cli_inputs, &comparing_group, &cli_running, &cli_common, NULL};
+static const cli_group *const groups[] = {&cli_inputs,    &comparing_group, &cli_running,
+                                          &cli_operators, &cli_common,      NULL};
 
 const cli_command cli_diff = {
     "diff",

@@ -51,7 +51,7 @@ static const cli_option part_options[] = {
      "larger weights go into FILE.data beside it (1M)"},
     {0}};
 static const cli_group part_group = {"Output", part_options};
-static const cli_group *const groups[] = {&part_group, &cli_common, NULL};
+static const cli_group *const groups[] = {&part_group, &cli_operators, &cli_common, NULL};
 
 const cli_command cli_extract = {
     .name = "extract",

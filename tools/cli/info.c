@@ -10,6 +10,7 @@
 typedef struct kind {
     const char *domain, *op, *reason; /* reason: NULL, or why nodes of it cannot run */
     const char *first;                /* such a node                                 */
+    const char *foreign;              /* NULL, or what it is that ONNX does not have, and runs all the same */
     size_t n, n_unsupported;
 } kind;
 
@@ -45,6 +46,7 @@ static kinds count_kinds(const tap_model *m) {
         if (!tap_model_node(m, i, &node)) continue;
         kind *at = kind_of(&k, &node);
         at->n++;
+        if (node.foreign) at->foreign = node.foreign;
         if (!node.unsupported) continue;
         if (at->n_unsupported++ == 0) {
             at->reason = node.unsupported;
@@ -100,9 +102,11 @@ static void print_kinds(const kinds *k) {
     bool any = false;
     for (size_t i = 0; i < k->n; i++) {
         bool standard = strcmp(k->items[i].domain, "ai.onnx") == 0;
-        printf("%-11s %6zu  %s%s%s%s\n", i ? "" : "operators", k->items[i].n,
+        const char *foreign = k->items[i].foreign;
+        printf("%-11s %6zu  %s%s%s%s%s%s%s\n", i ? "" : "operators", k->items[i].n,
                standard ? "" : k->items[i].domain, standard ? "" : ".", k->items[i].op,
-               k->items[i].n_unsupported ? "  (unsupported)" : "");
+               k->items[i].n_unsupported ? "  (unsupported)" : "", foreign ? "  (" : "",
+               foreign ? foreign : "", foreign ? ")" : "");
     }
     for (size_t i = 0; i < k->n; i++) {
         const kind *x = &k->items[i];
@@ -126,7 +130,9 @@ static void print_nodes(const tap_model *m) {
         print_names(node.inputs, node.n_inputs);
         printf(") -> ");
         print_names(node.outputs, node.n_outputs);
-        printf("%s%s\n", node.unsupported ? "  unsupported: " : "", node.unsupported ? node.unsupported : "");
+        printf("%s%s%s%s%s\n", node.unsupported ? "  unsupported: " : "",
+               node.unsupported ? node.unsupported : "", node.foreign ? "  (" : "",
+               node.foreign ? node.foreign : "", node.foreign ? ")" : "");
     }
 }
 
@@ -198,6 +204,7 @@ static void json_kinds(tap_json *j, const kinds *k) {
         tap_json_uint(j, "count", x->n);
         tap_json_bool(j, "supported", x->n_unsupported == 0);
         tap_json_string(j, "reason", x->reason);
+        tap_json_string(j, "foreign", x->foreign);
         if (x->first) tap_json_string(j, "node", x->first);
         tap_json_end(j);
     }
@@ -224,6 +231,7 @@ static void json_nodes(tap_json *j, const tap_model *m) {
         json_names(j, "outputs", node.outputs, node.n_outputs);
         tap_json_int(j, "depth", node.depth);
         tap_json_string(j, "unsupported", node.unsupported);
+        tap_json_string(j, "foreign", node.foreign);
         tap_json_end(j);
     }
     tap_json_end(j);
@@ -319,7 +327,7 @@ static const cli_option what[] = {
      "memory for the model"},
     {0}};
 static const cli_group what_group = {"What to show", what};
-static const cli_group *const groups[] = {&what_group, &cli_common, NULL};
+static const cli_group *const groups[] = {&what_group, &cli_operators, &cli_common, NULL};
 
 const cli_command cli_info = {
     .name = "info",

@@ -26,16 +26,15 @@ static tap_status read_stdin(size_t *n, tap_error *err) {
 
 int cli_open_model(cli_args *args, bool allow_unsupported, tap_model **out) {
     tap_error err = TAP_ERROR_INIT;
-    tap_model_options o = {.size = sizeof o,
-                           .memory_limit_bytes = args->memory_limit_bytes,
-                           .allow_unsupported = allow_unsupported,
-                           .layer_list = args->layer_list};
-    tap_status s = TAP_OK;
+    tap_model_options o;
+    tap_status s = cli_model_options(args, &o, &err);
+    o.allow_unsupported = allow_unsupported;
     *out = NULL;
     if (args->words.n == 0) cli_wrong(args, "which model? Give the file's name, or - for standard input");
     if (args->words.n > args->words_max)
         cli_wrong(args, "%s: %s", args->words.items[args->words_max],
                   args->words_max == 1 ? "one model at a time" : "one word too many");
+    if (s != TAP_OK) return cli_fail(args, &err);
     if (args->words.n > 0 && strcmp(args->words.items[0], "-") == 0) {
         size_t n;
         s = read_stdin(&n, &err);
@@ -44,6 +43,7 @@ int cli_open_model(cli_args *args, bool allow_unsupported, tap_model **out) {
         s = tap_model_open(args->words.items[0], &o, out, &err);
     }
     if (s != TAP_OK) return cli_fail(args, &err);
+    if (args->tf_ops && !allow_unsupported) cli_say_foreign(*out);
     if (args->usage.code == TAP_OK) return 0;
     cli_close_model(*out);
     return cli_fail(args, &args->usage);

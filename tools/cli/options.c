@@ -63,6 +63,15 @@ static const cli_option running[] = {
     {0}};
 const cli_group cli_running = {"Running", running};
 
+static const cli_option operators[] = {
+    {"ops", 0, CLI_LIST, "FILE.so", FIELD(op_files),
+     "operators of your own: a shared object with tap_op_set onnxtap_ops\n(README.md has one); repeatable"},
+    {"tf-ops", 0, CLI_FLAG, NULL, FIELD(tf_ops),
+     "run what converters left as it was: operators of TensorFlow with TensorFlow's\n"
+     "meaning, ONNX's below their opset, calls of functions by name"},
+    {0}};
+const cli_group cli_operators = {"Operators that are not the model's ONNX", operators};
+
 void cli_wrong(cli_args *args, const char *fmt, ...) {
     if (args->usage.code != TAP_OK) return;
     va_list va;

@@ -213,7 +213,8 @@ static const cli_option part_options[] = {
      "larger weights go into model.onnx.data (1M)"},
     {0}};
 static const cli_group part_group = {"Output", part_options};
-static const cli_group *const groups[] = {&part_group, &cli_inputs, &cli_running, &cli_common, NULL};
+static const cli_group *const groups[] = {&part_group,    &cli_inputs, &cli_running,
+                                          &cli_operators, &cli_common, NULL};
 
 const cli_command cli_repro = {
     .name = "repro",

@@ -259,6 +259,7 @@ static int report(job *b, tap_status s, const tap_error *err, const char *differ
         cli_json_unreached(b->args, b->model, b->session, b->picked, b->json);
         if (b->finite) cli_findings_json(&b->findings, b->json);
         tap_json_double(b->json, "ms", b->ms);
+        cli_json_foreign(b->json, b->model);
         if (verified) tap_json_bool(b->json, "verified", differs == NULL);
         if (s != TAP_OK) tap_json_error(b->json, err);
         tap_json_free(b->json);
@@ -369,8 +370,8 @@ static const cli_option output[] = {
      "batches are kept apart, as NAME/batch_0, NAME/batch_1, ..."},
     {0}};
 static const cli_group output_group = {"Output", output};
-static const cli_group *const groups[] = {&cli_inputs,  &cli_data,   &output_group,
-                                          &cli_running, &cli_common, NULL};
+static const cli_group *const groups[] = {&cli_inputs,    &cli_data,   &output_group, &cli_running,
+                                          &cli_operators, &cli_common, NULL};
 
 const cli_command cli_run = {.name = "run",
                              .synopsis = "MODEL -i INPUT... [--tap SELECTOR]... [-o FILE]",

@@ -292,6 +292,7 @@ static void print_json(const job *b, tap_status s, const tap_error *err) {
     if (b->finite) cli_findings_json(&b->findings, j);
     tap_json_int(j, "rows", tap_pass_rows(b->pass.pass));
     tap_json_double(j, "ms", tap_pass_ms(b->pass.pass));
+    cli_json_foreign(j, b->pass.model);
     if (b->pass.args->verify && s == TAP_OK) tap_json_bool(j, "verified", b->differs == NULL);
     if (s != TAP_OK) tap_json_error(j, err);
     tap_json_free(j);

@@ -76,8 +76,7 @@ static tap_status options_of(job *b, tap_series_options *o, tap_model_options *m
     if (s == TAP_OK) s = cli_score_of(a, &score, err);
     if (s != TAP_OK) return s;
     if (!a->output || !*a->output) return cli_error(err, TAP_USAGE, "where to? Give -o FOLDER/");
-    *model = (tap_model_options){
-        .size = sizeof *model, .memory_limit_bytes = a->memory_limit_bytes, .layer_list = a->layer_list};
+    if ((s = cli_model_options(a, model, err)) != TAP_OK) return s;
     *session = cli_session_options(a);
     *o = (tap_series_options){.size = sizeof *o,
                               .folder = a->output,
@@ -162,7 +161,7 @@ static const cli_option options[] = {
     {0}};
 static const cli_group series_group = {"Series", options};
 static const cli_group *const groups[] = {&series_group, &cli_inputs, &cli_data,
-                                          &cli_running,  &cli_common, NULL};
+                                          &cli_running,  &cli_operators, &cli_common, NULL};
 
 const cli_command cli_series = {
     "series",

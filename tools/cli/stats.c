@@ -285,8 +285,8 @@ static const cli_option options[] = {
      "of the averages, where the name does not tell"},
     {0}};
 static const cli_group stats_group = {"Statistics", options};
-static const cli_group *const groups[] = {&stats_group, &cli_inputs, &cli_data,
-                                          &cli_running, &cli_common, NULL};
+static const cli_group *const groups[] = {&stats_group,   &cli_inputs, &cli_data, &cli_running,
+                                          &cli_operators, &cli_common, NULL};
 
 const cli_command cli_stats = {"stats",
                                "MODEL -i INPUT... [--tap SELECTOR]... [-o FILE]",

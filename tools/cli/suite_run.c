@@ -240,14 +240,15 @@ tap_status suite_run_one(const cli_args *args, const char *folder, char *why, si
     tap_model *m = NULL;
     tap_session *s = NULL;
     tap_error err = TAP_ERROR_INIT;
-    tap_model_options o = {.size = sizeof o, .memory_limit_bytes = args->memory_limit_bytes};
+    tap_model_options o;
     cli_args one = *args;
     if (one.threads == 0) one.threads = 1;
     char *path = suite_model(folder);
     why[0] = '\0';
-    tap_status status =
-        path ? tap_model_open(path, &o, &m, &err)
-             : cli_error(&err, TAP_IO, "%s: several .onnx files, and none is model.onnx", folder);
+    tap_status status = cli_model_options(args, &o, &err);
+    if (status == TAP_OK)
+        status = path ? tap_model_open(path, &o, &m, &err)
+                      : cli_error(&err, TAP_IO, "%s: several .onnx files, and none is model.onnx", folder);
     free(path);
     if (status == TAP_OK) status = cli_open_session(&one, m, &s, &err);
     if (status == TAP_OK)

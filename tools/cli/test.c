@@ -291,7 +291,7 @@ static const cli_option how[] = {
     {"no-fusion", 0, CLI_FLAG, NULL, offsetof(cli_args, no_fusion), "each node by itself"},
     {0}};
 static const cli_group how_group = {"How", how};
-static const cli_group *const groups[] = {&how_group, &cli_common, NULL};
+static const cli_group *const groups[] = {&how_group, &cli_operators, &cli_common, NULL};
 
 const cli_command cli_test = {
     .name = "test",

@@ -1,0 +1,1 @@
+(J ÊãdA ER :D3R.CT{¿@ÒEúAÉäÇDFq‹@<êÀB!žD±wF0E¿Â4BaH¨C!ò˜?yºÅC—Ú@{CO‰üBƒ+DãYEÓî@™6QAâž?öˆE ¸AØÈCPÜáEóÑBUü˜CšÖå@ÍÐCNð°DË¥@C¼¯ÝEÑ’EM¾&FH'„FOL¸B
