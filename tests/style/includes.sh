@@ -35,7 +35,6 @@ may ops/common "$core|common/[a-z0-9_]+\.(h|inc)" ops/common/*
 # A family may have files of its own beside it, which begin with its name or lie in its folder's tables.
 may ops "$core|common/[a-z0-9_]+\.(h|inc)|[a-z0-9_]+\.(inc|def)|picture\.h|regex\.h|registry\.h|unicode_case\.h" ops/*.c ops/*.h ops/*.inc ops/*.cc
 may ops/microsoft "$core|common/[a-z0-9_]+\.(h|inc)|regex\.h|microsoft/[a-z0-9_]+\.(h|inc)" ops/microsoft/*
-may ops/microsoft "$core|common/[a-z0-9_]+\.(h|inc)|microsoft/[a-z0-9_]+\.(h|inc)" ops/microsoft/*
 # Operators outside of the standard: a folder a domain, which shares what lies in it.
 may ops/tensorflow "$core|common/[a-z0-9_]+\.(h|inc)|tensorflow/[a-z0-9_]+\.(h|inc)|regex\.h|unicode_case\.h" ops/tensorflow/*
 may tools/cli "$public|[a-z_]+\.h" tools/cli/*
