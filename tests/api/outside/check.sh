@@ -78,6 +78,31 @@ plainly "$scratch/run_squash" "$here/squash.onnx" | tee "$scratch/squash.txt"
 printf '%s\n' 'small: -1 0 1 1.5 1.5 1 -1.5 0' 'y: 1 -0 -1 -1.5 -1.5 -1 1.5 -0' | diff - "$scratch/squash.txt" ||
     fail 'expected other values of the own operator'
 
+# The same file as a shared object, for the installed command.
+quietly $cc $warnings ${CFLAGS:-} -shared -fPIC "$scratch/squash.c" -o "$scratch/squash.so" $(pkg-config --cflags onnxtap) -lm
+plainly "$prefix/bin/onnxtap" run "$here/squash.onnx" -i ones --shape x=1,4 --ops "$scratch/squash.so" \
+    >"$scratch/own.txt" 2>&1 || { cat "$scratch/own.txt" >&2; fail 'onnxtap run --ops'; }
+
+# refuses WHY STATUS WHAT: onnxtap --ops WHAT ends with that status, and says WHY.
+refuses() {
+    status=0
+    plainly "$prefix/bin/onnxtap" run "$here/squash.onnx" -i ones --ops "$3" >"$scratch/refused.txt" 2>&1 || status=$?
+    [ "$status" -eq "$2" ] || fail "--ops $3: exit status $status and not $2"
+    grep -q -e "$1" "$scratch/refused.txt" || { cat "$scratch/refused.txt" >&2; fail "--ops $3: the message does not say '$1'"; }
+}
+echo 'int nothing;' >"$scratch/nothing.c"
+sed 's/TAP_OP_ABI/99/' "$scratch/squash.c" >"$scratch/newer.c"
+sed 's/return s->k >= 0/no_such_function();return s->k >= 0/; s/^typedef struct squash/void no_such_function(void);&/' \
+    "$scratch/squash.c" >"$scratch/undefined.c"
+for object in nothing newer undefined; do
+    quietly $cc ${CFLAGS:-} -shared -fPIC "$scratch/$object.c" -o "$scratch/$object.so" $(pkg-config --cflags onnxtap) -lm
+done
+refuses 'no such file' 3 "$scratch/absent.so"
+refuses 'cannot be loaded' 3 "$scratch/squash.c"
+refuses 'no_such_function' 3 "$scratch/undefined.so"
+refuses 'no symbol onnxtap_ops' 2 "$scratch/nothing.so"
+refuses 'ABI 99' 2 "$scratch/newer.so"
+
 # The command is installed, too, and knows nothing of that operator.
 status=0
 plainly "$prefix/bin/onnxtap" run "$here/squash.onnx" -i ones >"$scratch/command.txt" 2>&1 || status=$?

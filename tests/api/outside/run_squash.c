@@ -3,7 +3,7 @@
 #include <onnxtap/op.h>
 #include <stdio.h>
 
-extern const tap_op_set squash_ops;
+extern const tap_op_set onnxtap_ops;
 
 static void print(const char *name, const tap_value *v) {
     const tap_tensor *t = tap_value_tensor(v);
@@ -31,7 +31,7 @@ static tap_status run(tap_model *model, tap_error *err) {
 }
 
 int main(int argc, char **argv) {
-    const tap_model_options options = {.size = sizeof options, .ops = &squash_ops};
+    const tap_model_options options = {.size = sizeof options, .ops = &onnxtap_ops};
     tap_error err = TAP_ERROR_INIT;
     tap_model *model = NULL;
     if (argc != 2) return 2;

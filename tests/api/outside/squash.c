@@ -40,4 +40,5 @@ static const tap_op rows[] = {
 };
 
 static const tap_family family = {"example", rows};
-const tap_op_set squash_ops = {sizeof squash_ops, TAP_OP_ABI, &family, 1}; /* for tap_model_options.ops */
+/* For tap_model_options.ops, and by this name for --ops. */
+const tap_op_set onnxtap_ops = {sizeof onnxtap_ops, TAP_OP_ABI, &family, 1};
