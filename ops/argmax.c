@@ -1,9 +1,12 @@
 /* ArgMax, ArgMin, Hardmax: where the largest or smallest element along a dimension is. Of equal ones the
  * first (or last, if asked); a NaN counts as the largest and as the smallest, as in NumPy. */
 #include "common/shape.h"
+#include "common/tile.h"
 #include "core/half.h"
 
-#define WIDTH 128
+#define WIDTH TAP_TILE_ROWS
+/* Rows that are worth turning. */
+#define FEW_ROWS 8
 /* Columns that a contiguous row is searched as. */
 #define LANES 64
 #define MANY  (INT32_C(1) << 30)
@@ -130,7 +133,19 @@ typedef struct job {
     const tap_tensor *x;
     tap_tensor *y;
     int64_t outer, n, inner, per_outer;
+    bool turned; /* rows are short: WIDTH of them go side by side */
 } job;
+
+/* What a group has: columns c .. c + width of index o, or rows o .. o + width. */
+typedef struct group {
+    int64_t o, c, width;
+} group;
+
+static group group_of(const job *j, int64_t g) {
+    if (j->turned) return (group){g * WIDTH, 0, tap_min64(j->outer - g * WIDTH, WIDTH)};
+    int64_t c = g % j->per_outer * WIDTH;
+    return (group){g / j->per_outer, c, tap_min64(j->inner - c, WIDTH)};
+}
 
 static tap_status prepare_arg(tap_ctx *ctx, void **state) {
     arg_state *s = tap_state(ctx, sizeof *s);
@@ -181,18 +196,26 @@ static tap_status infer_hardmax(tap_ctx *ctx) {
     return status ? status : tap_out_like(ctx, 0, x);
 }
 
-/* Calls find for columns c .. c + width of index o. */
-static void find(const job *j, int64_t o, int64_t c, int64_t width, int64_t *at) {
-    size_t from = (size_t)(o * j->n * j->inner + c) * tap_dtype_bytes(j->x->dtype);
-    j->state->find[j->x->dtype]((const char *)j->x->data + from, j->n, width, j->inner, at);
+/* at[g.width] = the places of the group. */
+static void find(const job *j, group g, int64_t *at) {
+    size_t each = tap_dtype_bytes(j->x->dtype);
+    const char *x = (const char *)j->x->data + (size_t)(g.o * j->n * j->inner + g.c) * each;
+    find_fn *fn = j->state->find[j->x->dtype];
+    if (j->turned) {
+        _Alignas(64) char tile[TAP_TILE_SHORT * WIDTH * sizeof(double)];
+        tap_tile_apart(each, g.width, j->n, x, tile);
+        fn(tile, j->n, g.width, g.width, at);
+    } else {
+        fn(x, j->n, g.width, j->inner, at);
+    }
 }
 
 static void arg_groups(void *arg, int64_t begin, int64_t end, int worker) {
     const job *j = arg;
     (void)worker;
-    for (int64_t g = begin; g < end; g++) {
-        int64_t o = g / j->per_outer, c = g % j->per_outer * WIDTH;
-        find(j, o, c, tap_min64(j->inner - c, WIDTH), (int64_t *)j->y->data + o * j->inner + c);
+    for (int64_t i = begin; i < end; i++) {
+        group g = group_of(j, i);
+        find(j, g, (int64_t *)j->y->data + g.o * j->inner + g.c);
     }
 }
 
@@ -213,11 +236,13 @@ static void hardmax_groups(void *arg, int64_t begin, int64_t end, int worker) {
     const void *one = bytes == 8 ? (void *)&bits : bytes == 4 ? (void *)&bits32 : (void *)&bits16;
     int64_t at[WIDTH];
     (void)worker;
-    for (int64_t g = begin; g < end; g++) {
-        int64_t o = g / j->per_outer, c = g % j->per_outer * WIDTH, width = tap_min64(j->inner - c, WIDTH);
-        find(j, o, c, width, at);
-        for (int64_t k = 0; k < width; k++)
-            memcpy((char *)j->y->data + (size_t)((o * j->n + at[k]) * j->inner + c + k) * bytes, one, bytes);
+    for (int64_t i = begin; i < end; i++) {
+        group g = group_of(j, i);
+        int64_t next = j->turned ? j->n : 1; /* from the place of one line to that of the next */
+        find(j, g, at);
+        for (int64_t k = 0; k < g.width; k++)
+            memcpy((char *)j->y->data + (size_t)((g.o * j->n + at[k]) * j->inner + g.c + k * next) * bytes,
+                   one, bytes);
     }
 }
 
@@ -231,8 +256,10 @@ static tap_status run_groups(tap_ctx *ctx, tap_task *task) {
     j.n = s->flat ? tap_product(x->dims + axis, x->rank - axis) : x->dims[axis];
     j.inner = x->count / j.outer / j.n;
     j.per_outer = (j.inner + WIDTH - 1) / WIDTH;
-    int64_t elements = j.n * tap_min64(j.inner, WIDTH);
-    tap_parallel(ctx, j.outer * j.per_outer, tap_max64(1, TASK_ELEMENTS / elements), task, &j);
+    j.turned = j.inner == 1 && j.n > 1 && j.n <= TAP_TILE_SHORT && j.outer >= FEW_ROWS;
+    int64_t groups = j.turned ? (j.outer + WIDTH - 1) / WIDTH : j.outer * j.per_outer;
+    int64_t elements = j.n * (j.turned ? WIDTH : tap_min64(j.inner, WIDTH));
+    tap_parallel(ctx, groups, tap_max64(1, TASK_ELEMENTS / elements), task, &j);
     return TAP_OK;
 }
 

@@ -9,10 +9,14 @@
 #include "common/real.h"
 #include "common/reduce.h"
 #include "common/shape.h"
+#include "common/tile.h"
 
 #define CHUNK 512
 /* Elements that a task should have. */
 #define TASK_ELEMENTS 16384
+/* Rows up to this long are turned into columns, where there are so many of them at least. */
+#define SHORT    (2 * TAP_TILE_SHORT)
+#define FEW_ROWS 8
 
 /* Scale or bias: step[d] elements from one index of X's dimension d to the next. */
 typedef struct param {
@@ -32,6 +36,7 @@ typedef struct job {
     double epsilon;
     param scale, bias;            /* in the type computed with                                   */
     int64_t groups, row_channels; /* GroupNormalization: of an image; of a row. 0: scale as it broadcasts */
+    bool short_rows;              /* turned into columns                                         */
     char *room;
     size_t room_bytes; /* of a worker                                                 */
 } job;
@@ -44,6 +49,13 @@ static int64_t offset_of(int64_t i, int from, int to, const int64_t *dims, const
         i /= dims[d];
     }
     return at;
+}
+
+/* Whether the parameter's elements are the same for every row. */
+static bool same_for_all(const job *j, const param *p) {
+    for (int d = 0; d < j->axis; d++)
+        if (p->step[d] != 0) return false;
+    return true;
 }
 
 #define T       float
@@ -79,7 +91,11 @@ static tap_status run_rows(tap_ctx *ctx, job *j, const tap_tensor *scale, const 
     bool wide = j->x_dtype == TAP_DOUBLE || scale->dtype == TAP_DOUBLE;
     if (j->n == 0) fill_nan(j);
     if (j->rows == 0 || j->n == 0) return TAP_OK;
-    j->room_bytes = tap_round_up(4 * (size_t)j->n * (wide ? sizeof(double) : sizeof(float)), TAP_ALIGN);
+    j->short_rows = j->n <= SHORT && j->rows >= FEW_ROWS && !j->row_channels && same_for_all(j, &j->scale) &&
+                    same_for_all(j, &j->bias);
+    j->room_bytes = tap_round_up((j->short_rows ? 3 * TAP_TILE_ROWS : 4) * (size_t)j->n *
+                                     (wide ? sizeof(double) : sizeof(float)),
+                                 TAP_ALIGN);
     j->room = tap_scratch(ctx, j->room_bytes * (size_t)tap_workers(ctx));
     if (!j->room) return TAP_MEMORY;
     bool ok = wide ? take_f64(ctx, scale, &j->scale) && take_f64(ctx, bias, &j->bias)
@@ -88,7 +104,9 @@ static tap_status run_rows(tap_ctx *ctx, job *j, const tap_tensor *scale, const 
         ok = wide ? spread_f64(ctx, j, &j->scale) && spread_f64(ctx, j, &j->bias)
                   : spread_f32(ctx, j, &j->scale) && spread_f32(ctx, j, &j->bias);
     if (!ok) return TAP_MEMORY;
-    tap_parallel(ctx, j->rows, tap_max64(1, TASK_ELEMENTS / j->n), wide ? rows_f64 : rows_f32, j);
+    int64_t grain = tap_max64(1, TASK_ELEMENTS / j->n);
+    if (j->short_rows) grain = (int64_t)tap_round_up((size_t)grain, TAP_TILE_ROWS);
+    tap_parallel(ctx, j->rows, grain, wide ? rows_f64 : rows_f32, j);
     return TAP_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "common/conv_space.h"
 #include "common/floats.h"
 #include "common/math.h"
+#include "common/reduce.h"
 #include "common/shape.h"
 #include "common/tile.h"
 #include "common/widen.h"
@@ -549,19 +550,65 @@ static tap_status pool_run(tap_ctx *ctx) {
     return TAP_OK;
 }
 
+/* ---- GlobalLpPool: a reduction, for the exponents that there are loops for ---- */
+
+#define MAGNITUDES(S, T)                                                                             \
+    static void square_##S(int64_t n, const void *px, void *py, const void *shift, int64_t step) {   \
+        const T *restrict x = px;                                                                    \
+        double *restrict y = py;                                                                     \
+        (void)shift, (void)step;                                                                     \
+        for (int64_t i = 0; i < n; i++) y[i] = (double)x[i] * (double)x[i];                          \
+    }                                                                                                \
+    static void absolute_##S(int64_t n, const void *px, void *py, const void *shift, int64_t step) { \
+        const T *restrict x = px;                                                                    \
+        double *restrict y = py;                                                                     \
+        (void)shift, (void)step;                                                                     \
+        for (int64_t i = 0; i < n; i++) y[i] = fabs((double)x[i]);                                   \
+    }                                                                                                \
+    static void root_##S(int64_t n, const void *acc, double count, const void *shift, void *y) {     \
+        (void)count, (void)shift;                                                                    \
+        for (int64_t i = 0; i < n; i++) ((T *)y)[i] = (T)sqrt(((const double *)acc)[i]);             \
+    }                                                                                                \
+    static void sum_##S(int64_t n, const void *acc, double count, const void *shift, void *y) {      \
+        (void)count, (void)shift;                                                                    \
+        for (int64_t i = 0; i < n; i++) ((T *)y)[i] = (T)((const double *)acc)[i];                   \
+    }                                                                                                \
+    static const tap_reducer norms_##S[] = {                                                         \
+        {&tap_loops_sum_f64, absolute_##S, sum_##S, sizeof(T), sizeof(T), NULL, NULL},               \
+        {&tap_loops_sum_f64, square_##S, root_##S, sizeof(T), sizeof(T), NULL, NULL}};
+MAGNITUDES(f32, float)
+MAGNITUDES(f64, double)
+
+static tap_status global_norm_run(tap_ctx *ctx) {
+    const pool_state *s = ctx->state;
+    tap_tensor x, y;
+    uint32_t axes = 0;
+    if ((s->p != 1 && s->p != 2) || ctx->out[0]->count == 0) return pool_run(ctx);
+    if (!tap_widen_tensor(ctx, ctx->in[0], &x) || !tap_widen_output(ctx, ctx->out[0], &y)) return TAP_MEMORY;
+    for (int i = 2; i < x.rank; i++) axes |= UINT32_C(1) << (ctx->channels_last ? i - 1 : i);
+    const tap_reducer *norms = x.dtype == TAP_DOUBLE ? norms_f64 : norms_f32;
+    tap_status status = tap_reduce(ctx, &norms[s->p == 2], &x, axes, y.data);
+    if (status != TAP_OK) return status;
+    tap_narrow_output(ctx, &y, ctx->out[0]);
+    int64_t row = y.dims[y.rank - 1];
+    tap_epilogue(ctx, 0, y.count / row, 0, row);
+    return TAP_OK;
+}
+
 #define TYPES_MAX (TAP_TYPES_FLOAT | TAP_BIT(TAP_INT8) | TAP_BIT(TAP_UINT8))
-#define POOL(NAME, SINCE, KIND, TYPES, PREPARE, INFER, OUT_MAX)                                   \
+#define POOL(NAME, SINCE, KIND, TYPES, PREPARE, INFER, RUN, OUT_MAX)                              \
     {                                                                                             \
         .name = NAME, .since = SINCE, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = OUT_MAX, \
         .flags = TAP_EPILOGUE | TAP_TAKES_CHANNELS_LAST, .image_inputs = 1, .dtypes = TYPES,      \
-        .prepare = PREPARE, .infer = INFER, .run = pool_run, .data = &KIND                        \
+        .prepare = PREPARE, .infer = INFER, .run = RUN, .data = &KIND                             \
     }
 
 static const tap_op ops[] = {
-    POOL("MaxPool", 1, pool_max, TYPES_MAX, prepare_max, infer_windows, 2),
-    POOL("AveragePool", 1, pool_mean, TAP_TYPES_FLOAT, prepare_average, infer_windows, 1),
-    POOL("LpPool", 1, pool_norm, TAP_TYPES_FLOAT, prepare_norm, infer_windows, 1),
-    POOL("GlobalLpPool", 1, pool_norm, TAP_TYPES_FLOAT, prepare_global_norm, tap_infer_global_pool, 1),
+    POOL("MaxPool", 1, pool_max, TYPES_MAX, prepare_max, infer_windows, pool_run, 2),
+    POOL("AveragePool", 1, pool_mean, TAP_TYPES_FLOAT, prepare_average, infer_windows, pool_run, 1),
+    POOL("LpPool", 1, pool_norm, TAP_TYPES_FLOAT, prepare_norm, infer_windows, pool_run, 1),
+    POOL("GlobalLpPool", 1, pool_norm, TAP_TYPES_FLOAT, prepare_global_norm, tap_infer_global_pool,
+         global_norm_run, 1),
     {0},
 };
 

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "common/tile.h"
+
 /* ---- Coordinates ---- */
 
 static double rounded(double v, bool as_float) {
@@ -113,7 +115,15 @@ typedef struct pass {
     int64_t post;
     double constant;
     bool wide, by_rows;
+    char *room; /* by lines: for LINES of them, in and out, for each worker; NULL: one after the other */
+    size_t room_bytes;
 } pass;
+
+#define RESAMPLE_INLINE static inline __attribute__((always_inline))
+
+/* Lines that are turned at a time, and bytes of one, in and out, that leave them in cache. */
+#define LINES      32
+#define LINE_BYTES 32768
 
 #define T      float
 #define FN(f)  f##_float
@@ -126,16 +136,31 @@ typedef struct pass {
 
 static void pass_task(void *arg, int64_t begin, int64_t end, int worker) {
     const pass *s = arg;
-    (void)worker;
+    char *room = s->room ? s->room + (size_t)worker * s->room_bytes : NULL;
     if (s->by_rows)
-        (s->wide ? rows_double : rows_float)(s, begin, end);
+        (s->wide ? rows_double : rows_float)(s, s->x, s->y, begin, end);
+    else if (room)
+        (s->wide ? turned_double : turned_float)(s, begin, end, room);
     else
         (s->wide ? lines_double : lines_float)(s, begin, end);
 }
 
+/* Lines of a single element each are turned into columns, so that the loop is along them and nothing is
+ * gathered.
+ */
+static void take_room(tap_ctx *ctx, pass *s, int64_t pre) {
+    size_t line = (size_t)(s->t->in + s->t->out) * (s->wide ? sizeof(double) : sizeof(float));
+    if (s->by_rows || s->post != 1 || pre < LINES / 2 || line > LINE_BYTES) return;
+    s->room_bytes = tap_round_up(LINES * line, TAP_ALIGN);
+    s->room = tap_scratch(ctx, s->room_bytes * (size_t)tap_workers(ctx));
+}
+
 void tap_resample_pass(tap_ctx *ctx, bool wide, const tap_taps *t, int64_t pre, int64_t post, double constant,
                        const void *x, void *y) {
-    pass s = {t, x, y, post, constant, wide, post >= 8};
+    pass s = {t, x, y, post, constant, wide, post >= 8, NULL, 0};
     int64_t units = s.by_rows ? pre * t->out : pre, each = (s.by_rows ? post : post * t->out) * t->n;
-    tap_parallel(ctx, units, tap_max64(1, 32768 / tap_max64(each, 1)), pass_task, &s);
+    int64_t grain = tap_max64(1, 32768 / tap_max64(each, 1));
+    take_room(ctx, &s, pre);
+    if (s.room) grain = (int64_t)tap_round_up((size_t)grain, LINES);
+    tap_parallel(ctx, units, grain, pass_task, &s);
 }
