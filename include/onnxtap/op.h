@@ -96,6 +96,8 @@ typedef struct tap_stage {
     bool last_axis[4];      /* one element per index of the last axis, else one per element */
     int64_t repeats;        /* such operands hold their row so many times, one after the other, so that
                                the loop can take several rows in one go; 0: once            */
+    bool keeps;       /* the running value is kept as it is before this stage, ...           */
+    int32_t rejoined; /* ... and is operand number rejoined - 1 of this one; 0: of none      */
 } tap_stage;
 
 enum tap_op_flag {

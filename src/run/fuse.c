@@ -8,7 +8,7 @@
 #include "run/plan.h"
 
 /* Behind one kernel: a longer chain gets a new head, so that making plans takes linear time. */
-enum { STAGES_MAX = 16 };
+enum { STAGES_MAX = 16, BRANCH_MAX = 8 };
 
 typedef struct fusion {
     tap_frame *f;
@@ -16,7 +16,8 @@ typedef struct fusion {
     tap_error *err;
     int32_t *uses;   /* per value: steps, bodies, outputs and taps that want it */
     int32_t *maker;  /* per value: the step that makes it; -1: there before the run */
-    int32_t *reader; /* per value: the last step that reads it */
+    int32_t *first;  /* per value: the first step that reads it */
+    int32_t *reader; /* and the last; both -1: none */
 } fusion;
 
 static tap_vid value_of(const fusion *z, const tap_slot *s) {
@@ -27,15 +28,17 @@ static void count_uses(fusion *z) {
     const tap_graph *g = z->f->graph;
     tap_plan *p = z->p;
     for (size_t v = 0; v < p->n_values; v++) {
-        z->maker[v] = z->reader[v] = -1;
+        z->maker[v] = z->first[v] = z->reader[v] = -1;
         if (v < g->n_values && z->f->session->tapped[g->values[v].global]) z->uses[v]++;
     }
     for (size_t k = 0; k < p->n_steps; k++) {
         const tap_step *s = p->steps[k];
         for (int32_t i = 0; i < s->work.pub.n_in; i++)
             if (s->in[i]) {
-                z->uses[value_of(z, s->in[i])]++;
-                z->reader[value_of(z, s->in[i])] = (int32_t)k;
+                const tap_vid v = value_of(z, s->in[i]);
+                z->uses[v]++;
+                z->reader[v] = (int32_t)k;
+                if (z->first[v] < 0) z->first[v] = (int32_t)k;
             }
         for (int32_t i = 0; i < s->work.pub.n_out; i++)
             if (s->out[i]) z->maker[value_of(z, s->out[i])] = (int32_t)k;
@@ -70,9 +73,10 @@ static bool operand_form(const tap_slot *x, const tap_slot *y, tap_stage *st, in
     return a->count == b->dims[b->rank - 1] && a->dims[a->rank - 1] == a->count;
 }
 
-/* The stage that c becomes behind a kernel that makes y, and the slots of its operands. */
-static bool make_stage(fusion *z, tap_step *c, const tap_slot *y, int32_t before, tap_stage *st,
-                       tap_slot **operands) {
+/* The stage that c becomes behind a kernel that makes y, and the slots of its operands. kept: a value that
+ * the kernel had on the way, which c reads too; or NULL. */
+static bool make_stage(fusion *z, tap_step *c, const tap_slot *y, const tap_slot *kept, int32_t before,
+                       tap_stage *st, tap_slot **operands) {
     const tap_op *op = c->work.node->op;
     int32_t n = c->work.pub.n_in, k = 0;
     *st = (tap_stage){.running = -1};
@@ -89,6 +93,12 @@ static bool make_stage(fusion *z, tap_step *c, const tap_slot *y, int32_t before
             st->running = i;
             continue;
         }
+        if (x && x == kept && k < 4) {
+            if (st->rejoined) return false;
+            operands[k++] = NULL;
+            st->rejoined = k;
+            continue;
+        }
         operands[k] = x;
         if (x && (z->maker[value_of(z, x)] >= before || !operand_form(x, y, st, k))) return false;
         k++;
@@ -100,17 +110,17 @@ static bool make_stage(fusion *z, tap_step *c, const tap_slot *y, int32_t before
     }
     const tap_slot *typed = op->typed_by < c->work.pub.n_in ? c->in[op->typed_by] : NULL;
     st->n_operands = k;
-    st->kind = op->stage_kind;
+    st->kind = kept ? TAP_STAGE_LOOP : op->stage_kind;
     st->loop = typed ? op->loops[typed->type.dtype] : NULL;
     st->state = c->work.pub.state;
     return st->running >= 0 && st->loop && k <= 4;
 }
 
-static bool may_follow(const fusion *z, const tap_step *a, const tap_step *c) {
-    const tap_slot *y = a->out[0];
+/* y: what the step before it makes, which so many others read. */
+static bool may_follow(const fusion *z, const tap_slot *y, int32_t uses, const tap_step *c) {
     if (c->kind != TAP_STEP_RUN || c->work.pub.n_out != 1 || !c->out[0] || c->own_state) return false;
     if (c->work.node->op->flags & (TAP_RANDOM | TAP_HAS_BODY)) return false;
-    return z->uses[value_of(z, y)] == 1 && same_tensor_shape(y, c->out[0]);
+    return z->uses[value_of(z, y)] == uses && same_tensor_shape(y, c->out[0]);
 }
 
 static bool add_stage(fusion *z, tap_step *a, tap_step *c, const tap_stage *st, tap_slot *const *operands) {
@@ -151,22 +161,76 @@ static bool takes_stages(const tap_step *a) {
            a->out[0] && a->out[0]->is_static && a->out[0]->tensor.dtype != TAP_STRING;
 }
 
+/* A step becomes a stage of a, which is step k. */
+static tap_status take(fusion *z, int32_t k, int32_t at, const tap_stage *st, tap_slot *const *operands) {
+    tap_plan *p = z->p;
+    if (!add_stage(z, p->steps[k], p->steps[at], st, operands))
+        return tap_error_no_memory(z->err, sizeof *st);
+    z->maker[value_of(z, p->steps[k]->out[0])] = k;
+    p->steps[at] = NULL;
+    p->n_fused++;
+    return TAP_OK;
+}
+
+/* A branch: some steps, each of which reads the one before it, from a value y to a last one that reads y,
+ * too. x * sigmoid(x), x * tanh(softplus(x)), x * (1 + erf(x / sqrt(2))) are of that form. */
+typedef struct branch {
+    int32_t at[BRANCH_MAX];
+    tap_stage stages[BRANCH_MAX];
+    tap_slot *operands[BRANCH_MAX][8];
+    int n;
+} branch;
+
+static bool find_branch(fusion *z, int32_t k, branch *b) {
+    tap_plan *p = z->p;
+    const tap_slot *from = p->steps[k]->out[0], *y = from;
+    const int32_t last = z->reader[value_of(z, from)];
+    int32_t at = z->first[value_of(z, from)], uses = 2;
+    for (b->n = 0; b->n < BRANCH_MAX && at > k; b->n++) {
+        tap_step *c = p->steps[at];
+        tap_stage *st = &b->stages[b->n];
+        memset(b->operands[b->n], 0, sizeof b->operands[b->n]);
+        if (!c || !may_follow(z, y, uses, c) || c->work.node->op->stage ||
+            !make_stage(z, c, y, from, k, st, b->operands[b->n]))
+            return false;
+        st->keeps = b->n == 0;
+        if ((st->rejoined > 0) != (at == last) || (b->n == 0 && at == last)) return false;
+        b->at[b->n] = at;
+        if (at == last) {
+            b->n++;
+            return true;
+        }
+        y = c->out[0];
+        uses = 1;
+        at = z->first[value_of(z, y)];
+    }
+    return false;
+}
+
+static tap_status take_branch(fusion *z, int32_t k, const branch *b) {
+    tap_status st = TAP_OK;
+    for (int i = 0; i < b->n && st == TAP_OK; i++) st = take(z, k, b->at[i], &b->stages[i], b->operands[i]);
+    return st;
+}
+
 /* Takes what follows step k into it, as long as something does. */
 static tap_status absorb(fusion *z, int32_t k) {
-    tap_plan *p = z->p;
-    tap_step *a = p->steps[k];
-    while (takes_stages(a) && a->n_stages < STAGES_MAX) {
+    tap_step *a = z->p->steps[k];
+    tap_status status = TAP_OK;
+    branch b;
+    while (takes_stages(a) && a->n_stages < STAGES_MAX && status == TAP_OK) {
         int32_t at = z->reader[value_of(z, a->out[0])];
-        tap_step *c = at > k ? p->steps[at] : NULL;
+        tap_step *c = at > k ? z->p->steps[at] : NULL;
         tap_stage st;
         tap_slot *operands[8] = {0};
-        if (!c || !may_follow(z, a, c) || !make_stage(z, c, a->out[0], k, &st, operands)) break;
-        if (!add_stage(z, a, c, &st, operands)) return tap_error_no_memory(z->err, sizeof st);
-        z->maker[value_of(z, a->out[0])] = k;
-        p->steps[at] = NULL;
-        p->n_fused++;
+        if (c && may_follow(z, a->out[0], 1, c) && make_stage(z, c, a->out[0], NULL, k, &st, operands))
+            status = take(z, k, at, &st, operands);
+        else if (find_branch(z, k, &b))
+            status = take_branch(z, k, &b);
+        else
+            break;
     }
-    return TAP_OK;
+    return status;
 }
 
 tap_status tap_plan_fuse(tap_frame *f, tap_plan *p, tap_error *err) {
@@ -174,8 +238,9 @@ tap_status tap_plan_fuse(tap_frame *f, tap_plan *p, tap_error *err) {
     size_t n = p->n_values;
     z.uses = tap_arena_array(&p->memory, n, sizeof *z.uses);
     z.maker = tap_arena_array(&p->memory, n, sizeof *z.maker);
+    z.first = tap_arena_array(&p->memory, n, sizeof *z.first);
     z.reader = tap_arena_array(&p->memory, n, sizeof *z.reader);
-    if (!z.uses || !z.maker || !z.reader) return tap_error_no_memory(err, n * sizeof *z.uses);
+    if (!z.uses || !z.maker || !z.first || !z.reader) return tap_error_no_memory(err, n * sizeof *z.uses);
     count_uses(&z);
     tap_status st = TAP_OK;
     for (size_t k = 0; k < p->n_steps && st == TAP_OK; k++)

@@ -40,8 +40,8 @@ static void outputs_as_in_reference(const char *name) {
 }
 
 static void fixtures(void) {
-    static const char *const names[] = {"arith", "borders",   "chain",     "functions", "lists", "loops",
-                                        "names", "recurrent", "sequences", "shapes",    "values"};
+    static const char *const names[] = {"arith", "borders", "branches",  "chain",     "functions", "lists",
+                                        "loops", "names",   "recurrent", "sequences", "shapes",    "values"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) outputs_as_in_reference(names[i]);
 }
 

@@ -71,9 +71,23 @@ static void fusion_happens(void) {
     CHECK(fused_steps("wide", false, NULL) >= 2);
 }
 
+/* A value that meets itself again stays in its kernel, unless somebody looks at it or at what lies between.
+ */
+static void branches_are_fused(void) {
+    const size_t all = fused_steps("branches", false, NULL);
+    CHECK(all >= 18);
+    CHECK_EQ(fused_steps("branches", false, "s1"), all - 2);
+    CHECK_EQ(fused_steps("branches", false, "c1"), all - 1);
+    CHECK_EQ(fused_steps("branches", false, "swish1"), all);
+}
+
 static void chain(void) {
     check("chain", &(given){"image", 4, {2, 3, 37, 29}, {0, 0, 1, 1}}, 1);
     check("chain", &(given){"image", 4, {1, 3, 8, 8}, {1, 0, 0, 0}}, 1);
+}
+static void branches(void) {
+    check("branches", &(given){"image", 4, {2, 3, 37, 29}, {0, 0, 1, 1}}, 1);
+    check("branches", &(given){"image", 4, {1, 3, 150, 8}, {1, 0, 0, 0}}, 1);
 }
 static void lists(void) {
     check("lists", &(given){"x", 2, {67, 40}, {1, 0}}, 1);
@@ -102,8 +116,9 @@ static void kinds(void) {
 }
 
 static const test_case tests[] = {
-    TEST(fusion_happens), TEST(chain),  TEST(lists),  TEST(wide),  TEST(recurrent),
-    TEST(arith),          TEST(shapes), TEST(bodies), TEST(kinds),
+    TEST(fusion_happens), TEST(branches_are_fused), TEST(chain), TEST(branches), TEST(lists),
+    TEST(wide),           TEST(recurrent),          TEST(arith), TEST(shapes),   TEST(bodies),
+    TEST(kinds),
 };
 
 int main(void) {
