@@ -7,10 +7,11 @@
 #include "common/gemm_block.h"
 #include "common/gemm_internal.h"
 
-/* Rows of A that share one pass over B, k of those that are copied for it, and multiply-adds that are worth a
- * job of their own. */
+/* Rows of A that share one pass over B, k of those that are copied for it, the rows of a tile whose places in
+ * the first cache may collide, and multiply-adds that are worth a job of their own. */
 #define ROWS_OF_JOB 224
-#define COPIED_K    512
+#define COPIED_K    1024
+#define FEW_ROWS    8
 #define WORK_OF_JOB (1 << 20)
 /* A large product has about so many jobs. */
 #define JOBS 32
@@ -53,13 +54,14 @@ static tap_finish finish_of(const tap_gemm *g) {
     return f;
 }
 
-/* Rows whose places in the first cache collide are copied, where enough panels make use of it. */
+/* Rows whose places in the first cache collide are copied, where a tile has many of them and enough panels
+ * make use of it. */
 static shape shape_of(const tap_gemm *g) {
     const tap_tile_set *set = tap_tiles(tap_gemm_kind(g->dtype), g->packed_n ? g->packed_n : g->n);
     shape s = {.g = g, .set = set, .elem = set->elem, .columns = set->columns, .finish = finish_of(g)};
     s.panels = (g->n + s.columns - 1) / s.columns;
     s.direct = !g->packed && !g->trans_b && b_dtype(g) == g->dtype && g->m <= set->rows;
-    bool same_sets = g->lda * s.elem % 2048 == 0 && g->m > 4;
+    bool same_sets = g->lda * s.elem % 2048 == 0 && g->m > 4 && set->rows > FEW_ROWS;
     s.copy_a = g->trans_a || (same_sets && s.panels >= 4);
     s.rows = tap_min64(g->m, tap_min64(ROWS_OF_JOB / set->rows, TAP_BLOCK_ROWS_MAX) * set->rows);
     s.k_block = s.copy_a ? tap_min64(g->k, COPIED_K) : g->k;

@@ -5,13 +5,16 @@
 
 /* So many bytes of a panel are in use at a time: they come from the second cache for each group of rows, and
  * a longer k costs less than sums that are put away between two pieces. Of what is packed as it is needed,
- * the panels that are packed together have to stay there. */
+ * the panels that are packed together have to stay there. So many bytes of B are there for the next group
+ * without being brought closer again. */
 #ifdef TAP_ISA_avx512
 #define PIECE_BYTES    (384 << 10)
 #define UNPACKED_BYTES (64 << 10)
+#define KEPT_BYTES     (512 << 10)
 #else
 #define PIECE_BYTES    (64 << 10)
 #define UNPACKED_BYTES (16 << 10)
+#define KEPT_BYTES     (128 << 10)
 #endif
 
 /* k from begin to end. */
@@ -83,7 +86,8 @@ static shares next_of_b(const tap_block *b, int n, piece k, int64_t p, int64_t p
     piece next = more ? k : piece_at(b, n, k.end < b->k ? k.end : 0);
     int64_t first = more ? p + step : p0, panels = tap_min64(step, p1 - first);
     shares s = {b->b ? b->b : b->room, 0, 0, 0};
-    if (n == 1 || !b->b || b->b_step != b->set->columns * b->set->elem) return s;
+    bool stays = (p1 - p0) * b->k * b->b_step <= KEPT_BYTES;
+    if (n == 1 || stays || !b->b || b->b_step != b->set->columns * b->set->elem) return s;
     s.p += first * b->b_panel + next.begin * b->b_step;
     s.n_bytes = (next.end - next.begin) * b->b_step;
     s.share = tap_min64(s.n_bytes, panels * s.n_bytes / n);
