@@ -38,11 +38,11 @@ static tap_status bias_add(tap_expansion *e) {
 }
 
 static const tap_op ops[] = {
-    TAP_MS_FUNCTION("Gelu", 1, 1, 1, 1, TAP_TYPES_FLOAT, gelu),
-    TAP_MS_FUNCTION("FastGelu", 1, 2, 1, 1, TAP_TYPES_FLOAT, fast_gelu),
-    TAP_MS_FUNCTION("BiasGelu", 2, 2, 1, 1, TAP_TYPES_FLOAT, bias_gelu),
-    TAP_MS_FUNCTION("QuickGelu", 1, 1, 1, 1, TAP_TYPES_FLOAT, quick_gelu),
-    TAP_MS_FUNCTION("BiasAdd", 3, 3, 1, 1, TAP_TYPES_FLOAT, bias_add),
+    TAP_MS_FUNCTION("Gelu", 1, 1, 1, 1, TAP_TYPES_FLOAT, "T", gelu),
+    TAP_MS_FUNCTION("FastGelu", 1, 2, 1, 1, TAP_TYPES_FLOAT, "T/1-9 T=", fast_gelu),
+    TAP_MS_FUNCTION("BiasGelu", 2, 2, 1, 1, TAP_TYPES_FLOAT, "T/1-9 T=", bias_gelu),
+    TAP_MS_FUNCTION("QuickGelu", 1, 1, 1, 1, TAP_TYPES_FLOAT, "T", quick_gelu),
+    TAP_MS_FUNCTION("BiasAdd", 3, 3, 1, 1, TAP_TYPES_FLOAT, "T/3 T= T~", bias_add),
     {0},
 };
 

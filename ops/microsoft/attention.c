@@ -23,7 +23,8 @@ static const char *add_mask(tap_expansion *e, const char *mask, const char *bias
 
 static tap_status heads_of(tap_expansion *e, int64_t *n) {
     *n = tap_expand_int(e, "num_heads", 0);
-    return *n > 0 ? TAP_OK : tap_expand_fail(e, TAP_MODEL, "num_heads must be given, and positive");
+    return *n > 0 && *n <= INT32_MAX ? TAP_OK
+                                     : tap_expand_fail(e, TAP_MODEL, "num_heads must be given, and positive");
 }
 
 static const char *scale_of(tap_expansion *e) {
@@ -153,9 +154,11 @@ static tap_status multi_head(tap_expansion *e) {
 #define FLOATS (TAP_BIT(TAP_FLOAT) | TAP_BIT(TAP_FLOAT16) | TAP_BIT(TAP_BFLOAT16))
 
 static const tap_op ops[] = {
-    TAP_MS_FUNCTION("Attention", 2, 7, 1, 2, FLOATS, attention),
-    TAP_MS_FUNCTION("QAttention", 5, 9, 1, 2, TAP_BIT(TAP_INT8) | TAP_BIT(TAP_UINT8), q_attention),
-    TAP_MS_FUNCTION("MultiHeadAttention", 1, 10, 1, 4, FLOATS, multi_head),
+    TAP_MS_FUNCTION("Attention", 2, 7, 1, 2, FLOATS, "T/3 T/2 T/1 i T/5 T/4 i", attention),
+    TAP_MS_FUNCTION("QAttention", 5, 9, 1, 2, TAP_BIT(TAP_INT8) | TAP_BIT(TAP_UINT8),
+                    "T/3 U/2 V/1 V. V i T. U V/5", q_attention),
+    TAP_MS_FUNCTION("MultiHeadAttention", 1, 10, 1, 4, FLOATS, "T/3-5 T/3-5 T/3-4 T/1 i T/4 T/4 T/4",
+                    multi_head),
     {0},
 };
 

@@ -47,7 +47,7 @@ static void find_sizes(tap_ctx *ctx, sizes *z) {
     const int64_t keys = k->rank == 4 ? k->dims[2] : -1;
     *z = (sizes){-1, -1, -1, none ? 0 : past && past->rank == 4 ? past->dims[2] : -1, -1};
     if (q->rank == 4) z->batch = q->dims[0], z->heads = q->dims[1], z->queries = q->dims[2];
-    z->total = keys < 0 || z->past < 0 ? -1 : keys + z->past;
+    if (keys >= 0 && z->past >= 0 && !tap_add64(keys, z->past, &z->total)) z->total = -1;
 }
 
 static tap_status mask_misfit(tap_ctx *ctx, const tap_type *m, const sizes *z) {
@@ -65,7 +65,8 @@ static bool may_be(int64_t have, int64_t want) {
 static bool mask_fits(const tap_type *m, const sizes *z) {
     const int64_t *d = m->dims, b = z->batch;
     switch (m->rank) {
-    case 1: return b < 0 || may_be(d[0], b) || may_be(d[0], 2 * b) || may_be(d[0], 3 * b + 2);
+    case 1:
+        return b < 0 || b > INT32_MAX || may_be(d[0], b) || may_be(d[0], 2 * b) || may_be(d[0], 3 * b + 2);
     case 2: return d[1] == 1 ? may_be(d[0], b) || d[0] == 1 : may_be(d[0], b) && may_be(d[1], z->total);
     case 3: return may_be(d[0], b) && may_be(d[1], z->queries) && may_be(d[2], z->total);
     case 4:
@@ -179,7 +180,7 @@ static tap_status part_infer(tap_ctx *ctx) {
     if (x->rank == 5)
         return tap_fail(ctx, tap_misfit(ctx), "bias goes with queries, keys and values that are not packed");
     if (x->rank == 3 && x->dims[2] >= 0 && bias->rank == 1 && bias->dims[0] >= 0 &&
-        (bias->dims[0] < x->dims[2] * (part < 2 ? part + 1 : 1)))
+        (bias->dims[0] / (part < 2 ? part + 1 : 1) < x->dims[2]))
         return tap_fail(ctx, tap_misfit(ctx), "bias has %lld elements, which do not fit to %lld of the input",
                         (long long)bias->dims[0], (long long)x->dims[2]);
     return tap_out_like(ctx, 0, x);

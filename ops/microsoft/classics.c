@@ -84,14 +84,14 @@ static tap_status unique(tap_expansion *e) {
 #define FLOATS (TAP_BIT(TAP_FLOAT16) | TAP_BIT(TAP_FLOAT) | TAP_BIT(TAP_DOUBLE))
 
 static const tap_op ops[] = {
-    TAP_MS_FUNCTION("ExpandDims", 2, 2, 1, 1, TAP_TYPES_ALL, expand_dims),
-    TAP_MS_FUNCTION("GatherND", 2, 2, 1, 1, TAP_TYPES_ALL, gather_nd),
-    TAP_MS_FUNCTION("GridSample", 2, 2, 1, 1, TAP_TYPES_NUMERIC, grid_sample),
-    TAP_MS_FUNCTION("Pad", 2, 3, 1, 1, FLOATS, pad),
-    TAP_MS_FUNCTION("Range", 2, 3, 1, 1, RANGED, range),
-    TAP_MS_FUNCTION("SampleOp", 1, 1, 1, 1, TAP_TYPES_ALL, sample),
-    TAP_MS_FUNCTION("Trilu", 1, 2, 1, 1, TAP_TYPES_NUMERIC | TAP_BIT(TAP_BOOL), trilu),
-    TAP_MS_FUNCTION("Unique", 1, 1, 3, 3, TAP_TYPES_NUMERIC | TAP_BIT(TAP_STRING) | TAP_BIT(TAP_BOOL),
+    TAP_MS_FUNCTION("ExpandDims", 2, 2, 1, 1, TAP_TYPES_ALL, "T i.", expand_dims),
+    TAP_MS_FUNCTION("GatherND", 2, 2, 1, 1, TAP_TYPES_ALL, "T I", gather_nd),
+    TAP_MS_FUNCTION("GridSample", 2, 2, 1, 1, FLOATS, "T/4 T/4", grid_sample),
+    TAP_MS_FUNCTION("Pad", 2, 3, 1, 1, FLOATS, "T/1-9 l T.", pad),
+    TAP_MS_FUNCTION("Range", 2, 3, 1, 1, RANGED, "T. T. T.", range),
+    TAP_MS_FUNCTION("SampleOp", 1, 1, 1, 1, TAP_TYPES_ALL, "T", sample),
+    TAP_MS_FUNCTION("Trilu", 1, 2, 1, 1, TAP_TYPES_NUMERIC | TAP_BIT(TAP_BOOL), "T l.", trilu),
+    TAP_MS_FUNCTION("Unique", 1, 1, 3, 3, TAP_TYPES_NUMERIC | TAP_BIT(TAP_STRING) | TAP_BIT(TAP_BOOL), "T/1",
                     unique),
     {0},
 };

@@ -185,14 +185,14 @@ static tap_status bias_softmax(tap_expansion *e) {
 }
 
 static const tap_op ops[] = {
-    TAP_MS_FUNCTION("FusedConv", 2, 4, 1, 1, TAP_TYPES_FLOAT, fused_conv),
-    TAP_MS_FUNCTION("FusedMatMul", 2, 2, 1, 1, TAP_TYPES_FLOAT, fused_matmul),
-    TAP_MS_FUNCTION("TransposeMatMul", 2, 2, 1, 1, TAP_TYPES_FLOAT, fused_matmul),
-    TAP_MS_FUNCTION("BiasSoftmax", 2, 2, 1, 1, TAP_TYPES_FLOAT, bias_softmax),
-    TAP_MS_FUNCTION("FusedGemm", 2, 3, 1, 1, TAP_TYPES_FLOAT, fused_gemm),
-    TAP_MS_FUNCTION("NhwcConv", 2, 3, 1, 1, TAP_TYPES_FLOAT, nhwc_conv),
-    TAP_MS_FUNCTION("NhwcFusedConv", 2, 4, 1, 1, TAP_TYPES_FLOAT, nhwc_conv),
-    TAP_MS_FUNCTION("NhwcMaxPool", 1, 1, 1, 1, TAP_BIT(TAP_INT8) | TAP_BIT(TAP_UINT8), nhwc_max_pool),
+    TAP_MS_FUNCTION("FusedConv", 2, 4, 1, 1, TAP_TYPES_FLOAT, "T T T T", fused_conv),
+    TAP_MS_FUNCTION("FusedMatMul", 2, 2, 1, 1, TAP_TYPES_FLOAT, "T T", fused_matmul),
+    TAP_MS_FUNCTION("TransposeMatMul", 2, 2, 1, 1, TAP_TYPES_FLOAT, "T T", fused_matmul),
+    TAP_MS_FUNCTION("BiasSoftmax", 2, 2, 1, 1, TAP_TYPES_FLOAT, "T T", bias_softmax),
+    TAP_MS_FUNCTION("FusedGemm", 2, 3, 1, 1, TAP_TYPES_FLOAT, "T T T", fused_gemm),
+    TAP_MS_FUNCTION("NhwcConv", 2, 3, 1, 1, TAP_TYPES_FLOAT, "T T T", nhwc_conv),
+    TAP_MS_FUNCTION("NhwcFusedConv", 2, 4, 1, 1, TAP_TYPES_FLOAT, "T T T T", nhwc_conv),
+    TAP_MS_FUNCTION("NhwcMaxPool", 1, 1, 1, 1, TAP_BIT(TAP_INT8) | TAP_BIT(TAP_UINT8), "T", nhwc_max_pool),
     {0},
 };
 

@@ -76,7 +76,7 @@ static tap_status check_scales(tap_ctx *ctx, const layout *z) {
     const bool small = data->dtype && TAP_BIT(data->dtype) & SMALL_FLOATS;
     for (int d = 0; d < z->rank; d++) {
         int64_t want = z->dims[d];
-        if (d == z->quantize && want >= 0 && z->block > 0) want = (want + z->block - 1) / z->block;
+        if (d == z->quantize && want >= 0 && z->block > 0) want = want / z->block + (want % z->block != 0);
         if (want < 0 || t->dims[d] < 0 || want == t->dims[d] ||
             (small && d != z->quantize && t->dims[d] == 1))
             continue;
@@ -97,7 +97,7 @@ static tap_status check_zeros(tap_ctx *ctx, const layout *z) {
     int64_t want[TAP_RANK_MAX];
     memcpy(want, scales->dims, sizeof want);
     int64_t *last = &want[z->rank - 1];
-    if (*last >= 0) *last = (*last + z->per_byte - 1) / z->per_byte;
+    if (*last >= 0) *last = *last / z->per_byte + (*last % z->per_byte != 0);
     return tap_need_shape(ctx, IN_ZEROS, z->rank, want, "zero_points");
 }
 

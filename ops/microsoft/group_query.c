@@ -149,7 +149,8 @@ static tap_status group_infer(tap_ctx *ctx) {
     int64_t dims[4] = {-1, 1, -1, -1};
     const int64_t heads = q->rank == 4 ? q->dims[1] : -1;
     if (q->rank == 4) dims[0] = q->dims[0], dims[2] = q->dims[2];
-    if (keys->rank == 4 && keys->dims[2] >= 0) dims[3] = keys->dims[2] + tap_has_in(ctx, IN_SINK);
+    if (keys->rank == 4 && keys->dims[2] >= 0 && keys->dims[2] < INT64_MAX)
+        dims[3] = keys->dims[2] + tap_has_in(ctx, IN_SINK);
     tap_status st = tap_need_same_dtype(ctx, IN_Q, IN_BIAS, "attention_bias");
     if (!st) st = tap_need_same_dtype(ctx, IN_Q, IN_SINK, "head_sink");
     if (!st) st = tap_need_shape(ctx, IN_SINK, 1, &heads, "head_sink");
@@ -265,7 +266,8 @@ static tap_status check(tap_expansion *e) {
     if (tap_expand_int(e, "sliding_window_cache", 0))
         return tap_expand_fail(e, TAP_UNSUPPORTED,
                                "caches of a window's size are not read: export with whole ones");
-    tap_expand_has(e, "kv_cache_bit_width");
+    if (tap_expand_int(e, "kv_cache_bit_width", 0))
+        return tap_expand_fail(e, TAP_MODEL, "kv_cache_bit_width is for caches of 8 or 4 bits");
     return TAP_OK;
 }
 
@@ -279,9 +281,13 @@ static tap_status group_query(tap_expansion *e) {
         "sin_cache?, position_ids?, attention_bias?, head_sink?, k_scale?, v_scale?, q_norm_weight?, "
         "k_norm_weight?",
         "output, present_key, present_value, output_qk");
+    if (shown < 0 || shown > 2)
+        return tap_expand_fail(e, TAP_MODEL, "qk_output is %lld; it may be 0, 1 or 2", (long long)shown);
+    if (tap_expand_int(e, "causal", 1) != (tap_expand_int(e, "causal", 1) != 0))
+        return tap_expand_fail(e, TAP_MODEL, "causal may be 0 or 1");
     tap_status st = check(e);
     if (st != TAP_OK) return st;
-    if (heads < 1 || kv < 1 || heads % kv)
+    if (heads < 1 || kv < 1 || heads > INT32_MAX || heads % kv)
         return tap_expand_fail(e, TAP_MODEL, "num_heads and kv_num_heads must be given, and fit together");
     tap_expand_has(e, "rotary_interleaved");
     prepare_heads(e, heads, kv);
@@ -316,7 +322,8 @@ static tap_status group_query(tap_expansion *e) {
 #define PIECE  .notes = "A piece of functions of com.microsoft."
 
 static const tap_op ops[] = {
-    TAP_MS_FUNCTION("GroupQueryAttention", 7, 16, 1, 4, FLOATS, group_query),
+    TAP_MS_FUNCTION("GroupQueryAttention", 7, 16, 1, 4, FLOATS,
+                    "T/3 T/3 T/3 U/4 U/4 i i. T/2 T/2 l/2 T/4 T/1", group_query),
     {TAP_MS_PIECE("Append", 3, 4, 1, 1), .dtypes = FLOATS, .infer = append_infer, .run = append_run, PIECE},
     {TAP_MS_PIECE("Places", 3, 4, 1, 1), .dtypes = FLOATS, .infer = places_infer, .run = places_run, PIECE},
     {TAP_MS_PIECE("GroupMask", 4, 6, 1, 1), .dtypes = FLOATS, .prepare = group_prepare, .infer = group_infer,

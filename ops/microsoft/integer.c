@@ -129,14 +129,16 @@ static tap_status dequantize_linear(tap_expansion *e) {
 #define QUANTS (QUANT8 | INT16S | TAP_BIT(TAP_INT4) | TAP_BIT(TAP_UINT4) | TAP_BIT(TAP_INT32))
 
 static const tap_op ops[] = {
-    TAP_MS_FUNCTION("DynamicQuantizeMatMul", 3, 5, 1, 1, TAP_BIT(TAP_FLOAT), dynamic_quantize_matmul),
-    TAP_MS_FUNCTION("DynamicQuantizeLSTM", 12, 12, 0, 3, TAP_BIT(TAP_FLOAT), dynamic_quantize_lstm),
-    TAP_MS_FUNCTION("MatMulIntegerToFloat", 4, 7, 1, 1, QUANT8, matmul_integer_to_float),
-    TAP_MS_FUNCTION("MatMulInteger16", 2, 2, 1, 1, INT16S, matmul_integer_16),
-    TAP_MS_FUNCTION("QGemm", 6, 9, 1, 1, QUANT8, qgemm),
-    TAP_MS_FUNCTION("QLinearConv", 8, 9, 1, 1, QUANT8, qlinear_conv),
-    TAP_MS_FUNCTION("QuantizeLinear", 2, 3, 1, 1, FLOATS, quantize_linear),
-    TAP_MS_FUNCTION("DequantizeLinear", 2, 3, 1, 1, QUANTS, dequantize_linear),
+    TAP_MS_FUNCTION("DynamicQuantizeMatMul", 3, 5, 1, 1, TAP_BIT(TAP_FLOAT), "f q f q f",
+                    dynamic_quantize_matmul),
+    TAP_MS_FUNCTION("DynamicQuantizeLSTM", 12, 12, 0, 3, TAP_BIT(TAP_FLOAT),
+                    "f/3 U/3 U/3 f/2 i/1 f/3 f/3 f/2 f/1-2 U/1-2 f/1-2 U/1-2", dynamic_quantize_lstm),
+    TAP_MS_FUNCTION("MatMulIntegerToFloat", 4, 7, 1, 1, QUANT8, "T U V. V T. U V", matmul_integer_to_float),
+    TAP_MS_FUNCTION("MatMulInteger16", 2, 2, 1, 1, INT16S, "T U", matmul_integer_16),
+    TAP_MS_FUNCTION("QGemm", 6, 9, 1, 1, QUANT8, "T/2 f. T. U/2 f U i f. W.", qgemm),
+    TAP_MS_FUNCTION("QLinearConv", 8, 9, 1, 1, QUANT8, "T f. T. U f U f. W. i", qlinear_conv),
+    TAP_MS_FUNCTION("QuantizeLinear", 2, 3, 1, 1, FLOATS, "T T U", quantize_linear),
+    TAP_MS_FUNCTION("DequantizeLinear", 2, 3, 1, 1, QUANTS, "T U T", dequantize_linear),
     {0},
 };
 

@@ -4,7 +4,7 @@
 #ifndef TAP_OPS_MICROSOFT_H
 #define TAP_OPS_MICROSOFT_H
 
-#include "common/ops.h"
+#include "common/signature.h"
 
 #define TAP_MICROSOFT "com.microsoft"
 
@@ -18,8 +18,12 @@
     .name = NAME, .domain = "onnxtap", .since = 1, .in_min = IN_MIN, .in_max = IN_MAX, .out_min = OUT_MIN, \
     .out_max = OUT_MAX
 
-/* One that is a function of others; dtypes: of its first input. */
-#define TAP_MS_FUNCTION(NAME, IN_MIN, IN_MAX, OUT_MIN, OUT_MAX, DTYPES, EXPAND) \
-    { TAP_MS_ROW(NAME, IN_MIN, IN_MAX, OUT_MIN, OUT_MAX), .dtypes = DTYPES, .expand = EXPAND }
+/* One that is a function of others. DTYPES: of its first input, or of those called T in the signature (see
+ * common/signature.h). */
+#define TAP_MS_FUNCTION(NAME, IN_MIN, IN_MAX, OUT_MIN, OUT_MAX, DTYPES, SIGNATURE, EXPAND)                  \
+    {                                                                                                       \
+        TAP_MS_ROW(NAME, IN_MIN, IN_MAX, OUT_MIN, OUT_MAX), .dtypes = DTYPES, .infer = tap_check_signature, \
+                                                            .data = SIGNATURE, .expand = EXPAND             \
+    }
 
 #endif

@@ -92,9 +92,15 @@ static tap_status leaky_relu(tap_expansion *e) {
 }
 
 /* Of the opset that the attribute says: before 13 over all axes from `axis` on. */
+static tap_status need_zero_point(tap_expansion *e, int i) {
+    return tap_expand_has_in(e, i) ? TAP_OK
+                                   : tap_expand_fail(e, TAP_MODEL, "input %d, a zero point, is missing", i);
+}
+
 static tap_status softmax(tap_expansion *e) {
     const bool old = tap_expand_int(e, "opset", 0) < 13;
     if (!tap_expand_has(e, "opset")) return tap_expand_fail(e, TAP_MODEL, "attribute 'opset' is missing");
+    if (need_zero_point(e, 4) != TAP_OK) return TAP_MODEL;
     dequantize(e);
     if (!old) {
         tap_expand_add(e, "y = Softmax <axis=@axis> (x)");
@@ -125,6 +131,7 @@ static tap_status average_pool(tap_expansion *e) {
 
 static tap_status global_average_pool(tap_expansion *e) {
     const bool last = tap_expand_int(e, "channels_last", 0) != 0;
+    if (need_zero_point(e, 2) != TAP_OK || need_zero_point(e, 4) != TAP_OK) return TAP_MODEL;
     dequantize(e);
     if (last) {
         tap_expand_add(e, "rank = Size (X_shape)");
@@ -140,25 +147,33 @@ static tap_status global_average_pool(tap_expansion *e) {
 }
 
 static tap_status reduce_mean(tap_expansion *e) {
+    if (!tap_expand_has(e, "axes") || !tap_expand_has(e, "keepdims"))
+        return tap_expand_fail(e, TAP_MODEL, "attributes axes and keepdims must be given");
     dequantize(e);
     if (tap_expand_has(e, "axes")) tap_expand_add(e, "axes = Constant <value_ints=@axes> ()");
     tap_expand_add(e, "y = ReduceMean <keepdims=@keepdims> (x, %s)", tap_expand_has(e, "axes") ? "axes" : "");
     return finish(e);
 }
 
-#define ROW(NAME, LEAST, MOST, EXPAND) TAP_MS_FUNCTION(NAME, LEAST, MOST, 1, 1, QUANT8, EXPAND)
+#define UNARY              "T f. T. f. T."
+#define BINARY             "T f. T. T f. T. f. T."
+#define CHECKED(SIGNATURE) .infer = tap_check_signature, .data = SIGNATURE
+#define ROW(NAME, LEAST, MOST, SIGNATURE, EXPAND) \
+    TAP_MS_FUNCTION(NAME, LEAST, MOST, 1, 1, QUANT8, SIGNATURE, EXPAND)
 
 static const tap_op ops[] = {
-    ROW("QLinearAdd", 7, 8, add),
-    ROW("QLinearMul", 7, 8, mul),
-    ROW("QLinearSigmoid", 4, 5, sigmoid),
-    ROW("QLinearLeakyRelu", 4, 5, leaky_relu),
-    ROW("QLinearSoftmax", 5, 5, softmax),
-    {TAP_MS_ROW("QLinearWhere", 9, 9, 1, 1), .dtypes = TAP_BIT(TAP_BOOL), .expand = where},
-    {TAP_MS_ROW("QLinearConcat", 5, -1, 1, 1), .dtypes = TAP_BIT(TAP_FLOAT), .expand = concat},
-    ROW("QLinearAveragePool", 4, 5, average_pool),
-    ROW("QLinearGlobalAveragePool", 5, 5, global_average_pool),
-    ROW("QLinearReduceMean", 4, 5, reduce_mean),
+    ROW("QLinearAdd", 7, 8, BINARY, add),
+    ROW("QLinearMul", 7, 8, BINARY, mul),
+    ROW("QLinearSigmoid", 4, 5, UNARY, sigmoid),
+    ROW("QLinearLeakyRelu", 4, 5, UNARY, leaky_relu),
+    ROW("QLinearSoftmax", 5, 5, UNARY, softmax),
+    {TAP_MS_ROW("QLinearWhere", 9, 9, 1, 1), .dtypes = TAP_BIT(TAP_BOOL), CHECKED("b U f. U. U f. U. f. U."),
+     .expand = where},
+    {TAP_MS_ROW("QLinearConcat", 5, -1, 1, 1), .dtypes = TAP_BIT(TAP_FLOAT),
+     CHECKED("f. U. U f. U. U f. U. U f. U. U f. U."), .expand = concat},
+    ROW("QLinearAveragePool", 4, 5, UNARY, average_pool),
+    ROW("QLinearGlobalAveragePool", 5, 5, UNARY, global_average_pool),
+    ROW("QLinearReduceMean", 4, 5, UNARY, reduce_mean),
     {0},
 };
 

@@ -90,7 +90,7 @@ static tap_status ngram_run(tap_ctx *ctx) {
     const int64_t length = ids->dims[1], words = scores->dims[1];
     float *y = ctx->out[0]->data;
     memcpy(y, scores->data, (size_t)scores->count * sizeof *y);
-    for (int64_t b = 0; b < ids->dims[0]; b++) {
+    for (int64_t b = 0; b < ids->dims[0] && n <= length; b++) {
         const int64_t *row = (const int64_t *)ids->data + b * length, *last = row + length - (n - 1);
         for (int64_t i = 0; i + n <= length; i++) {
             if (memcmp(row + i, last, (size_t)(n - 1) * sizeof *row) != 0) continue;

@@ -198,6 +198,18 @@ const tap_type *tap_body_in_type(const tap_body *body, size_t i) {
     return i < g->n_inputs ? g->values[g->inputs[i]].declared : NULL;
 }
 
+/* Rows that are functions of others check what goes into them: the nodes inside know less of what was meant.
+ */
+static tap_status check_call(tap_model *m, tap_node *n, tap_error *err) {
+    bool known;
+    if (!n->op || !n->op->expand || !n->op->infer || n->faulty || is_in_branch(n->graph)) return TAP_OK;
+    tap_type *out = tap_mem_alloc(&m->budget, (size_t)(n->n_out + 1) * sizeof *out);
+    if (!out) return tap_error_no_memory(err, sizeof *out);
+    tap_status st = infer_types(m, n, out, &known, err);
+    tap_mem_free(&m->budget, out);
+    return st;
+}
+
 tap_status tap_model_prepare(tap_model *m, tap_error *err) {
     tap_status st = TAP_OK;
     for (size_t i = 0; i < m->bound.n_graphs && st == TAP_OK; i++) {
@@ -210,6 +222,7 @@ tap_status tap_model_prepare(tap_model *m, tap_error *err) {
     /* Bodies whose operator did not ask (an unsupported one, say). */
     for (size_t i = 1; i < m->bound.n_graphs && st == TAP_OK; i++)
         if (!m->bound.graphs[i]->inferred) st = infer_graph(m, m->bound.graphs[i], err);
+    for (size_t i = 0; i < m->bound.n_calls && st == TAP_OK; i++) st = check_call(m, m->bound.calls[i], err);
     return st;
 }
 

@@ -35,6 +35,7 @@
 typedef struct node_test {
     pb *node, *graph;
     int64_t opset;
+    const char *domain; /* NULL: ai.onnx; else that, opset 1, and ai.onnx of `opset` */
     int n_in, n_out;
     tap_value *values[8];
     bool fed[8], ran;
@@ -47,6 +48,11 @@ typedef struct node_test {
 static inline void node_begin(node_test *t, const char *op, int64_t opset, int n_out) {
     *t = (node_test){.node = pb_node(op, "n"), .graph = pb_new(), .opset = opset, .n_out = n_out};
     t->err = (tap_error)TAP_ERROR_INIT;
+}
+
+static inline void node_domain(node_test *t, const char *domain) {
+    pb_str(t->node, 7, domain);
+    t->domain = domain;
 }
 
 static inline void node_int(node_test *t, const char *name, int64_t v) {
@@ -193,6 +199,7 @@ static inline void node_run(node_test *t) {
     pb_msg(t->graph, 1, t->node);
     pb_str(t->graph, 2, "g");
     pb *m = pb_model(13, t->opset, t->graph);
+    if (t->domain) pb_msg(m, 8, pb_opset(t->domain, 1));
     t->node = NULL;
     static const char *const names[] = {"x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7"};
     for (int i = 0; i < t->n_in; i++)

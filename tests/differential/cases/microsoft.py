@@ -631,3 +631,22 @@ def word_embedding(g):
 @op("SampleOp")
 def sample(g):
     return {}, [g.mild("T", g.shape())], 1
+
+
+@op("MaxpoolWithMask")
+def maxpool_with_mask(g):
+    n = g.int(1, 3)
+    dims, kernel = [g.int(3, 8) for _ in range(n)], [g.int(1, 3) for _ in range(n)]
+    auto = g.pick(None, None, "SAME_UPPER", "VALID")
+    pads = [g.int(0, k - 1) for k in kernel + kernel] if auto is None and g.chance(0.5) else None
+    x = [g.int(1, 2), g.int(1, 3)] + dims
+    mask = (g.r.random([g.pick(1, x[0]) if x[1] == 1 else x[0], x[1]] + dims) < 0.8).astype(np.int32)
+    return {"kernel_shape": kernel, "strides": g.maybe([g.int(1, 2) for _ in range(n)]), "auto_pad": auto, "pads": pads}, \
+        [g.mild("T", x), mask], 1
+
+
+@op("UnfoldTensor")
+def unfold(g):
+    shape = g.shape(1, 3, 6, 0)
+    axis = g.axis(len(shape))
+    return {"dim": axis, "size": g.int(1, shape[axis]), "step": g.maybe(g.int(1, 3))}, [g.wild("T", shape)], 1
