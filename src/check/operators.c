@@ -61,7 +61,7 @@ static void add_foreign(tap_checker *c, const tap_node *n) {
             c->items[i].count++;
             return;
         }
-    tap_check_add(c, TAP_SEVERITY_WARNING, "foreign-operator", n, NULL,
+    tap_check_add(c, TAP_SEVERITY_NOTE, "foreign-operator", n, NULL,
                   "it runs here because --tf-ops was given; other programs will refuse the model",
                   "node '%s' (%s, opset %lld): %s", n->address, n->src->op, (long long)n->opset, n->foreign);
 }

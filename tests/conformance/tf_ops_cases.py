@@ -68,6 +68,148 @@ def special():
     yield Case("NextAfter", ["x1", "x2"], all_of(between(-2, 2, 30), between(-2, 2, 30)), rtol=0, atol=0)
 
 
+def random():
+    key = lambda rng: rng.integers(0, 2**63, 1).astype(np.uint64)
+    counter = lambda rng: rng.integers(0, 2**63, 2).astype(np.uint64)
+    shape = given([5, 3], dtype=np.int32)
+    one = given(1, dtype=np.int32)
+    for dtype in "float32", "float64", "float16":  # tf2onnx calls bfloat16 float16
+        tag = "" if dtype == "float32" else "_" + dtype
+        loose = 1e-3 if dtype == "float16" else 1e-6
+        for op in "Uniform", "Normal":
+            yield Case(f"StatelessRandom{op}V2", ["shape", "key", "counter", "alg"], all_of(shape, key, counter, one),
+                       {"dtype": dtype}, name=f"StatelessRandom{op}V2{tag}", constants=(0, 3),
+                       rtol=0 if op == "Uniform" else loose, atol=0 if op == "Uniform" else loose)
+    yield Case("StatelessTruncatedNormalV2", ["shape", "key", "counter", "alg"], all_of(given([40], dtype=np.int32), key, counter, one),
+               {"dtype": "float32"}, rtol=1e-6)
+    for t in np.int32, np.int64:
+        yield Case("StatelessRandomUniformIntV2", ["shape", "key", "counter", "alg", "minval", "maxval"],
+                   all_of(shape, key, counter, one, given(-7, dtype=t), given(93, dtype=t)), rtol=0, atol=0,
+                   name="StatelessRandomUniformIntV2" + ("" if t == np.int32 else "_int64"))
+        yield Case("StatelessRandomUniformInt", ["shape", "seed", "minval", "maxval"],
+                   all_of(shape, whole(0, 2**31 - 1, 2), given(-7, dtype=t), given(93, dtype=t)), rtol=0, atol=0,
+                   name="StatelessRandomUniformInt" + ("" if t == np.int32 else "_int64"))
+    for dtype in "uint32", "int32", "uint64", "int64":
+        yield Case("StatelessRandomUniformFullIntV2", ["shape", "key", "counter", "alg"], all_of(shape, key, counter, one),
+                   {"dtype": dtype}, name="StatelessRandomUniformFullIntV2_" + dtype, rtol=0, atol=0)
+    for t in np.int32, np.int64:
+        yield Case("StatelessRandomGetKeyCounter", ["seed"], all_of(whole(-2**31, 2**31 - 1, 2, dtype=t)), rtol=0, atol=0,
+                   name="StatelessRandomGetKeyCounter" + ("" if t == np.int32 else "_int64"))
+    for op in "StatelessRandomUniform", "StatelessRandomNormal", "StatelessTruncatedNormal":
+        yield Case(op, ["shape", "seed"], all_of(shape, whole(0, 2**31 - 1, 2)), {"dtype": "float32"}, rtol=1e-6)
+
+
+def search():
+    for t in F32, F64, np.int32, np.int64:
+        tag = "" if t == F32 else "_" + np.dtype(t).name
+        yield Case("Bucketize", ["input"], lambda rng, t=t: [np.array([-5, 0, 1, 1, 2, 3, 2.5, 9]).astype(t)],
+                   {"boundaries": [0.0, 1.0, 2.5]}, name="Bucketize" + tag, rtol=0, atol=0)
+        for op in "LowerBound", "UpperBound":
+            yield Case(op, ["sorted_inputs", "values"], lambda rng, t=t: [np.sort(rng.integers(0, 9, (2, 7)), -1).astype(t),
+                                                                       rng.integers(-1, 10, (2, 5)).astype(t)],
+                       name=op + tag, rtol=0, atol=0)
+        yield Case("HistogramFixedWidth", ["values", "value_range", "nbins"],
+                   lambda rng, t=t: [(rng.random(30) * 12 - 3).astype(t), np.array([0, 6], t), np.array(4, np.int32)],
+                   name="HistogramFixedWidth" + tag, rtol=0, atol=0)
+    for w in F32, F64, np.int32, np.int64:
+        yield Case("DenseBincount", ["input", "size", "weights"],
+                   lambda rng, w=w: [rng.integers(0, 6, (2, 9)).astype(np.int32), np.array(5, np.int32),
+                                     rng.integers(1, 4, (2, 9)).astype(w)], name="DenseBincount_" + np.dtype(w).name)
+    yield Case("DenseBincount", ["input", "size", "weights"],
+               lambda rng: [rng.integers(0, 6, 9), np.array(5, np.int64), np.array([], F32)])
+    yield Case("DenseBincount", ["input", "size", "weights"],
+               lambda rng: [rng.integers(0, 6, (2, 9)), np.array(5, np.int64), np.array([], F32)], {"binary_output": True},
+               name="DenseBincount_binary")
+    yield Case("InTopKV2", ["predictions", "targets", "k"], lambda rng: [rng.integers(0, 5, (8, 6)).astype(F32),
+                                                                      rng.integers(-1, 7, 8).astype(np.int32), np.array(2, np.int32)])
+    yield Case("InvertPermutation", ["x"], lambda rng: [rng.permutation(9).astype(np.int32)])
+
+
+def spectral():
+    def c(*shape, dtype=np.complex64):
+        return lambda rng: (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(dtype)
+    for i, axes in enumerate(("", "2D", "3D")):
+        shape = (2, 5, 6, 8)[:i + 2]
+        for op in "FFT", "IFFT":
+            yield Case(op + axes, ["input"], all_of(c(*shape)), atol=1e-5)
+            yield Case(op + axes, ["input"], all_of(c(*shape, dtype=np.complex128)), name=op + axes + "_double", rtol=1e-10, atol=1e-10)
+        length = np.array(shape[1:], np.int32)
+        yield Case("RFFT" + axes, ["input", "fft_length"], all_of(between(-1, 1, *shape), given(length)), constants=(1,), atol=1e-5)
+        yield Case("RFFT" + axes, ["input", "fft_length"], all_of(between(-1, 1, *shape, dtype=F64), given(length - 1)),
+                   {"Tcomplex": "complex128"}, constants=(1,), name="RFFT" + axes + "_double", rtol=1e-10, atol=1e-10)
+        half = list(shape)
+        half[-1] = half[-1] // 2 + 1
+        yield Case("IRFFT" + axes, ["input", "fft_length"], lambda rng, s=shape, n=length, i=i:
+                   [np.fft.rfftn(rng.random(s), axes=range(-i - 1, 0)).astype(np.complex64), n], constants=(1,), atol=1e-5)
+    for op in "Real", "Imag", "ComplexAbs", "Angle":
+        yield Case(op, ["x" if op == "ComplexAbs" else "input"], all_of(c(3, 4)))
+    yield Case("Conj", ["input"], all_of(c(3, 4)))
+    yield Case("Complex", ["real", "imag"], all_of(between(-1, 1, 3, 4), between(-1, 1, 3, 4)))
+
+
+def linalg():
+    def matrix(rng, n=4, dtype=F32, batch=(2, 3)):
+        return (rng.standard_normal((*batch, n, n)) + 3 * np.eye(n)).astype(dtype)
+    for adjoint in False, True:
+        tag = "_adjoint" if adjoint else ""
+        yield Case("MatrixInverse", ["input"], lambda rng: [matrix(rng)], {"adjoint": adjoint}, name="MatrixInverse" + tag, rtol=1e-3, atol=1e-4)
+        yield Case("MatrixSolve", ["matrix", "rhs"], lambda rng: [matrix(rng), rng.random((2, 3, 4, 2)).astype(F32)],
+                   {"adjoint": adjoint}, name="MatrixSolve" + tag, rtol=1e-3, atol=1e-4)
+        for lower in False, True:
+            yield Case("MatrixTriangularSolve", ["matrix", "rhs"], lambda rng: [matrix(rng), rng.random((2, 3, 4, 2)).astype(F32)],
+                       {"adjoint": adjoint, "lower": lower}, name=f"MatrixTriangularSolve{tag}_{'lower' if lower else 'upper'}",
+                       rtol=1e-3, atol=1e-4)
+    yield Case("MatrixDeterminant", ["input"], lambda rng: [matrix(rng)], rtol=1e-4, atol=1e-4)
+    yield Case("Cholesky", ["input"], lambda rng: [(lambda m: (m @ np.swapaxes(m, -1, -2)).astype(F32))(matrix(rng, dtype=F64))], rtol=1e-4, atol=1e-5)
+
+
+def arithmetic():
+    two = lambda rng: [rng.integers(-6, 7, (3, 1, 5)).astype(F32) / 2, rng.integers(-3, 4, (4, 5)).astype(F32)]
+    for op in "SquaredDifference", "DivNoNan", "MulNoNan":
+        yield Case(op, ["x", "y"], two)
+    for op in "FloorMod", "FloorDiv", "TruncateMod":
+        yield Case(op, ["x", "y"], lambda rng: [between(-9, 9, 30)(rng), between(.5, 4, 30)(rng) * np.where(rng.random(30) < .5, -1, 1).astype(F32)], atol=1e-5)
+    yield Case("Square", ["x"], all_of(between(-3, 3, 9)))
+    for op, names in {"SigmoidGrad": ("y", "dy"), "TanhGrad": ("y", "dy"), "ReluGrad": ("gradients", "features"),
+                      "Relu6Grad": ("gradients", "features"), "SoftsignGrad": ("gradients", "features"),
+                      "SoftplusGrad": ("gradients", "features"), "EluGrad": ("gradients", "outputs")}.items():
+        yield Case(op, list(names), all_of(between(-2, 2, 30), between(-3, 8, 30)))
+    for t in np.int8, np.int16, np.int32, np.int64:
+        tag = "" if t == np.int32 else "_" + np.dtype(t).name
+        for op in "LeftShift", "RightShift":
+            yield Case(op, ["x", "y"], all_of(whole(-100, 100, 20, dtype=t), whole(0, 9, 20, dtype=t)), name=op + tag, rtol=0, atol=0)
+        for op in "PopulationCount", "Invert":
+            yield Case(op, ["x"], all_of(whole(-100, 100, 20, dtype=t)), name=op + tag, rtol=0, atol=0)
+    # ONNX's own, below the opset that has them
+    for op in "BitwiseAnd", "BitwiseOr", "BitwiseXor":
+        yield Case(op, ["x", "y"], all_of(whole(-100, 100, 20), whole(-100, 100, 20)), rtol=0, atol=0)
+
+
+def images():
+    for op, name in ("RGBToHSV", "images"), ("HSVToRGB", "images"):
+        yield Case(op, [name], all_of(between(0, 1, 2, 5, 4, 3)), atol=1e-5)
+        yield Case(op, [name], lambda rng: [(rng.integers(0, 3, (2, 5, 4, 3)) / 2).astype(F32)], name=op + "_corners", atol=1e-5)
+
+
+def strings():
+    texts = np.array([b"", b" one Two  three ", b"a-b--c", "\u00c4pfel und B\u00e4ume".encode(), b"aaa", b"x\ty"], object)
+    def text(rng):
+        return texts
+    for i, (pattern, rewrite, everywhere) in enumerate([(b"[aeiou]", b"#", True), (b"a*", b"<\\0>", True), (b"\\s+", b" ", True),
+                                                        (b"[^a-z]", b"", True), (b"a", b"bb", False), (b"", b"-", True)]):
+        yield Case("StaticRegexReplace", ["input"], all_of(text), {"pattern": pattern, "rewrite": rewrite, "replace_global": everywhere},
+                   name=f"StaticRegexReplace_{i}")
+    yield Case("StaticRegexFullMatch", ["input"], all_of(text), {"pattern": b"a.*"})
+    yield Case("StringJoin", [["inputs"]], all_of(text, given(np.array(b"+", object)), text), {"separator": b"|"})
+    for op in "StringLower", "StringUpper", "StringStrip":
+        yield Case(op, ["input"], all_of(text))
+    for unit in "BYTE", "UTF8_CHAR":
+        yield Case("StringLength", ["input"], all_of(text), {"unit": unit}, name="StringLength_" + unit)
+    for i, (sep, most) in enumerate([(b"", -1), (b"", 1), (b"-", -1), (b"-", 1), (b"--", -1)]):
+        yield Case("StringSplitV2", ["input", "sep"], all_of(text, given(np.array(sep, object))), {"maxsplit": most}, name=f"StringSplitV2_{i}")
+
+
 def cases(tf):
-    for group in (special(),):
+    del tf
+    for group in (special(), random(), search(), spectral(), linalg(), arithmetic(), images(), strings()):
         yield from group
