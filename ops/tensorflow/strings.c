@@ -268,8 +268,8 @@ static void add_word(words *w, const char *s, size_t n) {
     if (w->column > w->widest) w->widest = w->column;
 }
 
-/* Without a separator: runs of white space, none in front. Behind the last cut that is allowed stands all that is
- * left, be it nothing. */
+/* Without a separator: runs of white space, none in front. Behind the last cut that is allowed stands all
+ * that is left, be it nothing. */
 static void split_spaces(words *w, tap_string x) {
     size_t at = 0, end;
     for (;;) {

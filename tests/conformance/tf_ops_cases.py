@@ -209,7 +209,29 @@ def strings():
         yield Case("StringSplitV2", ["input", "sep"], all_of(text, given(np.array(sep, object))), {"maxsplit": most}, name=f"StringSplitV2_{i}")
 
 
+def hashes():
+    def text(rng):
+        letters = [bytes(rng.integers(1, 256, n).astype(np.uint8)) for n in (0, 1, 3, 4, 7, 8, 9, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 300)]
+        return np.array(letters, object)
+    yield Case("StringToHashBucketFast", ["input"], all_of(text), {"num_buckets": 2**40 + 7}, rtol=0, atol=0)
+    yield Case("StringToHashBucketStrong", ["input"], all_of(text), {"num_buckets": 2**40 + 7, "key": [3, 2**50]}, rtol=0, atol=0)
+
+
+def arrange():
+    yield Case("Roll", ["input", "shift", "axis"], lambda rng: [rng.integers(0, 99, (3, 4, 5)), np.array([2, -7, 1], np.int32),
+                                                               np.array([0, 1, 1], np.int32)], rtol=0, atol=0)
+    yield Case("Roll", ["input", "shift", "axis"], lambda rng: [np.array([b"a", b"b", b"c"], object), np.array(1, np.int32),
+                                                               np.array(0, np.int32)], name="Roll_strings")
+    yield Case("Cross", ["a", "b"], all_of(between(-2, 2, 4, 3), between(-2, 2, 4, 3)))
+    yield Case("Diag", ["diagonal"], all_of(between(-2, 2, 3, 2)))
+    yield Case("DiagPart", ["input"], all_of(between(-2, 2, 3, 2, 3, 2)))
+    for exclusive in False, True:
+        for reverse in False, True:
+            yield Case("CumulativeLogsumexp", ["x", "axis"], all_of(between(-9, 9, 3, 5, 2), given(1, dtype=np.int32)),
+                       {"exclusive": exclusive, "reverse": reverse}, name=f"CumulativeLogsumexp_{int(exclusive)}{int(reverse)}", rtol=1e-4, atol=1e-5)
+
+
 def cases(tf):
     del tf
-    for group in (special(), random(), search(), spectral(), linalg(), arithmetic(), images(), strings()):
+    for group in (special(), random(), search(), spectral(), linalg(), arithmetic(), images(), strings(), hashes(), arrange()):
         yield from group
