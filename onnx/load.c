@@ -85,6 +85,8 @@ static bool load_initializer(tap_loader *l, const TapOnnx__TensorProto *p,
     bool external = p && p->data_location == TAP_ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
     if (fine || !t->name || !tap_load_goes_on(l, external ? "external-data" : "initializer")) return fine;
     t->missing = true;
+    /* Which is wrong, the shape or the values, nobody knows: what follows from the shape is not told, too. */
+    if (!external) t->rank = -1;
     return true;
 }
 

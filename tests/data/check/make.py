@@ -41,8 +41,9 @@ def external():
 
 
 def short():
-    m = model([node("Add", ["x", "w"], ["y"])], inits={"w": weights(4)})
-    m.graph.initializer[0].raw_data = b"\0" * 12
+    """The shape is wrong; that it does not fit the product follows from that, and is not told."""
+    m = model([node("MatMul", ["x", "w"], ["y"])], inits={"w": weights(4, 4)})
+    m.graph.initializer[0].dims[0] = 5
     return m
 
 
