@@ -5,6 +5,10 @@
 
 #include "core/cpu.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #define UNROLL _Pragma("GCC unroll 8")
 
 typedef float f32x2 __attribute__((vector_size(8)));
@@ -27,19 +31,27 @@ static double sum_of(const double *s) {
     return (t[0] + t[1]) + (t[2] + t[3]);
 }
 
+#define PICK(mask, a, b) (((a) & (mask)) | ((b) & ~(mask)))
+
 #define TARGET
-#define F(name) name##_base
-#define LANES   4
-#define fx      f32x4
-#define ix      i32x4
-#define dx      f64x2
-#define fx_mem  f32x4_mem
-#define ix_mem  i32x4_mem
-#define hx_mem  f32x2_mem
+#define F(name)      name##_base
+#define LARGER(a, b) PICK((a) > (b), a, b)
+#define LEAST(v, lo) ((fx)PICK((v) < (lo), (ix)(v), (ix)(lo)))
+#define MOST(v, hi)  ((fx)PICK((v) > (hi), (ix)(v), (ix)(hi)))
+#define LANES        4
+#define fx           f32x4
+#define ix           i32x4
+#define dx           f64x2
+#define fx_mem       f32x4_mem
+#define ix_mem       i32x4_mem
+#define hx_mem       f32x2_mem
 #include "tap/block.inc"
 #if defined(__x86_64__)
 #undef TARGET
 #undef F
+#undef LARGER
+#undef LEAST
+#undef MOST
 #undef LANES
 #undef fx
 #undef ix
@@ -47,15 +59,18 @@ static double sum_of(const double *s) {
 #undef fx_mem
 #undef ix_mem
 #undef hx_mem
-#define TARGET  __attribute__((target("avx2")))
-#define F(name) name##_avx2
-#define LANES   8
-#define fx      f32x8
-#define ix      i32x8
-#define dx      f64x4
-#define fx_mem  f32x8_mem
-#define ix_mem  i32x8_mem
-#define hx_mem  f32x4_mem
+#define TARGET       __attribute__((target("avx2")))
+#define F(name)      name##_avx2
+#define LARGER(a, b) ((ix)_mm256_max_epi32((__m256i)(a), (__m256i)(b)))
+#define LEAST(v, lo) ((fx)_mm256_min_ps((__m256)(v), (__m256)(lo)))
+#define MOST(v, hi)  ((fx)_mm256_max_ps((__m256)(v), (__m256)(hi)))
+#define LANES        8
+#define fx           f32x8
+#define ix           i32x8
+#define dx           f64x4
+#define fx_mem       f32x8_mem
+#define ix_mem       i32x8_mem
+#define hx_mem       f32x4_mem
 #include "tap/block.inc"
 #endif
 

@@ -79,12 +79,15 @@ static bool add_in_chunks(tap_stats *s, const tap_tensor *t, tap_cell *c, const 
     for (int64_t k = 0; good && k < n; k++) tap_cell_init(&parts[k]);
     chunks x = {.t = t, .parts = parts, .tables = c->sketch ? s->tables : NULL};
     if (good) loop(s, n, 1, add_chunks, &x);
+    double min = 0, max = 0;
     for (int64_t k = 0; good && k < n; k++) {
+        if (parts[k].min_at >= 0 && parts[k].min < min) min = parts[k].min;
+        if (parts[k].max_at >= 0 && parts[k].max > max) max = parts[k].max;
         put_right(&parts[k], source, row_size);
         good = tap_cell_merge(c, &parts[k]);
     }
     for (int k = 0; good && c->sketch && k < s->n_tables; k++)
-        good = tap_sketch_take_table(c->sketch, s->tables[k]);
+        good = tap_sketch_take_table(c->sketch, s->tables[k], min, max);
     free(parts);
     return good;
 }

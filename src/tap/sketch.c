@@ -71,12 +71,8 @@ static bool is_empty(const uint32_t *page) {
     return any == 0;
 }
 
-bool tap_sketch_take_table(tap_sketch *s, uint32_t *table) {
-    for (uint32_t k = 65536; k < TAP_SKETCH_TABLE; k++) {
-        table[0] += table[k];
-        table[k] = 0;
-    }
-    for (uint32_t p = 0; p < TAP_SKETCH_PAGES; p++) {
+static bool take_pages(tap_sketch *s, uint32_t *table, uint32_t from, uint32_t to) {
+    for (uint32_t p = from >> 8; p <= to >> 8; p++) {
         uint32_t *page = table + p * TAP_SKETCH_PAGE;
         if (is_empty(page)) continue;
         for (uint32_t k = 0; k < TAP_SKETCH_PAGE; k++)
@@ -84,6 +80,15 @@ bool tap_sketch_take_table(tap_sketch *s, uint32_t *table) {
         memset(page, 0, TAP_SKETCH_PAGE * sizeof *page);
     }
     return true;
+}
+
+bool tap_sketch_take_table(tap_sketch *s, uint32_t *table, double min, double max) {
+    for (uint32_t k = 65536; k < TAP_SKETCH_TABLE; k++) {
+        table[0] += table[k];
+        table[k] = 0;
+    }
+    return take_pages(s, table, 0, max > 0 ? tap_sketch_code_of(max) : 0) &&
+           (!(min < 0) || take_pages(s, table, 0x8000, tap_sketch_code_of(min)));
 }
 
 bool tap_sketch_merge(tap_sketch *s, const tap_sketch *other) {
