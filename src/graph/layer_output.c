@@ -106,7 +106,13 @@ static void find_repeats(tap_uses *u) {
 static tap_status look_at_modules(tap_uses *u, tap_arena *a, tap_error *err) {
     u->of = tap_arena_array(a, u->t->n, sizeof *u->of);
     if (!u->of) return tap_error_no_memory(err, u->t->n * sizeof *u->of);
-    for (size_t i = 0; i < u->t->n; i++) u->of[i] = (tap_module_uses){-1, -1, -1, -1, -1, false};
+    for (size_t i = 0; i < u->t->n; i++) u->of[i] = (tap_module_uses){-1, -1, -1, -1, -1, false, 0, 0};
+    for (size_t i = 0; i < u->t->n; i++) {
+        const tap_module *x = &u->t->modules[i];
+        if (x->parent < 0 || !x->name || x->first < 0) continue;
+        u->of[x->parent].once += x->call == 0;
+        u->of[x->parent].twice += x->call == 1;
+    }
     int32_t n = leave_all(u);
     u->leavers = tap_arena_array(a, (size_t)n, sizeof *u->leavers);
     if (!u->leavers) return tap_error_no_memory(err, (size_t)n * sizeof *u->leavers);
@@ -523,6 +529,11 @@ static bool has_several_calls(const tap_uses *u, int32_t m) {
     return false;
 }
 
+/* PyTorch: all modules in m are called again, so that m may have been, one call behind the other. */
+static bool may_be_called_again(const tap_uses *u, int32_t m) {
+    return u->t->dialect != TAP_DIALECT_TF && u->of[m].once > 0 && u->of[m].twice == u->of[m].once;
+}
+
 /* ---- The output ---- */
 
 /* Transformers give what goes into their pooler first, and what comes out of it second. */
@@ -571,7 +582,7 @@ void tap_module_outputs_find(const tap_uses *u, int32_t m, tap_module_outputs *o
     int32_t around = u->t->modules[m].parent;
     /* One direction of two that became one node has no output of its own. */
     if (u->t->dialect == TAP_DIALECT_TF && around >= 0 && u->of[around].over_time >= 0) return;
-    if (has_several_calls(u, m)) return;
+    if (has_several_calls(u, m) || may_be_called_again(u, m)) return;
     int32_t n = u->t->rounded ? 0 : find_leaving(u, m, leaving, CANDIDATES);
     if (n > CANDIDATES) return;
     if (u->t->dialect == TAP_DIALECT_TF) {

@@ -186,19 +186,23 @@ static labels concatenates(flow *f, const tap_node *n, int32_t slot) {
 }
 
 /* What TensorFlow itself has under that name is in its order; a Transpose that the exporter set is not. */
+static labels permuted(const labels *x, const tap_src_attr *perm) {
+    if (x->rank < 0 || (perm && perm->n != (size_t)x->rank)) return unknown;
+    labels l = {.rank = x->rank};
+    for (int32_t i = 0; i < l.rank; i++) {
+        int64_t from = perm ? perm->u.ints[i] : l.rank - 1 - i;
+        if (from < 0 || from >= l.rank) return unknown;
+        l.of[i] = x->of[from];
+    }
+    return l;
+}
+
 static labels transposes(flow *f, const tap_node *n, int32_t slot) {
     const labels *x = input(f, n, 0);
     const tap_src_attr *a = attribute(n, "perm");
     int32_t rank = x->rank >= 0 ? x->rank : rank_of(f, n->out[slot]);
     if (!tap_name_is_made_up(f->g->values[n->out[slot]].name)) return rank < 0 ? unknown : in_order(rank);
-    if (x->rank < 0 || (a && a->n != (size_t)x->rank)) return unknown;
-    labels l = {.rank = x->rank};
-    for (int32_t i = 0; i < l.rank; i++) {
-        int64_t from = a ? a->u.ints[i] : l.rank - 1 - i;
-        if (from < 0 || from >= l.rank) return unknown;
-        l.of[i] = x->of[from];
-    }
-    return l;
+    return permuted(x, a);
 }
 
 static labels reduces(flow *f, const tap_node *n, int32_t slot) {
@@ -586,6 +590,70 @@ static tap_status flow_main(const tap_bound *b, tap_axes *axes, tap_error *err) 
     return st;
 }
 
+/* ---- Batches first ---- */
+
+/* Both nodes are what one operation of PyTorch became. */
+static bool are_of_one(const tap_node *a, const tap_node *b) {
+    const char *key = "pkg.torch.onnx.name_scopes", *x = tap_node_metadata(a, key),
+               *y = tap_node_metadata(b, key);
+    if (x || y) return x && y && strcmp(x, y) == 0;
+    const char *slash = strrchr(a->src->name, '/');
+    size_t n = slash ? (size_t)(slash + 1 - a->src->name) : 0;
+    return n > 1 && strncmp(a->src->name, b->src->name, n) == 0 && !strchr(b->src->name + n, '/');
+}
+
+/* PyTorch's recurrent layers with batches first: a Transpose before the node, and one behind it, which the
+ * next such layer's may cancel. */
+static bool takes_turned(const tap_graph *g, const tap_node *n) {
+    const tap_node *from = n->n_in && n->in[0] != TAP_NO_VALUE ? g->values[n->in[0]].producer : NULL;
+    const tap_src_attr *perm =
+        from && strcmp(from->src->op, "Transpose") == 0 ? attribute(from, "perm") : NULL;
+    return perm && perm->n == 3 && perm->u.ints[0] == 1 && perm->u.ints[1] == 0 && are_of_one(from, n);
+}
+
+/* Directions go to the features behind them. */
+static labels without_directions(const labels *x, int32_t rank) {
+    labels l = {.rank = 0};
+    if (x->rank != 4 || rank != 3) return unknown;
+    for (int32_t i = 0; i < x->rank; i++) {
+        if (x->of[i] != EXTRA)
+            l.of[l.rank++] = x->of[i];
+        else if (i + 1 == x->rank || x->of[i + 1] != 2)
+            return unknown;
+    }
+    return l;
+}
+
+static labels turned(flow *f, const tap_node *n) {
+    behaviour *fn = behaviour_of(n);
+    if (fn == recurs) return takes_turned(f->g, n) ? recurs(f, n, 0) : unknown;
+    if (!n->n_in || n->in[0] == TAP_NO_VALUE || is_in_order(input(f, n, 0))) return unknown;
+    if (fn == reshapes) return without_directions(input(f, n, 0), rank_of(f, n->out[0]));
+    if (fn == transposes) return permuted(input(f, n, 0), attribute(n, "perm"));
+    return fn == keeps || fn == squeezes ? fn(f, n, 0) : unknown;
+}
+
+static tap_status mark_turned(const tap_bound *b, tap_axes *axes, tap_error *err) {
+    const tap_graph *g = b->main;
+    flow f = {.g = g};
+    f.at = tap_mem_alloc_zero(b->budget, (g->n_values + 1) * sizeof *f.at);
+    if (!f.at) return tap_error_no_memory(err, g->n_values * sizeof *f.at);
+    for (size_t v = 0; v < g->n_values; v++) {
+        int32_t rank = rank_of(&f, (tap_vid)v);
+        f.at[v] = in_order(rank < 0 ? 0 : rank);
+    }
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const tap_node *n = g->nodes[i];
+        if (n->n_out == 0 || n->out[0] == TAP_NO_VALUE || g->values[n->out[0]].is_output) continue;
+        labels l = turned(&f, n);
+        if (l.rank < 0 || is_in_order(&l)) continue;
+        f.at[n->out[0]] = l;
+        axes[g->values[n->out[0]].global] = axes_from(&l);
+    }
+    tap_mem_free(b->budget, f.at);
+    return TAP_OK;
+}
+
 tap_status tap_provenance(const tap_bound *b, bool moved, tap_axes *axes, tap_error *err) {
     for (size_t i = 0; i < b->n_graphs; i++)
         for (size_t v = 0; v < b->graphs[i]->n_values; v++) {
@@ -596,5 +664,5 @@ tap_status tap_provenance(const tap_bound *b, bool moved, tap_axes *axes, tap_er
                 l = in_order(x->type.rank);
             axes[x->global] = axes_from(&l);
         }
-    return moved ? flow_main(b, axes, err) : TAP_OK;
+    return moved ? flow_main(b, axes, err) : mark_turned(b, axes, err);
 }
