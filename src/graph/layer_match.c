@@ -101,10 +101,13 @@ static bool is_anothers(const matcher *w, const entry *e, int32_t value) {
 /* ---- By name ---- */
 
 /* Calls that the file does not tell apart: what it says is of one of them, and not known which. */
-static bool is_mixed(matcher *w, const entry *e) {
+static bool lacks_calls(matcher *w, const entry *e) {
     size_t calls = calls_of(e->of);
-    return calls > 1 && w->f->tree->reentered &&
-           tap_map_get(&w->known, label(w, e->of->name, (int32_t)calls - 1, 0), -1) < 0;
+    return calls > 1 && tap_map_get(&w->known, label(w, e->of->name, (int32_t)calls - 1, 0), -1) < 0;
+}
+
+static bool is_mixed(matcher *w, const entry *e) {
+    return w->f->tree->reentered && lacks_calls(w, e);
 }
 
 static void take_known(matcher *w, entry *e) {
@@ -128,7 +131,9 @@ static void choose_by_shape(matcher *w, entry *e) {
     const tap_uses *u = w->f->uses;
     int32_t only = -1;
     if (e->l->value >= 0 || e->module < 0 || e->l->status == TAP_LAYER_FOLDED || w->f->tree->rounded) return;
-    if (w->f->tree->grouped || e->call > 0 || !e->of->n_outputs || e->of->outputs[e->output].rank < 1) return;
+    if (w->f->tree->grouped || e->call > 0 || lacks_calls(w, e) || !e->of->n_outputs ||
+        e->of->outputs[e->output].rank < 1)
+        return;
     for (int32_t i = u->of[e->module].first_leaver; i >= 0; i = u->leavers[i].next) {
         const tap_gvalue *v = &w->g->values[u->leavers[i].v];
         if (v->type.kind != TAP_KIND_TENSOR || v->type.rank < 0 || !fits(w, e, v->global)) continue;
@@ -477,15 +482,16 @@ static bool by_activation(matcher *w, entry *e) {
     return true;
 }
 
-/* A model or a chain in the model ends with the layer in it that was called last, if nothing follows. */
+/* A chain in the model ends with the layer in it that was called last, call by call. */
 static bool by_last_inside(matcher *w, entry *e) {
-    bool chain = is_kind(e->of, "Sequential");
-    size_t n = strlen(e->of->name);
-    if (!chain || e == w->entries || outputs_of(e->of) != 1 || calls_of(e->of) != 1) return false;
-    const entry *in = e - 1;
-    char separator = in->of->name[strlen(in->of->name) > n ? n : 0];
-    bool inside = strncmp(in->of->name, e->of->name, n) == 0 && (separator == '/' || separator == '.');
-    if (!inside || in->l->value < 0 || !fits(w, e, in->l->value)) return false;
+    size_t n = strlen(e->of->name), at = (size_t)(e->of - w->list->layers);
+    if (!is_kind(e->of, "Sequential") || at == 0 || outputs_of(e->of) != 1) return false;
+    const tap_listed_layer *last = &w->list->layers[at - 1];
+    char separator = last->name[strlen(last->name) > n ? n : 0];
+    bool inside = strncmp(last->name, e->of->name, n) == 0 && (separator == '/' || separator == '.');
+    if (!inside || outputs_of(last) != 1 || calls_of(last) != calls_of(e->of)) return false;
+    const entry *in = &w->entries[w->first[at - 1] + (size_t)e->call];
+    if (in->l->value < 0 || !fits(w, e, in->l->value)) return false;
     found(w, e, in->l->value);
     return true;
 }
@@ -497,8 +503,9 @@ static void settle(matcher *w) {
         for (size_t i = 0; i < w->n && !w->f->tree->rounded; i++) {
             entry *e = &w->entries[i];
             if (e->l->value >= 0 || (e->l->status == TAP_LAYER_FOLDED && e->carried >= 0)) continue;
-            changed |= by_doing_nothing(w, e) || by_merging(w, e) || by_inputs(w, e) || by_consumers(w, e) ||
-                       by_last_inside(w, e) || by_activation(w, e) || by_place(w, e) || by_attention(w, e);
+            changed |= by_doing_nothing(w, e) || by_merging(w, e) || by_last_inside(w, e) ||
+                       by_inputs(w, e) || by_consumers(w, e) || by_activation(w, e) || by_place(w, e) ||
+                       by_attention(w, e);
         }
     }
 }
