@@ -9,11 +9,17 @@
 
 /* Elements that a task should have. */
 #define TASK_ELEMENTS 16384
-/* Short rows are turned into columns, so that TAP_SOFTMAX_WIDTH of them go side by side. */
-#define SHORT TAP_TILE_SHORT
+/* Short rows are turned into columns, so that TAP_SOFTMAX_WIDTH of them go side by side; not where there are
+ * but a few. */
+#define SHORT    TAP_TILE_SHORT
+#define FEW_ROWS 8
 /* Slices of more bytes than a second-level cache has to spare are reduced first, by all workers, and then
  * written in one go: exponentials are computed twice and the memory passed twice, not three times. */
 #define FAR (512 << 10)
+
+static bool rows_are_short(const tap_slices *of) {
+    return of->n <= SHORT && of->outer >= FEW_ROWS;
+}
 
 /* ---- Groups of columns, or of rows, on one worker ---- */
 
@@ -91,7 +97,7 @@ static void groups(void *arg, int64_t begin, int64_t end, int worker) {
     for (int64_t g = begin; g < end; g++) {
         if (j->of.inner > 1)
             columns(j, g, wide);
-        else if (j->of.n > SHORT)
+        else if (!rows_are_short(&j->of))
             long_row(j, g, wide);
         else
             short_rows(j, g, wide);
@@ -156,7 +162,7 @@ static int64_t n_groups(job *j, int64_t *elements) {
     j->per_outer = (j->of.inner + TAP_SOFTMAX_WIDTH - 1) / TAP_SOFTMAX_WIDTH;
     *elements = j->of.n * tap_min64(j->of.inner, TAP_SOFTMAX_WIDTH);
     if (j->of.inner > 1) return j->of.outer * j->per_outer;
-    if (j->of.n > SHORT) return j->of.outer;
+    if (!rows_are_short(&j->of)) return j->of.outer;
     *elements = j->of.n * TAP_SOFTMAX_WIDTH;
     return (j->of.outer + TAP_SOFTMAX_WIDTH - 1) / TAP_SOFTMAX_WIDTH;
 }
