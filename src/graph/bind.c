@@ -406,6 +406,7 @@ static tap_status bind_graph(tap_binder *bd, tap_graph *g, tap_scope *s) {
     if (st == TAP_OK) st = tap_bind_infos(bd, s, src->inputs, src->n_inputs);
     if (st == TAP_OK) st = tap_bind_infos(bd, s, src->outputs, src->n_outputs);
     if (st == TAP_OK) st = tap_bind_infos(bd, s, src->infos, src->n_infos);
+    if (st == TAP_OK && bd->b->tf_ops) st = tap_bind_merges(bd, g);
     if (st != TAP_OK) return st;
     st = tap_graph_order(bd->b, g, bd->err);
     return goes_on(bd, "cycle", st) ? TAP_OK : st;

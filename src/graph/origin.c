@@ -110,7 +110,7 @@ static const struct {
     {"StatelessIf", tensorflow,
      "control flow that the converter did not recognise: export from a saved model"},
     {"Enter", tensorflow, "control flow of TensorFlow 1: freeze with control flow v2"},
-    {"Merge", tensorflow, "control flow of TensorFlow 1: freeze with control flow v2"},
+    {"Merge", tensorflow, "a branch of TensorFlow's runtime: write tf.cond, or tf.where of all branches"},
     {"TensorArrayV3", tensorflow, "a loop of TensorFlow 1: export with control flow v2"},
     {"TensorListFromTensor", tensorflow,
      "a loop of TensorFlow that the converter did not recognise: export a saved model with control flow v2"},
