@@ -22,7 +22,7 @@
 #define BUFFER_BYTES 24576
 /* A copy of this many bytes is written past the cache: reading the lines of dst only to overwrite them costs
  * more than half of the time of a large transposition. */
-#define STREAM_BYTES (INT64_C(1) << 20)
+#define STREAM_BYTES (INT64_C(2) << 20)
 /* A copy of fewer bytes finds all its lines in the first-level cache, wherever they are. */
 #define SMALL_BYTES 32768
 /* A plane of fewer bytes is not worth the way through memory of its own. */
