@@ -50,6 +50,8 @@ says "'__inference_twice_7', which the file does not have"
 # A table without its contents says so.
 status 5 run "$models/table.onnx" -i ones --tf-ops
 says 'does not have the table'
+status 0 run "$models/table.onnx" -i ones --tf-ops --set t="$models/table.pb"
+says ' 2.5 2.5 2.5'
 
 # Others are named as what they are.
 status 4 run "$models/aten.onnx" -i ones --tf-ops

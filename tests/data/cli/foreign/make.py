@@ -6,6 +6,7 @@ usage: make.py FOLDER    (needs the onnx package; the results lie beside this fi
 import os
 import sys
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
@@ -32,6 +33,11 @@ def main(folder):
     save(folder, "openvino", [node("Swish", ["x"], ["y"], "s", domain="org.openvinotoolkit")],
          domains=["org.openvinotoolkit"])
     save(folder, "attribute", [node("Erfc", ["x"], ["y"], "e", slope=1.0)])
+    table = onnx.MapProto(key_type=TensorProto.INT64, keys=[1, 5])
+    table.values.elem_type = onnx.SequenceProto.TENSOR
+    table.values.tensor_values.extend(onnx.numpy_helper.from_array(np.float32(v)) for v in (2.5, 3.5))
+    with open(os.path.join(folder, "table.pb"), "wb") as f:
+        f.write(table.SerializeToString())
     save(folder, "table", [node("HashTableV2", [], ["t"], "table", shared_name="a"),
                            node("Cast", ["x"], ["k"], "cast", to=TensorProto.INT64),
                            node("Constant", [], ["d"], "default", value_float=0.0),
