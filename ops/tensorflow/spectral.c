@@ -64,7 +64,7 @@ static tap_status fft_infer(tap_ctx *ctx) {
     for (int i = 0; i < f->axes; i++) {
         int64_t *d = &dims[x->rank - f->axes + i];
         *d = length.known ? length.v[i] : -1;
-        if (length.known && *d < 0)
+        if (length.known && *d < 1)
             return tap_fail(ctx, tap_misfit(ctx), "fft_length[%d] is %lld", i, (long long)*d);
         if (length.known && i == f->axes - 1 && !f->inverse) *d = *d / 2 + 1;
     }

@@ -302,11 +302,12 @@ static void split_at(words *w, tap_string x) {
 static void split_all(words *w, int64_t n) {
     w->n = w->widest = 0;
     for (w->row = 0; w->row < n; w->row++) {
+        const tap_string x = w->x[w->row].n ? w->x[w->row] : (tap_string){"", 0};
         w->column = 0;
         if (w->separator.n)
-            split_at(w, w->x[w->row]);
+            split_at(w, x);
         else
-            split_spaces(w, w->x[w->row]);
+            split_spaces(w, x);
     }
 }
 
