@@ -66,7 +66,12 @@ static void tile(const float *const *rows, const float *weights) {
         for (int v = 0; v < VECTORS; v++) s[r][v] = (vector){0};
         __asm__("" : "+r"(a[r]));
     }
-    _Pragma("GCC unroll 2") for (int k = 0; k < TILE_K; k++) {
+#ifdef __clang__
+#pragma clang loop unroll_count(2)
+#else
+#pragma GCC unroll 2
+#endif
+    for (int k = 0; k < TILE_K; k++) {
         vector b[VECTORS];
         VECTOR_UNROLL
         for (int v = 0; v < VECTORS; v++, weights += VECTOR_BYTES / 4)
