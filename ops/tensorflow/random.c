@@ -292,7 +292,7 @@ static tap_status fill_range(tap_ctx *ctx, const drawing *d, stream *s) {
 
 static tap_status drawing_run(tap_ctx *ctx) {
     const drawing *d = tap_ctx_op(ctx)->data;
-    stream s;
+    stream s = {{0}, {0}};
     tap_status st = read_stream(ctx, d, &s);
     if (st) return st;
     switch (d->kind) {

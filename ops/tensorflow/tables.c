@@ -60,7 +60,7 @@ static bool is_key(const tap_tensor *t) {
 }
 
 static tap_status find_run(tap_ctx *ctx) {
-    const tap_tensor *keys, *values, *x = ctx->in[1], *otherwise = ctx->in[2];
+    const tap_tensor *keys = NULL, *values = NULL, *x = ctx->in[1], *otherwise = ctx->in[2];
     tap_status st = open_table(ctx, &keys, &values);
     if (st) return st;
     const bool strings = keys->dtype == TAP_STRING;
@@ -96,7 +96,7 @@ static tap_status size_infer(tap_ctx *ctx) {
 }
 
 static tap_status size_run(tap_ctx *ctx) {
-    const tap_tensor *keys, *values;
+    const tap_tensor *keys = NULL, *values = NULL;
     tap_status st = open_table(ctx, &keys, &values);
     tap_tensor *y = st ? NULL : tap_out(ctx, 0, TAP_INT64, 0, NULL);
     if (!y) return st ? st : TAP_MEMORY;
