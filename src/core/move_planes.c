@@ -25,6 +25,12 @@
 #define STREAM_BYTES (INT64_C(2) << 20)
 /* A copy of fewer bytes finds all its lines in the first-level cache, wherever they are. */
 #define SMALL_BYTES 32768
+/* A copy of this many bytes does not stay in the cache in any case. */
+#define FAR_BYTES (INT64_C(20) << 20)
+/* Lines this many bytes apart share a set of the first-level cache with many others. */
+#define CROWDED 1024
+/* Words along both sides of a tile that is made where it is. */
+#define DIRECT_TILE 64
 /* A plane of fewer bytes is not worth the way through memory of its own. */
 #define PLANE_BYTES 1024
 
@@ -42,16 +48,30 @@ static int64_t pitch_of(const tap_move *m) {
     return (((m->tile_b * (int64_t)m->width + LINE - 1) / LINE + 1) | 1) * LINE;
 }
 
+/* Whether rows, on either side, fall into the same few sets of the cache, so that lines are lost before they
+ * are whole. */
+static bool crowded(const tap_move *m) {
+    const int b = m->n_outer + m->n_b - 1, a = b + m->n_a;
+    return m->src[b] % CROWDED == 0 || m->dst[a] % CROWDED == 0;
+}
+
+/* Whether tiles are made where they are: nothing is lost, and there is room for all in the last cache. */
+static bool stays_in_cache(const tap_move *m, int64_t all) {
+    const int64_t word = (int64_t)m->width;
+    return m->a * word >= LINE && m->b * word >= LINE && all < FAR_BYTES && !crowded(m);
+}
+
 void tap_planes_tiles(tap_move *m) {
     const int64_t word = (int64_t)m->width, line = LINE / word, all = m->outer * m->a * m->b * word;
-    m->apart = all >= SMALL_BYTES && m->a > 1 && m->b > 1 && m->a * m->b * word >= PLANE_BYTES;
+    m->apart = all >= SMALL_BYTES && m->a > 1 && m->b > 1 && m->a * m->b * word >= PLANE_BYTES &&
+               !stays_in_cache(m, all);
     m->stream = m->apart && all >= STREAM_BYTES && m->b >= 2 * line;
     if (m->apart) {
         m->tile_b = m->stream && !steps_fit(m) ? tap_min64(TILE_LINES * line, TILE_MOST)
                                                : tap_max64(TILE_ROWS, word == 1 ? 2 * line : line);
         m->tile_a = line;
     } else {
-        m->tile_b = m->tile_a = TAP_TILE_ROWS / 4;
+        m->tile_b = m->tile_a = DIRECT_TILE;
     }
     m->tile_b = tap_min64(m->tile_b, m->b);
     m->tile_a = tap_min64(m->tile_a, m->a);
