@@ -24,16 +24,16 @@ FINISH(max_f32, float, float, a[i])
 FINISH(max_f64, double, double, a[i])
 
 static const tap_reducer mean[TAP_DTYPE_COUNT] = {
-    [TAP_FLOAT16] = {&tap_loops_sum_f32, tap_reduce_f16, mean_f16, 2, 2},
-    [TAP_BFLOAT16] = {&tap_loops_sum_f32, tap_reduce_bf16, mean_bf16, 2, 2},
-    [TAP_FLOAT] = {&tap_loops_sum_f32, NULL, mean_f32, 4, 4},
-    [TAP_DOUBLE] = {&tap_loops_sum_f64, NULL, mean_f64, 8, 8},
+    [TAP_FLOAT16] = TAP_REDUCER(&tap_loops_sum_f32, tap_reduce_f16, mean_f16, 2, 2),
+    [TAP_BFLOAT16] = TAP_REDUCER(&tap_loops_sum_f32, tap_reduce_bf16, mean_bf16, 2, 2),
+    [TAP_FLOAT] = TAP_REDUCER(&tap_loops_sum_f32, NULL, mean_f32, 4, 4),
+    [TAP_DOUBLE] = TAP_REDUCER(&tap_loops_sum_f64, NULL, mean_f64, 8, 8),
 };
 static const tap_reducer max[TAP_DTYPE_COUNT] = {
-    [TAP_FLOAT16] = {&tap_loops_max_f32, tap_reduce_f16, max_f16, 2, 2},
-    [TAP_BFLOAT16] = {&tap_loops_max_f32, tap_reduce_bf16, max_bf16, 2, 2},
-    [TAP_FLOAT] = {&tap_loops_max_f32, NULL, max_f32, 4, 4},
-    [TAP_DOUBLE] = {&tap_loops_max_f64, NULL, max_f64, 8, 8},
+    [TAP_FLOAT16] = TAP_REDUCER(&tap_loops_max_f32, tap_reduce_f16, max_f16, 2, 2),
+    [TAP_BFLOAT16] = TAP_REDUCER(&tap_loops_max_f32, tap_reduce_bf16, max_bf16, 2, 2),
+    [TAP_FLOAT] = TAP_REDUCER(&tap_loops_max_f32, NULL, max_f32, 4, 4),
+    [TAP_DOUBLE] = TAP_REDUCER(&tap_loops_max_f64, NULL, max_f64, 8, 8),
 };
 
 /* ---- The operators ---- */

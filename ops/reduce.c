@@ -155,98 +155,99 @@ typedef struct reducers {
 #define SUM_U64 &tap_loops_sum_u64
 
 static const reducers sum = {.by_dtype = {
-                                 [TAP_FLOAT16] = {SUM_F32, tap_reduce_f16, same_f16, 2, 2},
-                                 [TAP_BFLOAT16] = {SUM_F32, tap_reduce_bf16, same_bf16, 2, 2},
-                                 [TAP_FLOAT] = {SUM_F32, NULL, same_f32, 4, 4},
-                                 [TAP_DOUBLE] = {SUM_F64, NULL, same_f64, 8, 8},
-                                 [TAP_INT32] = {SUM_U32, NULL, same_w4, 4, 4},
-                                 [TAP_UINT32] = {SUM_U32, NULL, same_w4, 4, 4},
-                                 [TAP_INT64] = {SUM_U64, NULL, same_w8, 8, 8},
-                                 [TAP_UINT64] = {SUM_U64, NULL, same_w8, 8, 8},
+                                 [TAP_FLOAT16] = TAP_REDUCER(SUM_F32, tap_reduce_f16, same_f16, 2, 2),
+                                 [TAP_BFLOAT16] = TAP_REDUCER(SUM_F32, tap_reduce_bf16, same_bf16, 2, 2),
+                                 [TAP_FLOAT] = TAP_REDUCER(SUM_F32, NULL, same_f32, 4, 4),
+                                 [TAP_DOUBLE] = TAP_REDUCER(SUM_F64, NULL, same_f64, 8, 8),
+                                 [TAP_INT32] = TAP_REDUCER(SUM_U32, NULL, same_w4, 4, 4),
+                                 [TAP_UINT32] = TAP_REDUCER(SUM_U32, NULL, same_w4, 4, 4),
+                                 [TAP_INT64] = TAP_REDUCER(SUM_U64, NULL, same_w8, 8, 8),
+                                 [TAP_UINT64] = TAP_REDUCER(SUM_U64, NULL, same_w8, 8, 8),
                              }};
 
 static const reducers mean = {.by_dtype = {
-                                  [TAP_FLOAT16] = {SUM_F32, tap_reduce_f16, mean_f16, 2, 2},
-                                  [TAP_BFLOAT16] = {SUM_F32, tap_reduce_bf16, mean_bf16, 2, 2},
-                                  [TAP_FLOAT] = {SUM_F32, NULL, mean_f32, 4, 4},
-                                  [TAP_DOUBLE] = {SUM_F64, NULL, mean_f64, 8, 8},
-                                  [TAP_INT32] = {SUM_F64, f64_i32, mean_i32, 4, 4},
-                                  [TAP_UINT32] = {SUM_F64, f64_u32, mean_u32, 4, 4},
-                                  [TAP_INT64] = {SUM_F64, f64_i64, mean_i64, 8, 8},
-                                  [TAP_UINT64] = {SUM_F64, f64_u64, mean_u64, 8, 8},
+                                  [TAP_FLOAT16] = TAP_REDUCER(SUM_F32, tap_reduce_f16, mean_f16, 2, 2),
+                                  [TAP_BFLOAT16] = TAP_REDUCER(SUM_F32, tap_reduce_bf16, mean_bf16, 2, 2),
+                                  [TAP_FLOAT] = TAP_REDUCER(SUM_F32, NULL, mean_f32, 4, 4),
+                                  [TAP_DOUBLE] = TAP_REDUCER(SUM_F64, NULL, mean_f64, 8, 8),
+                                  [TAP_INT32] = TAP_REDUCER(SUM_F64, f64_i32, mean_i32, 4, 4),
+                                  [TAP_UINT32] = TAP_REDUCER(SUM_F64, f64_u32, mean_u32, 4, 4),
+                                  [TAP_INT64] = TAP_REDUCER(SUM_F64, f64_i64, mean_i64, 8, 8),
+                                  [TAP_UINT64] = TAP_REDUCER(SUM_F64, f64_u64, mean_u64, 8, 8),
                               }};
 
-static const reducers prod = {.by_dtype = {
-                                  [TAP_FLOAT16] = {&tap_loops_prod_f64, f64_f16, same_f16, 2, 2},
-                                  [TAP_BFLOAT16] = {&tap_loops_prod_f64, f64_bf16, same_bf16, 2, 2},
-                                  [TAP_FLOAT] = {&tap_loops_prod_f64, f64_f32, same_f32, 4, 4},
-                                  [TAP_DOUBLE] = {&tap_loops_prod_f64, NULL, same_f64, 8, 8},
-                                  [TAP_INT32] = {&tap_loops_prod_u32, NULL, same_w4, 4, 4},
-                                  [TAP_UINT32] = {&tap_loops_prod_u32, NULL, same_w4, 4, 4},
-                                  [TAP_INT64] = {&tap_loops_prod_u64, NULL, same_w8, 8, 8},
-                                  [TAP_UINT64] = {&tap_loops_prod_u64, NULL, same_w8, 8, 8},
-                              }};
+static const reducers prod = {
+    .by_dtype = {
+        [TAP_FLOAT16] = TAP_REDUCER(&tap_loops_prod_f64, f64_f16, same_f16, 2, 2),
+        [TAP_BFLOAT16] = TAP_REDUCER(&tap_loops_prod_f64, f64_bf16, same_bf16, 2, 2),
+        [TAP_FLOAT] = TAP_REDUCER(&tap_loops_prod_f64, f64_f32, same_f32, 4, 4),
+        [TAP_DOUBLE] = TAP_REDUCER(&tap_loops_prod_f64, NULL, same_f64, 8, 8),
+        [TAP_INT32] = TAP_REDUCER(&tap_loops_prod_u32, NULL, same_w4, 4, 4),
+        [TAP_UINT32] = TAP_REDUCER(&tap_loops_prod_u32, NULL, same_w4, 4, 4),
+        [TAP_INT64] = TAP_REDUCER(&tap_loops_prod_u64, NULL, same_w8, 8, 8),
+        [TAP_UINT64] = TAP_REDUCER(&tap_loops_prod_u64, NULL, same_w8, 8, 8),
+    }};
 
-#define EXTREME(m)                                                                       \
-    {                                                                                    \
-        .by_dtype = {                                                                    \
-            [TAP_FLOAT16] = {&tap_loops_##m##_f32, tap_reduce_f16, single_f16, 2, 2},    \
-            [TAP_BFLOAT16] = {&tap_loops_##m##_f32, tap_reduce_bf16, single_bf16, 2, 2}, \
-            [TAP_FLOAT] = {&tap_loops_##m##_f32, NULL, single_f32, 4, 4},                \
-            [TAP_DOUBLE] = {&tap_loops_##m##_f64, NULL, same_f64, 8, 8},                 \
-            [TAP_INT8] = {&tap_loops_##m##_i8, NULL, same_w1, 1, 1},                     \
-            [TAP_UINT8] = {&tap_loops_##m##_u8, NULL, same_w1, 1, 1},                    \
-            [TAP_BOOL] = {&tap_loops_##m##_u8, NULL, truth, 1, 1},                       \
-            [TAP_INT32] = {&tap_loops_##m##_i32, NULL, same_w4, 4, 4},                   \
-            [TAP_UINT32] = {&tap_loops_##m##_u32, NULL, same_w4, 4, 4},                  \
-            [TAP_INT64] = {&tap_loops_##m##_i64, NULL, same_w8, 8, 8},                   \
-            [TAP_UINT64] = {&tap_loops_##m##_u64, NULL, same_w8, 8, 8},                  \
-        }                                                                                \
+#define EXTREME(m)                                                                                  \
+    {                                                                                               \
+        .by_dtype = {                                                                               \
+            [TAP_FLOAT16] = TAP_REDUCER(&tap_loops_##m##_f32, tap_reduce_f16, single_f16, 2, 2),    \
+            [TAP_BFLOAT16] = TAP_REDUCER(&tap_loops_##m##_f32, tap_reduce_bf16, single_bf16, 2, 2), \
+            [TAP_FLOAT] = TAP_REDUCER(&tap_loops_##m##_f32, NULL, single_f32, 4, 4),                \
+            [TAP_DOUBLE] = TAP_REDUCER(&tap_loops_##m##_f64, NULL, same_f64, 8, 8),                 \
+            [TAP_INT8] = TAP_REDUCER(&tap_loops_##m##_i8, NULL, same_w1, 1, 1),                     \
+            [TAP_UINT8] = TAP_REDUCER(&tap_loops_##m##_u8, NULL, same_w1, 1, 1),                    \
+            [TAP_BOOL] = TAP_REDUCER(&tap_loops_##m##_u8, NULL, truth, 1, 1),                       \
+            [TAP_INT32] = TAP_REDUCER(&tap_loops_##m##_i32, NULL, same_w4, 4, 4),                   \
+            [TAP_UINT32] = TAP_REDUCER(&tap_loops_##m##_u32, NULL, same_w4, 4, 4),                  \
+            [TAP_INT64] = TAP_REDUCER(&tap_loops_##m##_i64, NULL, same_w8, 8, 8),                   \
+            [TAP_UINT64] = TAP_REDUCER(&tap_loops_##m##_u64, NULL, same_w8, 8, 8),                  \
+        }                                                                                           \
     }
 static const reducers maximum = EXTREME(max), minimum = EXTREME(min);
 
 static const reducers l1 = {.by_dtype = {
-                                [TAP_FLOAT16] = {SUM_F32, abs_f16, same_f16, 2, 2},
-                                [TAP_BFLOAT16] = {SUM_F32, abs_bf16, same_bf16, 2, 2},
-                                [TAP_FLOAT] = {SUM_F32, abs_f32, same_f32, 4, 4},
-                                [TAP_DOUBLE] = {SUM_F64, abs_f64, same_f64, 8, 8},
-                                [TAP_INT32] = {SUM_U32, abs_i32, same_w4, 4, 4},
-                                [TAP_UINT32] = {SUM_U32, NULL, same_w4, 4, 4},
-                                [TAP_INT64] = {SUM_U64, abs_i64, same_w8, 8, 8},
-                                [TAP_UINT64] = {SUM_U64, NULL, same_w8, 8, 8},
+                                [TAP_FLOAT16] = TAP_REDUCER(SUM_F32, abs_f16, same_f16, 2, 2),
+                                [TAP_BFLOAT16] = TAP_REDUCER(SUM_F32, abs_bf16, same_bf16, 2, 2),
+                                [TAP_FLOAT] = TAP_REDUCER(SUM_F32, abs_f32, same_f32, 4, 4),
+                                [TAP_DOUBLE] = TAP_REDUCER(SUM_F64, abs_f64, same_f64, 8, 8),
+                                [TAP_INT32] = TAP_REDUCER(SUM_U32, abs_i32, same_w4, 4, 4),
+                                [TAP_UINT32] = TAP_REDUCER(SUM_U32, NULL, same_w4, 4, 4),
+                                [TAP_INT64] = TAP_REDUCER(SUM_U64, abs_i64, same_w8, 8, 8),
+                                [TAP_UINT64] = TAP_REDUCER(SUM_U64, NULL, same_w8, 8, 8),
                             }};
 
 static const reducers l2 = {.by_dtype = {
-                                [TAP_FLOAT16] = {SUM_F64, square_f16, root_f16, 2, 2},
-                                [TAP_BFLOAT16] = {SUM_F64, square_bf16, root_bf16, 2, 2},
-                                [TAP_FLOAT] = {SUM_F64, square_f32, root_f32, 4, 4},
-                                [TAP_DOUBLE] = {SUM_F64, square_f64, root_f64, 8, 8},
-                                [TAP_INT32] = {SUM_F64, f64_square_i32, root_i32, 4, 4},
-                                [TAP_UINT32] = {SUM_F64, f64_square_u32, root_u32, 4, 4},
-                                [TAP_INT64] = {SUM_F64, f64_square_i64, root_i64, 8, 8},
-                                [TAP_UINT64] = {SUM_F64, f64_square_u64, root_u64, 8, 8},
+                                [TAP_FLOAT16] = TAP_REDUCER(SUM_F64, square_f16, root_f16, 2, 2),
+                                [TAP_BFLOAT16] = TAP_REDUCER(SUM_F64, square_bf16, root_bf16, 2, 2),
+                                [TAP_FLOAT] = TAP_REDUCER(SUM_F64, square_f32, root_f32, 4, 4),
+                                [TAP_DOUBLE] = TAP_REDUCER(SUM_F64, square_f64, root_f64, 8, 8),
+                                [TAP_INT32] = TAP_REDUCER(SUM_F64, f64_square_i32, root_i32, 4, 4),
+                                [TAP_UINT32] = TAP_REDUCER(SUM_F64, f64_square_u32, root_u32, 4, 4),
+                                [TAP_INT64] = TAP_REDUCER(SUM_F64, f64_square_i64, root_i64, 8, 8),
+                                [TAP_UINT64] = TAP_REDUCER(SUM_F64, f64_square_u64, root_u64, 8, 8),
                             }};
 
 static const reducers sum_square = {.by_dtype = {
-                                        [TAP_FLOAT16] = {SUM_F64, square_f16, same_f16, 2, 2},
-                                        [TAP_BFLOAT16] = {SUM_F64, square_bf16, same_bf16, 2, 2},
-                                        [TAP_FLOAT] = {SUM_F64, square_f32, same_f32, 4, 4},
-                                        [TAP_DOUBLE] = {SUM_F64, square_f64, same_f64, 8, 8},
-                                        [TAP_INT32] = {SUM_U32, square_u32, same_w4, 4, 4},
-                                        [TAP_UINT32] = {SUM_U32, square_u32, same_w4, 4, 4},
-                                        [TAP_INT64] = {SUM_U64, square_u64, same_w8, 8, 8},
-                                        [TAP_UINT64] = {SUM_U64, square_u64, same_w8, 8, 8},
+                                        [TAP_FLOAT16] = TAP_REDUCER(SUM_F64, square_f16, same_f16, 2, 2),
+                                        [TAP_BFLOAT16] = TAP_REDUCER(SUM_F64, square_bf16, same_bf16, 2, 2),
+                                        [TAP_FLOAT] = TAP_REDUCER(SUM_F64, square_f32, same_f32, 4, 4),
+                                        [TAP_DOUBLE] = TAP_REDUCER(SUM_F64, square_f64, same_f64, 8, 8),
+                                        [TAP_INT32] = TAP_REDUCER(SUM_U32, square_u32, same_w4, 4, 4),
+                                        [TAP_UINT32] = TAP_REDUCER(SUM_U32, square_u32, same_w4, 4, 4),
+                                        [TAP_INT64] = TAP_REDUCER(SUM_U64, square_u64, same_w8, 8, 8),
+                                        [TAP_UINT64] = TAP_REDUCER(SUM_U64, square_u64, same_w8, 8, 8),
                                     }};
 
 static const reducers log_sum = {.by_dtype = {
-                                     [TAP_FLOAT16] = {SUM_F32, tap_reduce_f16, log_f16, 2, 2},
-                                     [TAP_BFLOAT16] = {SUM_F32, tap_reduce_bf16, log_bf16, 2, 2},
-                                     [TAP_FLOAT] = {SUM_F32, NULL, log_f32, 4, 4},
-                                     [TAP_DOUBLE] = {SUM_F64, NULL, log_f64, 8, 8},
-                                     [TAP_INT32] = {SUM_F64, f64_i32, log_i32, 4, 4},
-                                     [TAP_UINT32] = {SUM_F64, f64_u32, log_u32, 4, 4},
-                                     [TAP_INT64] = {SUM_F64, f64_i64, log_i64, 8, 8},
-                                     [TAP_UINT64] = {SUM_F64, f64_u64, log_u64, 8, 8},
+                                     [TAP_FLOAT16] = TAP_REDUCER(SUM_F32, tap_reduce_f16, log_f16, 2, 2),
+                                     [TAP_BFLOAT16] = TAP_REDUCER(SUM_F32, tap_reduce_bf16, log_bf16, 2, 2),
+                                     [TAP_FLOAT] = TAP_REDUCER(SUM_F32, NULL, log_f32, 4, 4),
+                                     [TAP_DOUBLE] = TAP_REDUCER(SUM_F64, NULL, log_f64, 8, 8),
+                                     [TAP_INT32] = TAP_REDUCER(SUM_F64, f64_i32, log_i32, 4, 4),
+                                     [TAP_UINT32] = TAP_REDUCER(SUM_F64, f64_u32, log_u32, 4, 4),
+                                     [TAP_INT64] = TAP_REDUCER(SUM_F64, f64_i64, log_i64, 8, 8),
+                                     [TAP_UINT64] = TAP_REDUCER(SUM_F64, f64_u64, log_u64, 8, 8),
                                  }};
 
 /* Sums of e^(x - maximum) over the block type B (f32, f64). */

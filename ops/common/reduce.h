@@ -86,6 +86,10 @@ struct tap_reducer {
     void (*move)(int64_t n, void *acc, double count, const void *first_acc, const void *from, const void *to);
 };
 
+/* One that stands for itself. */
+#define TAP_REDUCER(LOOPS, MAP, FINISH, X_BYTES, Y_BYTES) \
+    { .loops = LOOPS, .map = MAP, .finish = FINISH, .x_bytes = X_BYTES, .y_bytes = Y_BYTES }
+
 #define tap_reduce      TAP_ISA_NAME(tap_reduce)
 #define tap_reduce_f16  TAP_ISA_NAME(tap_reduce_f16)
 #define tap_reduce_bf16 TAP_ISA_NAME(tap_reduce_bf16)
