@@ -204,7 +204,7 @@ void cli_parse(const cli_command *command, int argc, char **argv, cli_args *args
 void cli_args_free(cli_args *args) {
     text_list *const lists[] = {&args->words,  &args->inputs, &args->taps,   &args->dims,
                                 &args->shapes, &args->ranges, &args->prints, &args->rtol,
-                                &args->atol,   &args->sets,   &args->stops};
+                                &args->atol,   &args->sets,   &args->stops,  &args->op_files};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) free(lists[i]->items);
 }
 
