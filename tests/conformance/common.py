@@ -221,8 +221,7 @@ def find_cases(folders, only, made):
                 name = os.path.relpath(os.path.join(folder, file), top)
                 name = name[:-len("/model.onnx")] if name.endswith("/model.onnx") else name[:-len(".onnx")]
                 model = os.path.join(folder, file)
-                origin = read_json(os.path.join(folder, "origin.json"))
-                if file.startswith("invalid") or origin.get("nonstandard"):
+                if file.startswith("invalid"):
                     inputs = existing(os.path.join(folder, "inputs.npz"))
                     cases = [Case(name, model, inputs, refuse=True)]
                 else:
