@@ -2,8 +2,7 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "io/file.h"
-#include "onnxtap/json.h"
+#include "io/sink.h"
 #include "run/session.h"
 
 const char *tap_span_kind_name(tap_span_kind k) {
@@ -57,15 +56,11 @@ static void write_event(tap_json *j, const tap_span *s) {
     tap_json_end(j);
 }
 
-static void to_file(void *user, const char *text, size_t n) {
-    tap_writer_write(user, text, n);
-}
-
 tap_status tap_session_write_trace(const tap_session *s, const char *path, tap_error *err) {
     tap_writer *w;
     tap_status st = tap_writer_open(path, &w, err);
     if (st != TAP_OK) return st;
-    tap_json *j = tap_json_new(to_file, w, 1);
+    tap_json *j = tap_json_to(w, 1);
     if (!j) {
         tap_writer_discard(w);
         return tap_error_no_memory(err, 0);

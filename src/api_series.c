@@ -10,8 +10,7 @@
 tap_status tap_series_new(const tap_series_options *options, tap_series **out, tap_error *err) {
     tap_series *s = *out = calloc(1, sizeof *s);
     if (!s) return tap_error_no_memory(err, sizeof *s);
-    memcpy(&s->options, options,
-           options->size < sizeof s->options ? options->size : sizeof s->options);
+    memcpy(&s->options, options, options->size < sizeof s->options ? options->size : sizeof s->options);
     tap_arena_init(&s->arena, NULL);
     const char *folder = s->options.folder;
     size_t n = strlen(folder);
@@ -76,7 +75,8 @@ static tap_status open_checkpoint(tap_series *s, tap_series_epoch *e, tap_error 
     tap_model_get_info(m, &info);
     e->weight_bytes = info.parameter_bytes;
     e->shared_bytes = info.shared_bytes;
-    e->same_model = s->model && info.shared_bytes == info.parameter_bytes && same_bytes(e->model, s->model_path);
+    e->same_model =
+        s->model && info.shared_bytes == info.parameter_bytes && same_bytes(e->model, s->model_path);
     tap_model_free(s->model);
     s->model = m;
     s->model_path = e->model;
@@ -109,7 +109,8 @@ static bool is_everyones(tap_status s) {
     return s == TAP_CANCELLED || s == TAP_USAGE || s == TAP_NOT_FOUND;
 }
 
-static tap_status take(tap_series *s, tap_series_record *r, int64_t number, const char *path, tap_error *err) {
+static tap_status take(tap_series *s, tap_series_record *r, int64_t number, const char *path,
+                       tap_error *err) {
     tap_series_epoch *e = &r->epoch;
     tap_error why = TAP_ERROR_INIT;
     *e = (tap_series_epoch){.size = sizeof *e, .number = number};

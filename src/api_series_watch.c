@@ -64,8 +64,8 @@ static bool note(watch *w, const char *path) {
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0) return true;
     seen *s = find(w, path);
     if (!s) return false;
-    bool same = s->size == st.st_size && s->time.tv_sec == st.st_mtim.tv_sec &&
-                s->time.tv_nsec == st.st_mtim.tv_nsec;
+    bool same =
+        s->size == st.st_size && s->time.tv_sec == st.st_mtim.tv_sec && s->time.tv_nsec == st.st_mtim.tv_nsec;
     if (s->recorded && same) return true;
     s->ready = same;
     s->recorded = false; /* one that is written again is a checkpoint again */
@@ -106,7 +106,8 @@ static seen *next(watch *w) {
 
 static tap_status record_ready(watch *w, int64_t until, tap_error *err) {
     tap_status s = TAP_OK;
-    for (seen *f; s == TAP_OK && (until <= 0 || w->series->number < until) && !is_stopped(w) && (f = next(w));) {
+    for (seen *f;
+         s == TAP_OK && (until <= 0 || w->series->number < until) && !is_stopped(w) && (f = next(w));) {
         f->recorded = true;
         s = tap_series_add(w->series, f->path, err);
         w->last_s = now_s();

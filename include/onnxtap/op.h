@@ -96,8 +96,8 @@ typedef struct tap_stage {
     bool last_axis[4];      /* one element per index of the last axis, else one per element */
     int64_t repeats;        /* such operands hold their row so many times, one after the other, so that
                                the loop can take several rows in one go; 0: once            */
-    bool keeps;       /* the running value is kept as it is before this stage, ...           */
-    int32_t rejoined; /* ... and is operand number rejoined - 1 of this one; 0: of none      */
+    bool keeps;             /* the running value is kept as it is before this stage, ...           */
+    int32_t rejoined;       /* ... and is operand number rejoined - 1 of this one; 0: of none      */
 } tap_stage;
 
 enum tap_op_flag {
@@ -285,8 +285,8 @@ TAP_API tap_value *tap_make(tap_ctx *ctx, tap_dtype dtype, int rank, const int64
 /* Both take over the references, also where they fail. */
 TAP_API tap_value *tap_make_sequence(tap_ctx *ctx, tap_value *const *items, size_t n, tap_dtype dtype);
 TAP_API tap_value *tap_make_map(tap_ctx *ctx, tap_value *keys, tap_value *values);
-/* The sequence with one item more at its end, as a new value; the sequence stays as it is, and its items are not
- * copied. Takes over the item's reference, also where it fails. */
+/* The sequence with one item more at its end, as a new value; the sequence stays as it is, and its items are
+ * not copied. Takes over the item's reference, also where it fails. */
 TAP_API tap_value *tap_append(tap_ctx *ctx, const tap_value *sequence, tap_value *item);
 TAP_API tap_dtype tap_sequence_dtype(const tap_value *sequence);
 

@@ -95,8 +95,9 @@ TAP_API void tap_series_free(tap_series *s);
 TAP_API tap_status tap_series_add(tap_series *s, const char *path, tap_error *err);
 
 /* Records .onnx files as they appear in a folder, in the order in which they were last written, each once it
- * has stopped growing; one that is written again later is a checkpoint again. Ends when there were `until` (0: never), when none came for idle_s seconds (0: never),
- * or when options.stop says so, which is no error. Errors: TAP_IO (the folder), those of tap_series_add. */
+ * has stopped growing; one that is written again later is a checkpoint again. Ends when there were `until`
+ * (0: never), when none came for idle_s seconds (0: never), or when options.stop says so, which is no error.
+ * Errors: TAP_IO (the folder), those of tap_series_add. */
 TAP_API tap_status tap_series_watch(tap_series *s, const char *folder, int64_t until, double idle_s,
                                     tap_error *err);
 

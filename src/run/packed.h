@@ -10,9 +10,10 @@
 typedef struct tap_packed_block {
     atomic_int refs; /* nodes that have it, or were offered it */
     size_t n_bytes;
-    void *data;                          /* NULL while nothing is in it */
-    const void *inputs[TAP_PACKED_INPUTS]; /* where the initializers lie that it was made of; NULL: no constant */
-    bool complete;                       /* pack has filled it */
+    void *data; /* NULL while nothing is in it */
+    const void
+        *inputs[TAP_PACKED_INPUTS]; /* where the initializers lie that it was made of; NULL: no constant */
+    bool complete;                  /* pack has filled it */
 } tap_packed_block;
 
 /* Offers n the blocks of a node of the same row and attributes in another model, whose lock the caller holds,

@@ -9,8 +9,9 @@
  * is read. A positive number: operations, and GFLOPS instead of GB/s. */
 #define OPS_ALL 0.0
 #define OPS_OUT -1.0
-/* As OPS_OUT, and beside it no copy, but a plain loop of C that picks as many elements at random out of as much
- * data: each waits for a line of the cache that nobody could foresee, and memory's speed says nothing. */
+/* As OPS_OUT, and beside it no copy, but a plain loop of C that picks as many elements at random out of as
+ * much data: each waits for a line of the cache that nobody could foresee, and memory's speed says nothing.
+ */
 #define OPS_PICKS -2.0
 
 typedef struct ops_case {

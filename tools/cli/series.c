@@ -160,8 +160,8 @@ static const cli_option options[] = {
     {"idle", 0, CLI_NUMBER, "SECONDS", offsetof(cli_args, idle_s), "watch until nothing came for so long"},
     {0}};
 static const cli_group series_group = {"Series", options};
-static const cli_group *const groups[] = {&series_group, &cli_inputs, &cli_data,
-                                          &cli_running,  &cli_operators, &cli_common, NULL};
+static const cli_group *const groups[] = {&series_group,  &cli_inputs, &cli_data, &cli_running,
+                                          &cli_operators, &cli_common, NULL};
 
 const cli_command cli_series = {
     "series",
