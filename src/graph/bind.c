@@ -400,8 +400,10 @@ static tap_status bind_outputs(tap_binder *bd, tap_graph *g, tap_scope *s) {
 
 static tap_status bind_graph(tap_binder *bd, tap_graph *g, tap_scope *s) {
     const tap_src_graph *src = g->src;
+    const tap_src_node *nodes = src->nodes;
     tap_status st = bind_borders(bd, g, s);
-    if (st == TAP_OK) st = tap_bind_nodes(bd, s, src->nodes, src->n_nodes);
+    if (st == TAP_OK) st = tap_bind_nchwc(bd, src, &nodes);
+    if (st == TAP_OK) st = tap_bind_nodes(bd, s, nodes, src->n_nodes);
     if (st == TAP_OK) st = bind_outputs(bd, g, s);
     if (st == TAP_OK) st = tap_bind_infos(bd, s, src->inputs, src->n_inputs);
     if (st == TAP_OK) st = tap_bind_infos(bd, s, src->outputs, src->n_outputs);
