@@ -39,6 +39,8 @@ typedef struct tap_binder {
 tap_scope *tap_scope_new(tap_binder *bd, tap_graph *g, tap_scope *parent, const char *prefix);
 void tap_scopes_free(tap_binder *bd);
 
+/* Room for so many values of g altogether; more are taken as they come. false: no memory. */
+bool tap_scope_reserve(tap_binder *bd, tap_graph *g, size_t room);
 /* A new value of the scope's graph under that name. TAP_NO_VALUE: failed, error set. */
 tap_vid tap_scope_define(tap_binder *bd, tap_scope *s, const char *name);
 /* What a name means in s, captured from outer graphs where need be. NO_VALUE with *found: an argument that

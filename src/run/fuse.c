@@ -20,10 +20,6 @@ typedef struct fusion {
     int32_t *reader; /* and the last; both -1: none */
 } fusion;
 
-static tap_vid value_of(const fusion *z, const tap_slot *s) {
-    return (tap_vid)((s - z->p->slots) / TAP_SLOTS_PER_VALUE);
-}
-
 static void count_uses(fusion *z) {
     const tap_graph *g = z->f->graph;
     tap_plan *p = z->p;
@@ -35,13 +31,13 @@ static void count_uses(fusion *z) {
         const tap_step *s = p->steps[k];
         for (int32_t i = 0; i < s->work.pub.n_in; i++)
             if (s->in[i]) {
-                const tap_vid v = value_of(z, s->in[i]);
+                const tap_vid v = s->in[i]->value_id;
                 z->uses[v]++;
                 z->reader[v] = (int32_t)k;
                 if (z->first[v] < 0) z->first[v] = (int32_t)k;
             }
         for (int32_t i = 0; i < s->work.pub.n_out; i++)
-            if (s->out[i]) z->maker[value_of(z, s->out[i])] = (int32_t)k;
+            if (s->out[i]) z->maker[s->out[i]->value_id] = (int32_t)k;
         const tap_node *n = s->work.node;
         for (int32_t i = 0; n && i < n->n_captures; i++) z->uses[n->captures[i]]++;
     }
@@ -100,7 +96,7 @@ static bool make_stage(fusion *z, tap_step *c, const tap_slot *y, const tap_slot
             continue;
         }
         operands[k] = x;
-        if (x && (z->maker[value_of(z, x)] >= before || !operand_form(x, y, st, k))) return false;
+        if (x && (z->maker[x->value_id] >= before || !operand_form(x, y, st, k))) return false;
         k++;
     }
     /* Inputs that the node leaves out at its end are absent operands of the loop. */
@@ -120,7 +116,7 @@ static bool make_stage(fusion *z, tap_step *c, const tap_slot *y, const tap_slot
 static bool may_follow(const fusion *z, const tap_slot *y, int32_t uses, const tap_step *c) {
     if (c->kind != TAP_STEP_RUN || c->work.pub.n_out != 1 || !c->out[0] || c->own_state) return false;
     if (c->work.node->op->flags & (TAP_RANDOM | TAP_HAS_BODY)) return false;
-    return z->uses[value_of(z, y)] == uses && same_tensor_shape(y, c->out[0]);
+    return z->uses[y->value_id] == uses && same_tensor_shape(y, c->out[0]);
 }
 
 static bool add_stage(fusion *z, tap_step *a, tap_step *c, const tap_stage *st, tap_slot *const *operands) {
@@ -166,7 +162,7 @@ static tap_status take(fusion *z, int32_t k, int32_t at, const tap_stage *st, ta
     tap_plan *p = z->p;
     if (!add_stage(z, p->steps[k], p->steps[at], st, operands))
         return tap_error_no_memory(z->err, sizeof *st);
-    z->maker[value_of(z, p->steps[k]->out[0])] = k;
+    z->maker[p->steps[k]->out[0]->value_id] = k;
     p->steps[at] = NULL;
     p->n_fused++;
     return TAP_OK;
@@ -184,8 +180,8 @@ typedef struct branch {
 static bool find_branch(fusion *z, int32_t k, branch *b) {
     tap_plan *p = z->p;
     const tap_slot *from = p->steps[k]->out[0], *y = from;
-    const int32_t last = z->reader[value_of(z, from)];
-    int32_t at = z->first[value_of(z, from)], uses = 2;
+    const int32_t last = z->reader[from->value_id];
+    int32_t at = z->first[from->value_id], uses = 2;
     for (b->n = 0; b->n < BRANCH_MAX && at > k; b->n++) {
         tap_step *c = p->steps[at];
         tap_stage *st = &b->stages[b->n];
@@ -202,7 +198,7 @@ static bool find_branch(fusion *z, int32_t k, branch *b) {
         }
         y = c->out[0];
         uses = 1;
-        at = z->first[value_of(z, y)];
+        at = z->first[y->value_id];
     }
     return false;
 }
@@ -219,7 +215,7 @@ static tap_status absorb(fusion *z, int32_t k) {
     tap_status status = TAP_OK;
     branch b;
     while (takes_stages(a) && a->n_stages < STAGES_MAX && status == TAP_OK) {
-        int32_t at = z->reader[value_of(z, a->out[0])];
+        int32_t at = z->reader[a->out[0]->value_id];
         tap_step *c = at > k ? z->p->steps[at] : NULL;
         tap_stage st;
         tap_slot *operands[8] = {0};
