@@ -15,7 +15,7 @@ typedef struct fusion {
     tap_plan *p;
     tap_error *err;
     int32_t *uses;   /* per value: steps, bodies, outputs and taps that want it */
-    int32_t *maker;  /* per value: the step that makes it; -1: there before the run */
+    int32_t *maker;  /* per slot, as each form of a value has one: the step that makes it; -1: none */
     int32_t *first;  /* per value: the first step that reads it */
     int32_t *reader; /* and the last; both -1: none */
 } fusion;
@@ -24,9 +24,10 @@ static void count_uses(fusion *z) {
     const tap_graph *g = z->f->graph;
     tap_plan *p = z->p;
     for (size_t v = 0; v < p->n_values; v++) {
-        z->maker[v] = z->first[v] = z->reader[v] = -1;
+        z->first[v] = z->reader[v] = -1;
         if (v < g->n_values && z->f->session->tapped[g->values[v].global]) z->uses[v]++;
     }
+    for (size_t i = 0; i < p->n_slots; i++) z->maker[i] = -1;
     for (size_t k = 0; k < p->n_steps; k++) {
         const tap_step *s = p->steps[k];
         for (int32_t i = 0; i < s->work.pub.n_in; i++)
@@ -37,7 +38,7 @@ static void count_uses(fusion *z) {
                 if (z->first[v] < 0) z->first[v] = (int32_t)k;
             }
         for (int32_t i = 0; i < s->work.pub.n_out; i++)
-            if (s->out[i]) z->maker[s->out[i]->value_id] = (int32_t)k;
+            if (s->out[i]) z->maker[s->out[i]->number] = (int32_t)k;
         const tap_node *n = s->work.node;
         for (int32_t i = 0; n && i < n->n_captures; i++) z->uses[n->captures[i]]++;
     }
@@ -96,7 +97,7 @@ static bool make_stage(fusion *z, tap_step *c, const tap_slot *y, const tap_slot
             continue;
         }
         operands[k] = x;
-        if (x && (z->maker[x->value_id] >= before || !operand_form(x, y, st, k))) return false;
+        if (x && (z->maker[x->number] >= before || !operand_form(x, y, st, k))) return false;
         k++;
     }
     /* Inputs that the node leaves out at its end are absent operands of the loop. */
@@ -162,7 +163,7 @@ static tap_status take(fusion *z, int32_t k, int32_t at, const tap_stage *st, ta
     tap_plan *p = z->p;
     if (!add_stage(z, p->steps[k], p->steps[at], st, operands))
         return tap_error_no_memory(z->err, sizeof *st);
-    z->maker[p->steps[k]->out[0]->value_id] = k;
+    z->maker[p->steps[k]->out[0]->number] = k;
     p->steps[at] = NULL;
     p->n_fused++;
     return TAP_OK;
@@ -233,7 +234,7 @@ tap_status tap_plan_fuse(tap_frame *f, tap_plan *p, tap_error *err) {
     fusion z = {.f = f, .p = p, .err = err};
     size_t n = p->n_values;
     z.uses = tap_arena_array(&p->memory, n, sizeof *z.uses);
-    z.maker = tap_arena_array(&p->memory, n, sizeof *z.maker);
+    z.maker = tap_arena_array(&p->memory, p->n_slots, sizeof *z.maker);
     z.first = tap_arena_array(&p->memory, n, sizeof *z.first);
     z.reader = tap_arena_array(&p->memory, n, sizeof *z.reader);
     if (!z.uses || !z.maker || !z.first || !z.reader) return tap_error_no_memory(err, n * sizeof *z.uses);
