@@ -45,7 +45,8 @@ def differences(command, case, isa, threads, made):
     if measure is None:
         return None, 0
     names = [n[:-len(".npy")] for n in measure]
-    names = [n for n in names if "[" not in n and not n.startswith("-")]  # no iterations, no options
+    # No iterations, no options, no keys of a map.
+    names = [n for n in names if "[" not in n and not n.startswith("-") and not n.endswith(".keys")]
     taps, found, n_runs = random.sample(names, min(len(names), 1 + len(names) // 3)), [], 0
     for words, arguments in runs(threads, taps[:200]):
         got, why = values_of(command, case, isa, file, arguments)
