@@ -6,14 +6,8 @@
 #include "common/words.inc"
 
 typedef void back_loop(int64_t n, int64_t len, const char *x, char *y);
-typedef void step_loop(int64_t n, const int64_t *len, int64_t t, int64_t across, const char *x, char *y);
-
-typedef void step_32_loop(int64_t n, const int32_t *len, int32_t t, int32_t across, const char *x, char *y);
 
 static back_loop *const back[] = {back_w1, back_w2, back_w4, back_w8, back_w16};
-static step_loop *const step_of[] = {step_of_w1, step_of_w2, step_of_w4, step_of_w8, step_of_w16};
-static step_32_loop *const step_of_32[] = {step_of_32_w1, step_of_32_w2, step_of_32_w4, step_of_32_w8,
-                                           step_of_32_w16};
 
 typedef struct reverse_state {
     bool time_first; /* axes are [time][batch], else [batch][time] */
@@ -49,8 +43,10 @@ typedef struct reverse {
     const char *x;
     char *y;
     const int64_t *len;
-    const int32_t *len_32; /* NULL: places are too far apart */
     int64_t time, batch, time_step, batch_step, row_bytes;
+    int64_t columns; /* that are turned at once; */
+    char *room;      /* memory for that: room_bytes twice for each worker */
+    int64_t room_bytes;
 } reverse;
 
 /* Each sequence by itself: steps of any size. */
@@ -75,52 +71,60 @@ static void back_task(void *arg, int64_t begin, int64_t end, int worker) {
         loop(r->time, r->len[b], r->x + b * r->batch_step, r->y + b * r->batch_step);
 }
 
-/* Columns that are done at once: their steps, which are read in an order that nobody can foresee, stay in the
- * cache. */
+/* Columns that are turned at once: whole lines of each step, and all of it stays in the cache. */
 static int64_t columns_at_once(const reverse *r) {
-    const int64_t line = tap_max64(64 / r->row_bytes, 1),
-                  fit = 262144 / (r->time * r->row_bytes) / line * line;
+    const int64_t line = 64 / r->row_bytes, fit = 262144 / (r->time * r->row_bytes) / line * line;
     return tap_min64(r->batch, tap_max64(fit, line));
 }
 
-/* A step is a word, and its neighbour that of the next sequence: steps of some sequences at once. */
+/* to[i][j] = from[i][j], or from[j][i], for n rows of m words; rows begin this many bytes apart. */
+static void copy_words(const reverse *r, bool turned, int64_t n, int64_t m, const char *from,
+                       int64_t from_row, char *to, int64_t to_row) {
+    const int64_t word = r->row_bytes, dims[2] = {n, m}, dst[2] = {to_row, word},
+                  src[2] = {turned ? word : from_row, turned ? from_row : word};
+    tap_move move;
+    tap_move_plan(&move, (size_t)word, 2, dims, src, dst);
+    tap_move_run(&move, from, to, 0, move.n_units);
+}
+
+/* Bytes of a row of n words in memory of our own: a line more than it needs, so that rows do not share sets
+ * of the cache. */
+static int64_t pitch_for(const reverse *r, int64_t n) {
+    return ((n * r->row_bytes + 63) / 64 + 1) * 64;
+}
+
+/* A step is a word, and its neighbour that of the next sequence: some columns of all steps are fetched,
+ * turned, so that the steps of a sequence are neighbours, and brought back the same way. */
 static void columns_task(void *arg, int64_t begin, int64_t end, int worker) {
     const reverse *r = arg;
-    const int word = __builtin_ctzll((uint64_t)r->row_bytes);
-    step_loop *loop = step_of[word];
-    step_32_loop *loop_32 = step_of_32[word];
-    const int64_t columns = columns_at_once(r);
-    (void)worker;
+    back_loop *loop = back[__builtin_ctzll((uint64_t)r->row_bytes)];
+    const int64_t step = pitch_for(r, r->columns), sequence = pitch_for(r, r->time);
+    char *a = r->room + 2 * worker * r->room_bytes, *b = a + r->room_bytes;
     for (int64_t unit = begin; unit < end; unit++) {
-        const int64_t b = unit * columns, n = tap_min64(columns, r->batch - b);
-        const char *x = r->x + b * r->batch_step;
-        char *y = r->y + b * r->batch_step;
-        for (int64_t t = 0; t < r->time; t++)
-            if (r->len_32)
-                loop_32(n, r->len_32 + b, (int32_t)t, (int32_t)r->batch, x, y);
-            else
-                loop(n, r->len + b, t, r->batch, x, y);
+        const int64_t first = unit * r->columns, n = tap_min64(r->columns, r->batch - first);
+        copy_words(r, false, r->time, n, r->x + first * r->batch_step, r->time_step, a, step);
+        copy_words(r, true, n, r->time, a, step, b, sequence);
+        for (int64_t i = 0; i < n; i++) loop(r->time, r->len[first + i], b + i * sequence, a + i * sequence);
+        copy_words(r, true, r->time, n, a, sequence, b, step);
+        copy_words(r, false, r->time, n, b, step, r->y + first * r->batch_step, r->time_step);
     }
 }
 
-/* The lengths in 32 bits where all places are. NULL is fine. */
-static const int32_t *narrow(tap_ctx *ctx, const reverse *r) {
-    if (r->time * r->batch > INT32_MAX) return NULL;
-    int32_t *len = tap_scratch(ctx, (size_t)r->batch * sizeof *len);
-    for (int64_t b = 0; len && b < r->batch; b++) len[b] = (int32_t)r->len[b];
-    return len;
+static tap_status reverse_columns(tap_ctx *ctx, reverse *r) {
+    r->columns = columns_at_once(r);
+    r->room_bytes = tap_max64(r->time * pitch_for(r, r->columns), r->columns * pitch_for(r, r->time));
+    r->room = tap_scratch(ctx, (size_t)(2 * r->room_bytes * tap_workers(ctx)));
+    if (!r->room) return TAP_MEMORY;
+    tap_parallel(ctx, (r->batch + r->columns - 1) / r->columns, 1, columns_task, r);
+    return TAP_OK;
 }
 
-static void reverse_all(tap_ctx *ctx, reverse *r) {
+static tap_status reverse_all(tap_ctx *ctx, reverse *r) {
     const bool word = r->row_bytes <= 16 && (r->row_bytes & (r->row_bytes - 1)) == 0;
-    const int64_t grain = tap_max64(1, 131072 / (r->time * r->row_bytes)), columns = columns_at_once(r);
-    if (word && r->time_step == r->row_bytes)
-        tap_parallel(ctx, r->batch, grain, back_task, r);
-    else if (word && r->batch_step == r->row_bytes && r->batch > 1) {
-        r->len_32 = narrow(ctx, r);
-        tap_parallel(ctx, (r->batch + columns - 1) / columns, 1, columns_task, r);
-    } else
-        tap_parallel(ctx, r->batch, grain, reverse_task, r);
+    const int64_t grain = tap_max64(1, 131072 / (r->time * r->row_bytes));
+    if (word && r->batch_step == r->row_bytes && r->batch > 1 && r->time > 1) return reverse_columns(ctx, r);
+    tap_parallel(ctx, r->batch, grain, word && r->time_step == r->row_bytes ? back_task : reverse_task, r);
+    return TAP_OK;
 }
 
 static tap_status reverse_run(tap_ctx *ctx) {
@@ -138,8 +142,7 @@ static tap_status reverse_run(tap_ctx *ctx) {
     r.row_bytes = x->count / x->dims[0] / x->dims[1] * (int64_t)tap_dtype_bytes(x->dtype);
     r.time_step = r.row_bytes * (s->time_first ? r.batch : 1);
     r.batch_step = r.row_bytes * (s->time_first ? 1 : r.time);
-    reverse_all(ctx, &r);
-    return TAP_OK;
+    return reverse_all(ctx, &r);
 }
 
 static const tap_op ops[] = {

@@ -29,6 +29,8 @@
 #define FAR_BYTES (INT64_C(20) << 20)
 /* Lines this many bytes apart share a set of the first-level cache with many others. */
 #define CROWDED 1024
+/* Rows that can all lie in one set of the first-level cache. */
+#define NARROW_ROWS 8
 /* Words along both sides of a tile that is made where it is. */
 #define DIRECT_TILE 64
 /* A plane of fewer bytes is not worth the way through memory of its own. */
@@ -61,10 +63,18 @@ static bool stays_in_cache(const tap_move *m, int64_t all) {
     return m->a * word >= LINE && m->b * word >= LINE && all < FAR_BYTES && !crowded(m);
 }
 
+/* Whether one side has no more rows than every set of the cache has room for, so that nothing is lost
+ * wherever they lie, and those of the other side, a vector long at least, are read or written one after the
+ * other. */
+static bool is_narrow(const tap_move *m) {
+    const int64_t n = tap_min64(m->a, m->b);
+    return n <= NARROW_ROWS && n * (int64_t)m->width >= 16;
+}
+
 void tap_planes_tiles(tap_move *m) {
     const int64_t word = (int64_t)m->width, line = LINE / word, all = m->outer * m->a * m->b * word;
     m->apart = all >= SMALL_BYTES && m->a > 1 && m->b > 1 && m->a * m->b * word >= PLANE_BYTES &&
-               !stays_in_cache(m, all);
+               !is_narrow(m) && !stays_in_cache(m, all);
     m->stream = m->apart && all >= STREAM_BYTES && m->b >= 2 * line;
     if (m->apart) {
         m->tile_b = m->stream && !steps_fit(m) ? tap_min64(TILE_LINES * line, TILE_MOST)
