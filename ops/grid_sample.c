@@ -4,6 +4,7 @@
 #include "common/cast.h"
 #include "common/scalar.h"
 #include "common/shape.h"
+#include "core/move.h"
 
 typedef enum sample_mode { SAMPLE_LINEAR, SAMPLE_NEAREST, SAMPLE_CUBIC } sample_mode;
 typedef enum padding_mode { PADDING_ZEROS, PADDING_BORDER, PADDING_REFLECTION } padding_mode;
@@ -142,6 +143,8 @@ typedef struct sampler {
     size_t room_bytes; /* of a worker */
 } sampler;
 
+#define TAP_WORD_LOOPS "grid_copy.inc"
+#include "common/words.inc"
 #define T     float
 #define FN(f) f##_float
 #include "grid_sample.inc"
@@ -173,36 +176,31 @@ static int64_t place_taps(const sampler *s, int64_t place, int64_t *at, double *
     return n;
 }
 
-static void copy_places(const sampler *s, const taps *t, int64_t n, const char *x, char *y) {
-    for (int64_t q = 0; q < n; q++) {
-        if (t->n[q])
-            memcpy(y + (size_t)q * s->width, x + (size_t)t->at[q] * s->width, s->width);
-        else
-            memset(y + (size_t)q * s->width, 0, s->width);
-    }
+static void sample_channel(const sampler *s, const taps *t, int64_t n, const char *x, char *y) {
+    static void (*const copy[])(const taps *, int64_t, const char *, char *) = {copy_w1, copy_w2, copy_w4,
+                                                                                copy_w8, copy_w16};
+    if (s->s->mode == SAMPLE_NEAREST)
+        copy[__builtin_ctzll(s->width)](t, n, x, y);
+    else
+        (s->dtype == TAP_FLOAT ? mix_float : mix_double)(s, t, n, x, y);
 }
 
 static void sample_task(void *arg, int64_t begin, int64_t end, int worker) {
     const sampler *s = arg;
+    const int64_t all = s->block * s->taps_max;
     taps t;
-    char *room = s->room + (size_t)worker * s->room_bytes;
-    t.at = (int64_t *)(void *)room;
-    t.weight = (double *)(void *)(t.at + s->block * s->taps_max);
-    t.n = (int64_t *)(void *)(t.weight + s->block * s->taps_max);
+    t.at = (int64_t *)(void *)(s->room + (size_t)worker * s->room_bytes);
+    t.weight = (double *)(void *)(t.at + all);
+    t.n = (int64_t *)(void *)(t.weight + all);
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t image = unit / s->blocks, from = unit % s->blocks * s->block,
                 n = tap_min64(s->block, s->places - from);
         for (int64_t q = 0; q < n; q++)
             t.n[q] = place_taps(s, image * s->places + from + q, t.at + q * s->taps_max,
                                 t.weight + q * s->taps_max);
-        for (int64_t c = 0; c < s->channels; c++) {
-            const char *x = s->x + (size_t)((image * s->channels + c) * s->pixels) * s->width;
-            char *y = s->y + (size_t)((image * s->channels + c) * s->places + from) * s->width;
-            if (s->s->mode == SAMPLE_NEAREST)
-                copy_places(s, &t, n, x, y);
-            else
-                (s->dtype == TAP_FLOAT ? mix_float : mix_double)(s, &t, n, x, y);
-        }
+        for (int64_t c = 0; c < s->channels; c++)
+            sample_channel(s, &t, n, s->x + (size_t)((image * s->channels + c) * s->pixels) * s->width,
+                           s->y + (size_t)((image * s->channels + c) * s->places + from) * s->width);
     }
 }
 

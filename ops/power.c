@@ -139,12 +139,12 @@ static inline double floor_mod(double a, double b) {
 }
 
 /* By 0 the standard leaves it open: 0. */
-#define MOD_SIGNED(NAME, T, ...)                                           \
-    static inline T NAME##_one(T a, T b, bool truncates) {                 \
-        const T r = tap_remainder_##T(a, b);                               \
-        const T moved = (T)((uint64_t)r + (uint64_t)b);                    \
-        return (!truncates & (r != 0) & ((r < 0) != (b < 0))) ? moved : r; \
-    }                                                                      \
+#define MOD_SIGNED(NAME, T, ...)                                         \
+    static inline T NAME##_one(T a, T b, bool truncates) {               \
+        const T r = tap_remainder_##T(a, b);                             \
+        const bool moves = !truncates & (r != 0) & ((r < 0) != (b < 0)); \
+        return (T)(r + (moves ? b : 0)); /* of different signs */        \
+    }                                                                    \
     TAP_LOOP2_WITH(NAME, mod_state, T, T, T, NAME##_one(a, b, s.truncates))
 #define MOD_UNSIGNED(NAME, T, ...) TAP_LOOP2(NAME, T, T, tap_remainder_##T(a, b))
 TAP_FOR_SIGNED(MOD_SIGNED, mod, )

@@ -136,7 +136,7 @@ static tap_status topk_run(tap_ctx *ctx) {
     j.k = s->k ? s->k : tap_cut_at(ctx->in[1], 0);
     j.post = tap_product(x->dims + axis + 1, x->rank - axis - 1);
     if (j.k == 0 || x->count == 0) return TAP_OK;
-    j.heap = j.k <= 64 || j.k <= j.d / 16 || j.d < 1024;
+    j.heap = j.k <= 64 || j.k <= j.d / 16;
     size_t pairs = (size_t)(j.heap ? j.k : 2 * j.d);
     j.room_bytes = tap_round_up((size_t)j.d * sizeof(uint64_t) + pairs * sizeof(tap_keyed), TAP_ALIGN);
     j.room = tap_scratch(ctx, j.room_bytes * (size_t)tap_workers(ctx));

@@ -112,7 +112,9 @@ static void cut(tap_dtype t, int64_t n, char *y, int64_t step) {
 
 static void encode(const tap_cast *c, int64_t n, const float *x, char *y, int64_t step) {
     const tap_small_float *f = tap_small_float_of(c->to);
-    if (f)
+    if (f && step == 1)
+        TAP_ISA_NAME(tap_small_out)(c->to, c->saturate, n, x, (uint8_t *)y);
+    else if (f)
         for (int64_t i = 0; i < n; i++) *(uint8_t *)(y + i * step) = tap_small_from_f32(f, x[i], c->saturate);
     else if (c->to == TAP_FLOAT8E8M0)
         for (int64_t i = 0; i < n; i++)
@@ -155,6 +157,14 @@ void TAP_ISA_NAME(tap_cast_loop)(int64_t n, char *const *p, const int64_t *step,
     }
     if (c->to == stored_as(c->to) && !is_small_float(c->from) && !is_small_float(c->to)) {
         pairs[stored_as(c->from)][c->to](n, p, step, NULL);
+        return;
+    }
+    if (c->to == TAP_FLOAT && is_small_float(c->from) && TAP_DENSE(1, float)) {
+        TAP_ISA_NAME(tap_floats_in)(c->from, n, p[0], step[0], (float *)(void *)p[1]);
+        return;
+    }
+    if (c->from == TAP_FLOAT && is_small_float(c->to) && TAP_DENSE(0, float)) {
+        encode(c, n, (const float *)(const void *)p[0], p[1], step[1]);
         return;
     }
     for (int64_t i = 0; i < n; i += BLOCK)

@@ -36,6 +36,24 @@ static void f16_out(int64_t n, const float *x, uint16_t *y) {
     for (; i < n; i++) y[i] = tap_f32_to_f16(x[i]);
 }
 
+/* There are few of them: many are looked up. */
+static void small_in(const tap_small_float *f, int64_t n, const uint8_t *x, float *y) {
+    float of[256];
+    const bool many = n >= 1024;
+    for (uint32_t code = 0; many && code < 256; code++) of[code] = tap_small_to_f32(f, code);
+    for (int64_t i = 0; i < n; i++) y[i] = many ? of[x[i]] : tap_small_to_f32(f, x[i]);
+}
+
+/* The format is a copy, which what is stored cannot be thought to change. */
+static void small_out(tap_small_float f, bool saturate, int64_t n, const float *restrict x,
+                      uint8_t *restrict y) {
+    for (int64_t i = 0; i < n; i++) y[i] = tap_small_from_f32(&f, x[i], saturate);
+}
+
+void TAP_ISA_NAME(tap_small_out)(tap_dtype t, bool saturate, int64_t n, const float *x, uint8_t *y) {
+    small_out(*tap_small_float_of(t), saturate, n, x, y);
+}
+
 void TAP_ISA_NAME(tap_floats_in)(tap_dtype t, int64_t n, const char *x, int64_t step, float *y) {
     const tap_small_float *f = tap_small_float_of(t);
     if (step != (int64_t)tap_dtype_bytes(t) && n > 1)
@@ -45,7 +63,7 @@ void TAP_ISA_NAME(tap_floats_in)(tap_dtype t, int64_t n, const char *x, int64_t 
     else if (t == TAP_BFLOAT16)
         for (int64_t i = 0; i < n; i++) y[i] = tap_bf16_to_f32(((const tap_w2 *)x)[i]);
     else if (f)
-        for (int64_t i = 0; i < n; i++) y[i] = tap_small_to_f32(f, ((const uint8_t *)x)[i]);
+        small_in(f, n, (const uint8_t *)x, y);
     else
         tap_floats_to_f32(t, n, x, y);
 }
@@ -59,7 +77,7 @@ void TAP_ISA_NAME(tap_floats_out)(tap_dtype t, int64_t n, const float *x, char *
     else if (t == TAP_BFLOAT16)
         for (int64_t i = 0; i < n; i++) ((uint16_t *)y)[i] = tap_f32_to_bf16(x[i]);
     else if (f)
-        for (int64_t i = 0; i < n; i++) ((uint8_t *)y)[i] = tap_small_from_f32(f, x[i], true);
+        small_out(*f, true, n, x, (uint8_t *)y);
     else
         tap_floats_from_f32(t, n, x, y);
 }

@@ -16,6 +16,14 @@ static inline uint64_t tap_key_of_double(double v) {
     return u >> 63 ? ~u : u | UINT64_C(1) << 63;
 }
 
+/* The same in 32 bits: half the work of sorting. */
+static inline uint64_t tap_key_of_float(float v) {
+    uint32_t u;
+    v += 0.0f;
+    memcpy(&u, &v, sizeof u);
+    return v != v ? UINT32_MAX : u >> 31 ? ~u : u | UINT32_C(1) << 31;
+}
+
 static inline uint64_t tap_key_of_int(int64_t v) {
     return (uint64_t)v ^ UINT64_C(1) << 63;
 }
@@ -31,11 +39,11 @@ static inline void tap_order_keys(tap_dtype t, int64_t n, const void *x, int64_t
     break
     switch (t) {
     case TAP_COMPLEX64:
-    case TAP_FLOAT: TAP_KEYS(float, tap_key_of_double((double)v));
+    case TAP_FLOAT: TAP_KEYS(float, tap_key_of_float(v));
     case TAP_COMPLEX128:
     case TAP_DOUBLE: TAP_KEYS(double, tap_key_of_double(v));
-    case TAP_FLOAT16: TAP_KEYS(uint16_t, tap_key_of_double((double)tap_f16_to_f32(v)));
-    case TAP_BFLOAT16: TAP_KEYS(uint16_t, tap_key_of_double((double)tap_bf16_to_f32(v)));
+    case TAP_FLOAT16: TAP_KEYS(uint16_t, tap_key_of_float(tap_f16_to_f32(v)));
+    case TAP_BFLOAT16: TAP_KEYS(uint16_t, tap_key_of_float(tap_bf16_to_f32(v)));
     case TAP_INT8: TAP_KEYS(int8_t, tap_key_of_int(v));
     case TAP_INT16: TAP_KEYS(int16_t, tap_key_of_int(v));
     case TAP_INT32: TAP_KEYS(int32_t, tap_key_of_int(v));
@@ -63,14 +71,21 @@ typedef struct tap_keyed {
 /* Sorts p by key, byte by byte, keeping the order of equals. room: n more. Returns where the result is: p or
  * room. */
 static inline tap_keyed *tap_sort_keyed(tap_keyed *p, tap_keyed *room, int64_t n) {
+    int64_t start[8][256] = {{0}};
     uint64_t used = 0;
-    for (int64_t i = 1; i < n; i++) used |= p[i].key ^ p[0].key;
-    for (int shift = 0; shift < 64; shift += 8) {
-        int64_t start[257] = {0};
-        if (!(used >> shift & 0xFF)) continue;
-        for (int64_t i = 0; i < n; i++) start[(p[i].key >> shift & 0xFF) + 1]++;
-        for (int i = 0; i < 256; i++) start[i + 1] += start[i];
-        for (int64_t i = 0; i < n; i++) room[start[p[i].key >> shift & 0xFF]++] = p[i];
+    for (int64_t i = 0; i < n; i++) {
+        used |= p[i].key ^ p[0].key;
+        for (int b = 0; b < 8; b++) start[b][p[i].key >> 8 * b & 0xFF]++;
+    }
+    for (int b = 0; b < 8; b++) {
+        int64_t *at = start[b], before = 0;
+        if (!(used >> 8 * b & 0xFF)) continue;
+        for (int i = 0; i < 256; i++) {
+            const int64_t count = at[i];
+            at[i] = before;
+            before += count;
+        }
+        for (int64_t i = 0; i < n; i++) room[at[p[i].key >> 8 * b & 0xFF]++] = p[i];
         tap_keyed *other = p;
         p = room;
         room = other;

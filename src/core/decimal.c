@@ -122,10 +122,20 @@ static bool leads_back(tap_dtype t, const char *text, double x) {
     return (double)strtof(text, NULL) == x;
 }
 
+/* A number of digits of which no two values lead back to one number of type t: if the nearest one to x does,
+ * it is, but for zeros at its end, the shortest that does; else more are needed. 1 where that does not hold:
+ * for subnormals, and powers of two, whose neighbours are not equally far. */
+static int safe_digits(tap_dtype t, double x) {
+    int power;
+    const double least = t == TAP_DOUBLE ? 0x1p-1022 : t == TAP_FLOAT16 ? 0x1p-14 : 0x1p-126;
+    if (x < least || frexp(x, &power) == 0.5) return 1;
+    return t == TAP_DOUBLE ? 15 : t == TAP_FLOAT16 ? 3 : t == TAP_FLOAT ? 6 : 1;
+}
+
 /* Digits of |x| and the power of ten of the first; the count of digits. */
 static int shortest(tap_dtype t, double x, char *digits, int *power) {
     char text[TAP_DECIMAL_CHARS];
-    int n = 1;
+    int n = safe_digits(t, x);
     do snprintf(text, sizeof text, "%.*e", n - 1, x);
     while (!leads_back(t, text, x) && n++ < 17);
     char *e = strchr(text, 'e');

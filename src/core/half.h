@@ -86,13 +86,18 @@ typedef struct tap_small_float {
 const tap_small_float *tap_small_float_of(tap_dtype t);
 
 static inline float tap_small_to_f32(const tap_small_float *f, uint32_t code) {
+    const uint32_t none = 256; /* no code */
+    const uint32_t last = f->unsigned_zero ? none : f->max, nan = f->unsigned_zero ? f->sign : none;
+    const uint32_t inf = f->over == f->nan || f->over <= f->max ? none : f->over;
     uint32_t a = code & (f->sign - 1), sign = code & f->sign ? 0x80000000 : 0;
-    float scale = tap_f32_from_bits((uint32_t)(254 - f->bias) << 23); /* 2^(127 - bias) */
-    uint32_t finite = tap_f32_bits(tap_f32_from_bits(a << (23 - f->mantissa)) * scale);
-    bool nan = f->unsigned_zero ? code == f->sign : a > f->max;
-    bool inf = nan && a == f->over && f->over != f->nan;
-    uint32_t r = nan ? 0x7FC00000 : finite;
-    return tap_f32_from_bits(sign | (inf ? 0x7F800000 : r));
+    uint32_t normal = (a << (23 - f->mantissa)) + ((uint32_t)(127 - f->bias) << 23);
+    float least = tap_f32_from_bits((uint32_t)(128 - f->bias - f->mantissa) << 23);
+    uint32_t tiny = tap_f32_bits((float)(int32_t)a * least), is_tiny = 0u - (uint32_t)(a >> f->mantissa == 0);
+    uint32_t r = (tiny & is_tiny) | (normal & ~is_tiny);
+    r = a > last ? 0x7FC00000 : r;
+    r = code == nan ? 0x7FC00000 : r;
+    r = a == inf ? 0x7F800000 : r;
+    return tap_f32_from_bits(sign | r);
 }
 
 /* What is too large becomes the largest number where saturate, else infinity or NaN, as the type has it
@@ -110,7 +115,7 @@ static inline uint8_t tap_small_from_f32(const tap_small_float *f, float x, bool
     bool over = r > f->max;
     uint32_t beyond = saturate ? f->max : f->over;
     r = over ? beyond : r;
-    sign = f->unsigned_zero && (r == 0 || r == f->nan) ? 0 : sign;
+    sign = f->unsigned_zero & ((r == 0) | (r == f->nan)) ? 0 : sign;
     uint32_t nan = f->nan ^ (u >> 31 ? f->nan_sign : 0);
     return (uint8_t)(a > 0x7F800000 ? nan : sign | r);
 }
