@@ -1,5 +1,7 @@
 /* CumSum and CumProd: sums and products along an axis up to each element. Floats are accumulated in float64,
  * integers wrap. */
+#include <string.h>
+
 #include "common/scalar.h"
 #include "common/shape.h"
 
@@ -7,46 +9,55 @@ typedef struct cumulative {
     const void *x;
     void *y;
     int64_t d, post, blocks; /* x[pre][d][post], columns in blocks of COLUMNS */
+    int64_t rows;            /* pre * post */
     bool exclusive, reverse, product;
 } cumulative;
 
 #define COLUMNS 256
 /* Contiguous rows that are walked side by side. */
-#define ROWS              8
+#define ROWS 8
+/* Elements of a row that are added up at once where there are fewer rows. */
+#define LANES             8
 #define CUMULATIVE_INLINE static inline __attribute__((always_inline))
 
 #define T        float
 #define FN(f)    f##_float
+#define SCANS    1
 #define SUM_T    double
 #define LOAD(v)  (double)(v)
 #define STORE(a) (float)(a)
 #include "cumulative.inc"
 #define T        double
 #define FN(f)    f##_double
+#define SCANS    0
 #define SUM_T    double
 #define LOAD(v)  (v)
 #define STORE(a) (a)
 #include "cumulative.inc"
 #define T        uint16_t
 #define FN(f)    f##_float16
+#define SCANS    0
 #define SUM_T    double
 #define LOAD(v)  (double)tap_f16_to_f32(v)
 #define STORE(a) tap_f32_to_f16(tap_f64_to_f32_odd(a))
 #include "cumulative.inc"
 #define T        uint16_t
 #define FN(f)    f##_bfloat16
+#define SCANS    0
 #define SUM_T    double
 #define LOAD(v)  (double)tap_bf16_to_f32(v)
 #define STORE(a) tap_f32_to_bf16(tap_f64_to_f32_odd(a))
 #include "cumulative.inc"
 #define T        uint32_t
 #define FN(f)    f##_int32
+#define SCANS    1
 #define SUM_T    uint32_t
 #define LOAD(v)  (v)
 #define STORE(a) (a)
 #include "cumulative.inc"
 #define T        uint64_t
 #define FN(f)    f##_int64
+#define SCANS    1
 #define SUM_T    uint64_t
 #define LOAD(v)  (v)
 #define STORE(a) (a)
@@ -118,6 +129,7 @@ static tap_status cumulative_run(tap_ctx *ctx) {
     j.c.d = x->dims[axis];
     j.c.post = tap_product(x->dims + axis + 1, x->rank - axis - 1);
     j.c.blocks = (j.c.post + COLUMNS - 1) / COLUMNS;
+    j.c.rows = x->count / j.c.d;
     j.c.exclusive = s->exclusive;
     j.c.reverse = s->reverse;
     j.c.product = tap_ctx_op(ctx)->data != NULL;

@@ -3,9 +3,11 @@
  * numbers in any precision. */
 #include <string.h>
 
+#include "common/cast.h"
 #include "common/philox.h"
 #include "common/shape.h"
 #include "core/half.h"
+#include "core/move.h"
 
 enum { BLOCK = 256, GRAIN = 16 * BLOCK };
 
@@ -57,18 +59,27 @@ static uint16_t below16(uint16_t h) {
 }
 
 /* y[i] = x[i], rounded; where that reaches `limit`, which x never does, the number below. */
-static void store(tap_dtype dtype, int64_t n, const double *x, double limit, void *y) {
+static void store_float(int64_t n, const double *restrict x, double limit, float *restrict y) {
+    const float past = nextafterf((float)limit, -INFINITY);
+    for (int64_t i = 0; i < n; i++) y[i] = (double)(float)x[i] >= limit ? past : (float)x[i];
+}
+
+static void store_half(tap_dtype dtype, int64_t n, const double *x, double limit, uint16_t *y) {
     for (int64_t i = 0; i < n; i++) {
-        float f = dtype == TAP_FLOAT ? (float)x[i] : tap_f64_to_f32_odd(x[i]);
-        uint16_t h = dtype == TAP_BFLOAT16 ? tap_f32_to_bf16(f) : tap_f32_to_f16(f);
-        float back = dtype == TAP_BFLOAT16 ? tap_bf16_to_f32(h) : tap_f16_to_f32(h);
-        if (dtype == TAP_DOUBLE)
-            ((double *)y)[i] = x[i];
-        else if (dtype == TAP_FLOAT)
-            ((float *)y)[i] = (double)f >= limit ? nextafterf(f, -INFINITY) : f;
-        else
-            ((uint16_t *)y)[i] = (double)back >= limit ? below16(h) : h;
+        const float f = tap_f64_to_f32_odd(x[i]);
+        const uint16_t h = dtype == TAP_BFLOAT16 ? tap_f32_to_bf16(f) : tap_f32_to_f16(f);
+        const float back = dtype == TAP_BFLOAT16 ? tap_bf16_to_f32(h) : tap_f16_to_f32(h);
+        y[i] = (double)back >= limit ? below16(h) : h;
     }
+}
+
+static void store(tap_dtype dtype, int64_t n, const double *x, double limit, void *y) {
+    if (dtype == TAP_DOUBLE)
+        memcpy(y, x, (size_t)n * sizeof *x);
+    else if (dtype == TAP_FLOAT)
+        store_float(n, x, limit, y);
+    else
+        store_half(dtype, n, x, limit, y);
 }
 
 /* ---- RandomNormal, RandomUniform, and the same like another tensor ------------------------------------- */
@@ -208,18 +219,26 @@ static double real_at(const tap_tensor *t, int64_t i) {
     }
 }
 
+/* y[i] = x[i] < p[i] ? one : 0, for words of one width. No branch: nobody could foresee it. */
+#define TAP_WORD_LOOPS "random.inc"
+#include "common/words.inc"
+
 static void bernoulli_piece(void *arg, int64_t begin, int64_t end, int worker) {
+    static void (*const below[])(int64_t, const double *, const double *, const void *,
+                                 char *) = {below_w1, below_w2, below_w4, below_w8, below_w16};
     const bernoulli *b = arg;
-    size_t width = tap_dtype_bytes(b->y->dtype);
-    char one[8] = {0}, *y = (char *)b->y->data + (size_t)begin * width;
-    double u[BLOCK];
+    const tap_dtype from = b->p->dtype;
+    const size_t width = tap_dtype_bytes(b->y->dtype);
+    char one[8] = {0};
+    double u[BLOCK], p[BLOCK];
     (void)worker;
     one_of(b->y->dtype, one);
-    memset(y, 0, (size_t)(end - begin) * width);
-    for (int64_t i = begin; i < end; i++, y += width) {
-        int64_t k = (i - begin) % BLOCK;
-        if (k == 0) tap_random_uniform(b->seed, i, tap_min64(BLOCK, end - i), u);
-        if (u[k] < real_at(b->p, i)) memcpy(y, one, width);
+    for (int64_t i = begin; i < end; i += BLOCK) {
+        const int64_t n = tap_min64(BLOCK, end - i);
+        tap_random_uniform(b->seed, i, n, u);
+        TAP_ISA_NAME(tap_cast_dense)
+        (from, TAP_DOUBLE, n, (const char *)b->p->data + (size_t)i * tap_dtype_bytes(from), p);
+        below[__builtin_ctzll(width)](n, u, p, one, (char *)b->y->data + (size_t)i * width);
     }
 }
 

@@ -6,6 +6,7 @@
 #define TAP_OPS_COMMON_PHILOX_H
 
 #include <math.h>
+#include <string.h>
 
 #include "common/ops.h"
 
@@ -27,27 +28,61 @@ static inline void tap_philox(const uint32_t key[2], const uint32_t counter[4], 
     out[3] = d;
 }
 
+#define TAP_PHILOX_BLOCKS 32
+
+/* word[2 n]: the bits of the counters first .. first + n. Side by side, so that they become vector code. */
+static inline void tap_philox_blocks(uint64_t seed, uint64_t first, int n, uint64_t *word) {
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    uint32_t a[TAP_PHILOX_BLOCKS], b[TAP_PHILOX_BLOCKS], c[TAP_PHILOX_BLOCKS], d[TAP_PHILOX_BLOCKS];
+    for (int i = 0; i < n; i++) {
+        a[i] = (uint32_t)(first + (uint64_t)i);
+        b[i] = (uint32_t)((first + (uint64_t)i) >> 32);
+        c[i] = d[i] = 0;
+    }
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < n; i++) {
+            const uint64_t p = UINT64_C(0xD2511F53) * a[i], q = UINT64_C(0xCD9E8D57) * c[i];
+            a[i] = (uint32_t)(q >> 32) ^ b[i] ^ k0;
+            b[i] = (uint32_t)q;
+            c[i] = (uint32_t)(p >> 32) ^ d[i] ^ k1;
+            d[i] = (uint32_t)p;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    for (int i = 0; i < n; i++) {
+        word[2 * i] = (uint64_t)b[i] << 32 | a[i];
+        word[2 * i + 1] = (uint64_t)d[i] << 32 | c[i];
+    }
+}
+
 /* x[k] = number begin + k of this seed, 0 <= k < n: even over [0, 1), multiples of 2^-53. */
 static inline void tap_random_uniform(uint64_t seed, int64_t begin, int64_t n, double *x) {
-    uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)}, out[4] = {0};
-    for (int64_t i = begin; i < begin + n; i++) {
-        uint64_t block = (uint64_t)i / 2;
-        uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), 0, 0};
-        if (i == begin || i % 2 == 0) tap_philox(key, counter, out);
-        const uint32_t *w = out + 2 * (i % 2);
-        x[i - begin] = (double)(((uint64_t)w[1] << 32 | w[0]) >> 11) * 0x1p-53;
+    uint64_t word[2 * TAP_PHILOX_BLOCKS];
+    for (int64_t done = 0, skip = begin % 2; done < n; skip = 0) {
+        const int64_t left = (n - done + skip + 1) / 2, blocks = tap_min64(left, TAP_PHILOX_BLOCKS),
+                      m = tap_min64(n - done, 2 * blocks - skip);
+        if (blocks == TAP_PHILOX_BLOCKS)
+            tap_philox_blocks(seed, (uint64_t)(begin + done) / 2, TAP_PHILOX_BLOCKS, word);
+        else
+            tap_philox_blocks(seed, (uint64_t)(begin + done) / 2, (int)blocks, word);
+        for (int64_t k = 0; k < m; k++) x[done + k] = (double)(int64_t)(word[skip + k] >> 11) * 0x1p-53;
+        done += m;
     }
 }
 
 /* ---- log, exp, sine and cosine in plain float64 arithmetic, good to about 1e-15 ------------------------ */
 
+/* Of a normal number above 0. */
 static inline double tap_plain_log(double x) {
-    int e;
-    double m = frexp(x, &e);
-    if (m < 0.70710678118654752440) {
-        m *= 2;
-        e--;
-    }
+    uint64_t bits;
+    double m;
+    memcpy(&bits, &x, sizeof bits);
+    uint64_t half = (bits & UINT64_C(0x000FFFFFFFFFFFFF)) | UINT64_C(0x3FE0000000000000); /* from 0.5 to 1 */
+    const bool low = half < UINT64_C(0x3FE6A09E667F3BCD);                                 /* 2^-0.5 */
+    int e = (int)(bits >> 52) - 1022 - (int)low;
+    half += (uint64_t)low << 52;
+    memcpy(&m, &half, sizeof m);
     double s = (m - 1) / (m + 1), z = s * s, sum = 0;
     for (int k = 21; k >= 1; k -= 2) sum = sum * z + 1.0 / k;
     return e * 0.69314718055994530942 + 2 * s * sum;
@@ -77,13 +112,16 @@ static inline void tap_plain_circle(double x, double *sine, double *cosine) {
 
 /* x[k] = number begin + k of this seed: normal, mean 0, variance 1 (Box and Muller). begin is even. */
 static inline void tap_random_normal(uint64_t seed, int64_t begin, int64_t n, double *x) {
-    for (int64_t i = 0; i < n; i += 2) {
-        double u[2], sine, cosine;
-        tap_random_uniform(seed, begin + i, 2, u);
-        double radius = sqrt(-2 * tap_plain_log(1 - u[0]));
-        tap_plain_circle(u[1], &sine, &cosine);
-        x[i] = radius * cosine;
-        if (i + 1 < n) x[i + 1] = radius * sine;
+    double u[2 * TAP_PHILOX_BLOCKS];
+    for (int64_t done = 0; done < n; done += 2 * TAP_PHILOX_BLOCKS) {
+        tap_random_uniform(seed, begin + done, 2 * TAP_PHILOX_BLOCKS, u);
+        for (int i = 0; i < TAP_PHILOX_BLOCKS; i++) {
+            double sine, cosine, radius = sqrt(-2 * tap_plain_log(1 - u[2 * i]));
+            tap_plain_circle(u[2 * i + 1], &sine, &cosine);
+            u[2 * i] = radius * cosine;
+            u[2 * i + 1] = radius * sine;
+        }
+        memcpy(x + done, u, (size_t)tap_min64(n - done, 2 * TAP_PHILOX_BLOCKS) * sizeof *x);
     }
 }
 
