@@ -179,6 +179,65 @@ static void sequences_are_reversed(void) {
     }
 }
 
+/* Few rows are summed up another way than many; the last elements of a row are left over in either. */
+static void rows_are_summed_up(void) {
+    static const tap_dtype sums[] = {TAP_FLOAT, TAP_DOUBLE, TAP_FLOAT16, TAP_INT32, TAP_INT64};
+    static const int sizes[][2] = {{1, 1}, {1, 7}, {1, 8}, {1, 1003}, {3, 21}, {7, 500}, {8, 21}, {19, 45}};
+    for (size_t k = 0; k < 4 * TAP_COUNT_OF(sums) * TAP_COUNT_OF(sizes); k++) {
+        node_test t;
+        const bool exclusive = k & 1, reverse = k & 2;
+        const tap_dtype type = sums[k / 4 % TAP_COUNT_OF(sums)];
+        const int *size = sizes[k / 4 / TAP_COUNT_OF(sums)], n = size[1];
+        numbers(x, size[0] * n, -9, 10);
+        for (int r = 0; r < size[0]; r++) {
+            double sum = 0;
+            for (int i = 0; i < n; i++) {
+                const int e = r * n + (reverse ? n - 1 - i : i);
+                y[e] = exclusive ? sum : sum + x[e];
+                sum += x[e];
+            }
+        }
+        node_begin(&t, "CumSum", 14, 1);
+        node_int(&t, "exclusive", exclusive);
+        node_int(&t, "reverse", reverse);
+        node_in(&t, type, dims(2, size[0], n, 0), x);
+        node_in(&t, TAP_INT32, "", NUMS(1));
+        node_gives(&t, 0, type, dims(2, size[0], n, 0), y);
+        node_end(&t);
+    }
+}
+
+/* So many that they are sorted and not picked through a heap. Equals stay in their order. */
+static void many_are_chosen(void) {
+    enum { ROWS = 3, N = 300, K = 150 };
+    static const tap_dtype all[] = {TAP_FLOAT, TAP_DOUBLE, TAP_FLOAT16, TAP_INT8, TAP_UINT8, TAP_INT64};
+    for (size_t k = 0; k < 2 * TAP_COUNT_OF(all); k++) {
+        node_test t;
+        const bool largest = k % 2;
+        const tap_dtype type = all[k / 2];
+        numbers(x, ROWS * N, type == TAP_UINT8 ? 0 : -60, 60);
+        for (int r = 0; r < ROWS; r++)
+            for (int i = 0; i < N; i++) {
+                int place = 0;
+                const double v = x[r * N + i];
+                for (int j = 0; j < N; j++) {
+                    const double w = x[r * N + j];
+                    place += (largest ? w > v : w < v) || (w == v && j < i);
+                }
+                if (place >= K) continue;
+                y[r * K + place] = v;
+                at[r * K + place] = i;
+            }
+        node_begin(&t, "TopK", 11, 2);
+        node_int(&t, "largest", largest);
+        node_in(&t, type, dims(2, ROWS, N, 0), x);
+        node_in(&t, TAP_INT64, "1", NUMS(K));
+        node_gives(&t, 0, type, dims(2, ROWS, K, 0), y);
+        node_gives(&t, 1, TAP_INT64, dims(2, ROWS, K, 0), at);
+        node_end(&t);
+    }
+}
+
 static void flags_compress(void) {
     enum { N = 50001 };
     numbers(x, N, -100, 100);
@@ -312,6 +371,8 @@ int main(void) {
                                       TEST(elements_along_each_axis),
                                       TEST(tuples_pick_and_put),
                                       TEST(sequences_are_reversed),
+                                      TEST(rows_are_summed_up),
+                                      TEST(many_are_chosen),
                                       TEST(flags_compress),
                                       TEST(small_triangles),
                                       TEST(one_hot_of_every_index_type),
