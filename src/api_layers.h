@@ -10,8 +10,4 @@ const tap_layer_index *tap_model_layer_index(void *model, tap_error *err);
 /* Reads the framework's list of layers into m->layer_list. Errors: TAP_IO, TAP_DATA, TAP_MEMORY. */
 tap_status tap_model_load_layer_list(tap_model *m, const char *path, tap_error *err);
 
-/* The tensor in the framework's order of axes, new, and where *axis is in it; NULL: it is so already, or the order is not known. */
-tap_status tap_turn_back(const tap_model *m, size_t index, const tap_tensor *t, int *axis, tap_value **out,
-                         tap_error *err);
-
 #endif

@@ -84,16 +84,6 @@ static tap_status turn(const tap_tensor *t, const int32_t *perm, tap_value **out
     return st;
 }
 
-tap_status tap_turn_back(const tap_model *m, size_t index, const tap_tensor *t, int *axis, tap_value **out,
-                         tap_error *err) {
-    int32_t perm[TAP_RANK_MAX];
-    int32_t rank = m ? tap_model_layout(m, index, perm) : -1;
-    *out = NULL;
-    if (rank != t->rank || is_identity(rank, perm) || t->dtype == TAP_STRING) return TAP_OK;
-    *axis = turned_axis(rank, perm, *axis);
-    return turn(t, perm, out, err);
-}
-
 /* Adds the value as the output of a layer; SIZE_MAX: of none. */
 static tap_status add_as(tap_recorder *r, const tap_entry *entry, size_t index, size_t l, const tap_value *v,
                          tap_error *err) {

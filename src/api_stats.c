@@ -38,31 +38,61 @@ static void run_pieces(void *pool, int64_t n, int64_t grain, void (*fn)(void *, 
     tap_pool_run(pool, n, grain, fn, arg);
 }
 
+/* The value's elements as they lie, and where its axes are in them: in ONNX's order, or in the framework's.
+ */
+static const tap_tensor *lying(const tap_observer *o, const tap_event *e, bool original, int32_t *perm,
+                               int *axis) {
+    int32_t back[TAP_RANK_MAX];
+    bool lies = e->size >= offsetof(tap_event, perm) + sizeof e->perm && e->lying;
+    const tap_tensor *t = lies ? e->lying : e->tensor;
+    int rank = tap_tensor_rank(t);
+    int32_t turns = original && o->model ? tap_model_layout(o->model, e->index, back) : -1;
+    for (int i = 0; i < rank; i++) {
+        int32_t from = turns == rank ? back[i] : i;
+        perm[i] = lies ? e->perm[from] : from;
+    }
+    for (int i = 0; turns == rank && i < rank; i++)
+        if (back[i] == *axis) {
+            *axis = i;
+            break;
+        }
+    return t;
+}
+
+static bool observer_has(const tap_observer *o, size_t offset, size_t n) {
+    return o->size >= offset + n;
+}
+#define HAS(o, field) observer_has(o, offsetof(tap_observer, field), sizeof(o)->field)
+
+static void describe(const tap_observer *o, const tap_event *e, tap_stats_source *source) {
+    tap_value_info info = {.size = sizeof info};
+    tap_layer_info layer = {.size = sizeof layer};
+    size_t l = o->model && e->n_iterations == 0 ? tap_model_layer_of(o->model, e->index) : SIZE_MAX;
+    source->batch = o->batch;
+    source->axis = o->axes && e->n_iterations == 0 ? o->axes[e->index] : TAP_BATCH_UNKNOWN;
+    source->is_output = o->model && tap_model_value(o->model, e->index, &info) && info.is_output;
+    if (l != SIZE_MAX && tap_model_layer(o->model, l, &layer)) source->layer = layer.key;
+}
+
 int tap_observe(const tap_event *event, void *user) {
     tap_observer *o = user;
-    tap_value_info info = {.size = sizeof info};
+    int32_t perm[TAP_RANK_MAX];
     if (event->ask) return TAP_WANT;
-    tap_settle(event->tensor);
     tap_stats_source source = {
         .size = sizeof source, .name = event->name, .node = event->node, .op = event->op};
-    source.batch = o->batch;
-    source.axis = o->axes && event->n_iterations == 0 ? o->axes[event->index] : TAP_BATCH_UNKNOWN;
-    source.is_output = o->model && tap_model_value(o->model, event->index, &info) && info.is_output;
-    tap_layer_info layer = {.size = sizeof layer};
-    size_t l = o->model && event->n_iterations == 0 ? tap_model_layer_of(o->model, event->index) : SIZE_MAX;
-    if (l != SIZE_MAX && tap_model_layer(o->model, l, &layer)) source.layer = layer.key;
-    bool threads = o->size >= offsetof(tap_observer, session) + sizeof o->session && o->session;
+    describe(o, event, &source);
+    bool threads = HAS(o, session) && o->session, original = HAS(o, original_layout) && o->original_layout;
     if (threads) tap_stats_use(o->stats, run_pieces, o->session->pool, tap_pool_threads(o->session->pool));
-    adding a = {o, &source};
-    tap_value *turned = NULL;
-    tap_status s = TAP_OK;
-    bool original =
-        o->size >= offsetof(tap_observer, original_layout) + sizeof o->original_layout && o->original_layout;
     source.channel_axis = event->n_iterations == 0 ? channel_axis_of(o->model, event->index, original) : 0;
-    if (original && event->tensor)
-        s = tap_turn_back(o->model, event->index, event->tensor, &source.axis, &turned, o->err);
-    if (s == TAP_OK) s = tap_value_each(turned ? turned : event->value, event->name, add_one, &a, o->err);
-    tap_value_release(turned);
+    tap_status s;
+    if (event->tensor) {
+        const tap_tensor *t = lying(o, event, original, perm, &source.axis);
+        source.perm = perm;
+        s = tap_stats_add(o->stats, &source, t, o->err);
+    } else {
+        adding a = {o, &source};
+        s = tap_value_each(event->value, event->name, add_one, &a, o->err);
+    }
     if (threads) tap_stats_use(o->stats, NULL, NULL, 1);
     if (s == TAP_OK) return TAP_WANT;
     if (o->status == TAP_OK) o->status = s;

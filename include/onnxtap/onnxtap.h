@@ -206,8 +206,9 @@ typedef struct tap_model_options {
     bool allow_unsupported; /* load the graph though operators lack a kernel (to look at it, not to run it) */
     const struct tap_op_set *ops; /* a program's own operators (op.h); NULL: none */
     const char *layer_list;       /* a file with the framework's own list of layers; NULL: none */
-    struct tap_model *like; /* a model that is open, such as the checkpoint before: initializers that equal its
-                               own, and what was packed of them, are shared with it. It may be freed. NULL: none */
+    struct tap_model
+        *like; /* a model that is open, such as the checkpoint before: initializers that equal its
+                  own, and what was packed of them, are shared with it. It may be freed. NULL: none */
     /* Run what converters left in ONNX's own domain: operators of TensorFlow with TensorFlow's meaning (rows
      * of the domain "tensorflow"), ONNX's below their opset with their first version's, calls of the file's
      * functions by name. Each such node says so (tap_node_info.foreign). */
@@ -403,6 +404,10 @@ typedef struct tap_event {
     const tap_value *value;   /* borrowed for the call; tap_value_copy keeps it */
     const tap_tensor *tensor; /* the same where it is a tensor, else NULL; its elements are brought into
                                  ONNX's order when they are first read */
+    const tap_tensor *lying;  /* its elements in the order in which they lie in memory, which costs nothing to
+                                 read: numpy.transpose(lying, perm) is `tensor`. Which order that is hangs on
+                                 the model and the shapes alone. NULL where `tensor` is */
+    const int32_t *perm;      /* rank of them; borrowed for the call */
 } tap_event;
 
 /* Answer to `ask`: TAP_WANT or TAP_SKIP. Answer to a shown value: TAP_WANT to go on. TAP_STOP to either

@@ -8,7 +8,9 @@
  *     tap_stat s = {sizeof s};  tap_stats_get(stats, 0, 0, &s);
  *
  * What was gathered in parts can be merged: counts, extremes, quantiles and histograms are then those of the
- * whole, means and variances up to rounding. Nothing depends on threads. */
+ * whole, means and variances up to rounding. Nothing depends on threads. Means and variances are summed up in
+ * the order in which elements lie: the same value given in another order of memory (`perm`) has the same
+ * figures, but for the last digits of these two. */
 #ifndef ONNXTAP_STATS_H
 #define ONNXTAP_STATS_H
 
@@ -51,6 +53,9 @@ typedef struct tap_stats_source {
     int axis;               /* the tensor's batch axis; TAP_BATCH_NONE, TAP_BATCH_UNKNOWN               */
     bool is_output;
     int channel_axis; /* for TAP_PER_CHANNEL, unless the options say; 0: the second */
+    const int32_t
+        *perm; /* NULL, or the value is numpy.transpose(t, perm) of the tensor t that is given: such as a
+                  tap_event's `lying` and `perm`. Axes, rows and places of elements are the value's */
 } tap_stats_source;
 
 /* Takes a tensor in. Strings are counted only. Errors: TAP_MEMORY, TAP_DATA (per channel, per unit and

@@ -4,12 +4,14 @@
 #include <math.h>
 #include <string.h>
 
-#include "tap/block.h"
-
 #define BLOCK 1024
 
 void tap_cell_init(tap_cell *c) {
     *c = (tap_cell){.min_row = -1, .max_row = -1, .min_at = -1, .max_at = -1};
+}
+
+static int64_t place(int64_t at, int64_t i) {
+    return at >= 0 ? at + i : TAP_NO_PLACE;
 }
 
 static void merge_moments(tap_cell *c, int64_t n, double mean, double m2) {
@@ -40,7 +42,7 @@ static double squares_of(const double *x, int64_t n, double mean) {
     return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
-static void see_extremes(tap_cell *c, const double *x, int64_t n, int64_t row, int64_t at, int64_t step) {
+static void see_extremes(tap_cell *c, const double *x, int64_t n, int64_t at) {
     double lo = x[0], hi = x[0];
     for (int64_t i = 1; i < n; i++) {
         lo = x[i] < lo ? x[i] : lo;
@@ -48,17 +50,17 @@ static void see_extremes(tap_cell *c, const double *x, int64_t n, int64_t row, i
     }
     if (c->min_at < 0 || lo < c->min) {
         int64_t i = 0;
-        while (x[i] > lo) i++;
+        while (at >= 0 && x[i] > lo) i++;
         c->min = lo;
-        c->min_row = row;
-        c->min_at = at + i * step;
+        c->min_row = TAP_ROW_PENDING;
+        c->min_at = at >= 0 ? at + i : 0;
     }
     if (c->max_at < 0 || hi > c->max) {
         int64_t i = 0;
-        while (x[i] < hi) i++;
+        while (at >= 0 && x[i] < hi) i++;
         c->max = hi;
-        c->max_row = row;
-        c->max_at = at + i * step;
+        c->max_row = TAP_ROW_PENDING;
+        c->max_at = at >= 0 ? at + i : 0;
     }
 }
 
@@ -73,7 +75,7 @@ static void see_signs(tap_cell *c, const double *x, int64_t n) {
 }
 
 /* All finite. */
-static bool add_finite(tap_cell *c, const double *x, int64_t n, int64_t row, int64_t at, int64_t step) {
+static bool add_finite(tap_cell *c, const double *x, int64_t n, int64_t at) {
     if (n == 0) return true;
     double mean = sum_of(x, n) / (double)n;
     if (!isfinite(mean)) { /* the sum overflows: sum up halves */
@@ -81,7 +83,7 @@ static bool add_finite(tap_cell *c, const double *x, int64_t n, int64_t row, int
         for (int64_t i = 0; i < n; i++) mean += x[i] / (double)n;
     }
     merge_moments(c, n, mean, squares_of(x, n, mean));
-    see_extremes(c, x, n, row, at, step);
+    see_extremes(c, x, n, at);
     see_signs(c, x, n);
     return !c->sketch || tap_sketch_add(c->sketch, x, n);
 }
@@ -92,11 +94,11 @@ static bool are_finite(const double *x, int64_t n) {
     return s == 0;
 }
 
-static bool add_block(tap_cell *c, const double *x, int64_t n, int64_t row, int64_t at, int64_t step) {
-    if (are_finite(x, n)) return add_finite(c, x, n, row, at, step);
+static bool add_block(tap_cell *c, const double *x, int64_t n, int64_t at) {
+    if (are_finite(x, n)) return add_finite(c, x, n, at);
     for (int64_t i = 0, k; i < n; i = k) {
         for (k = i; k < n && isfinite(x[k]);) k++;
-        if (!add_finite(c, x + i, k - i, row, at + i * step, step)) return false;
+        if (!add_finite(c, x + i, k - i, place(at, i))) return false;
         for (; k < n && !isfinite(x[k]); k++) {
             c->nonfinite++;
             c->nan += isnan(x[k]) != 0;
@@ -105,70 +107,76 @@ static bool add_block(tap_cell *c, const double *x, int64_t n, int64_t row, int6
     return true;
 }
 
-bool tap_cell_add(tap_cell *c, const double *x, int64_t n, int64_t row, int64_t at, int64_t step) {
+bool tap_cell_add(tap_cell *c, const double *x, int64_t n, int64_t at) {
     c->count += n;
     for (int64_t i = 0; i < n; i += BLOCK)
-        if (!add_block(c, x + i, tap_min64(BLOCK, n - i), row, at + i * step, step)) return false;
+        if (!add_block(c, x + i, tap_min64(BLOCK, n - i), place(at, i))) return false;
     return true;
 }
 
 /* ---- Floats ---- */
 
 static void see_place(double *best, int64_t *best_row, int64_t *best_at, const float *x, float found,
-                      int64_t row, int64_t at, int64_t step) {
+                      int64_t at) {
     int64_t i = 0;
-    while (x[i] != found) i++;
+    while (at >= 0 && x[i] != found) i++;
     *best = (double)found;
-    *best_row = row;
-    *best_at = at + i * step;
+    *best_row = TAP_ROW_PENDING;
+    *best_at = at >= 0 ? at + i : 0;
 }
 
-static void see_block(tap_cell *c, const tap_block *b, const float *x, int64_t n, int64_t row, int64_t at,
-                      int64_t step) {
+static void see_block(tap_cell *c, const tap_block *b, const float *x, int64_t n, int64_t at) {
     merge_moments(c, n, b->mean, b->m2);
     c->zeros += b->zeros;
     c->negatives += b->negatives;
-    if (c->min_at < 0 || (double)b->min < c->min)
-        see_place(&c->min, &c->min_row, &c->min_at, x, b->min, row, at, step);
-    if (c->max_at < 0 || (double)b->max > c->max)
-        see_place(&c->max, &c->max_row, &c->max_at, x, b->max, row, at, step);
+    if (c->min_at < 0 || (double)b->min < c->min) see_place(&c->min, &c->min_row, &c->min_at, x, b->min, at);
+    if (c->max_at < 0 || (double)b->max > c->max) see_place(&c->max, &c->max_row, &c->max_at, x, b->max, at);
 }
 
-/* Where some are not finite. */
-static bool add_mixed(tap_cell *c, const float *x, int64_t n, int64_t row, int64_t at, int64_t step,
-                      uint32_t *table) {
-    double wide[TAP_BLOCK];
-    for (int64_t i = 0; i < n; i++) {
-        wide[i] = (double)x[i];
-        if (table && isfinite(wide[i])) table[tap_sketch_code_of(wide[i])]++;
-    }
-    tap_sketch *sketch = c->sketch;
-    if (table) c->sketch = NULL;
-    bool good = add_block(c, wide, n, row, at, step);
-    c->sketch = sketch;
-    return good;
-}
-
-bool tap_cell_add_floats(tap_cell *c, const float *x, int64_t n, int64_t row, int64_t at, int64_t step,
-                         bool codes, uint32_t *table) {
-    uint32_t code[TAP_BLOCK];
-    bool wide = tap_block_wide(), good = true;
-    c->count += n;
-    for (int64_t i = 0; good && i < n; i += TAP_BLOCK) {
-        int64_t m = tap_min64(TAP_BLOCK, n - i);
+/* At most TAP_BLOCK, not all of them finite: the runs that are. A table has them already. */
+static bool add_mixed(tap_cell *c, const float *x, int64_t n, int64_t at, tap_isa isa, bool counted) {
+    uint32_t codes[TAP_BLOCK];
+    for (int64_t i = 0, k; i < n; i = k) {
+        for (k = i; k < n && isfinite(x[k]);) k++;
         tap_block b;
-        tap_block_measure(x + i, m, wide, &b, codes ? code : NULL);
-        if (!b.finite) {
-            good = add_mixed(c, x + i, m, row, at + i * step, step, table);
-            continue;
+        bool wanted = !counted && c->sketch;
+        if (k > i) {
+            tap_block_measure(x + i, k - i, isa, &b, wanted ? codes : NULL);
+            if (counted) b.zeros = b.negatives = 0;
+            see_block(c, &b, x + i, k - i, place(at, i));
+            if (wanted && !tap_sketch_add_codes(c->sketch, codes, k - i)) return false;
         }
-        see_block(c, &b, x + i, m, row, at + i * step, step);
-        if (table)
-            for (int64_t k = 0; k < m; k++) table[code[k]]++;
-        else if (codes)
-            good = tap_sketch_add_codes(c->sketch, code, m);
+        for (; k < n && !isfinite(x[k]); k++) {
+            c->nonfinite++;
+            c->nan += isnan(x[k]) != 0;
+        }
     }
-    return good;
+    return true;
+}
+
+static bool add_floats(tap_cell *c, const float *x, int64_t n, int64_t at, tap_isa isa, uint32_t *table) {
+    uint32_t codes[TAP_BLOCK];
+    tap_block b;
+    if (table)
+        tap_block_count(x, n, isa, &b, table);
+    else
+        tap_block_measure(x, n, isa, &b, c->sketch ? codes : NULL);
+    if (!b.finite) return add_mixed(c, x, n, at, isa, table != NULL);
+    see_block(c, &b, x, n, at);
+    return table || !c->sketch || tap_sketch_add_codes(c->sketch, codes, n);
+}
+
+bool tap_cell_add_floats(tap_cell *c, const float *x, int64_t n, int64_t at, tap_isa isa, uint32_t *table) {
+    c->count += n;
+    for (int64_t i = 0; i < n; i += TAP_BLOCK)
+        if (!add_floats(c, x + i, tap_min64(TAP_BLOCK, n - i), place(at, i), isa, table)) return false;
+    return true;
+}
+
+bool tap_cell_take_table(tap_cell *c, uint32_t *table) {
+    double min = c->min_at >= 0 ? c->min : 0, max = c->max_at >= 0 ? c->max : 0;
+    if (c->nonfinite > 0) tap_sketch_forget_nonfinite(table);
+    return tap_sketch_take_table(c->sketch, table, min, max, &c->zeros, &c->negatives);
 }
 
 /* ---- Merging ---- */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tap/block.h"
+
 tap_sketch *tap_sketch_new(void) {
     return calloc(1, sizeof(tap_sketch));
 }
@@ -16,10 +18,16 @@ void tap_sketch_free(tap_sketch *s) {
     free(s);
 }
 
+/* Made where it is new; NULL: no memory. */
+static int64_t *page_of(tap_sketch *s, uint32_t p) {
+    if (!s->pages[p]) s->pages[p] = calloc(TAP_SKETCH_PAGE, sizeof **s->pages);
+    return s->pages[p];
+}
+
 bool tap_sketch_put(tap_sketch *s, uint32_t code, int64_t n) {
-    int64_t **page = &s->pages[code >> 8];
-    if (!*page && !(*page = calloc(TAP_SKETCH_PAGE, sizeof **page))) return false;
-    (*page)[code & 255] += n;
+    int64_t *page = page_of(s, code >> 8);
+    if (!page) return false;
+    page[code & 255] += n;
     s->n += n;
     return true;
 }
@@ -51,10 +59,10 @@ bool tap_sketch_add_codes(tap_sketch *s, const uint32_t *codes, int64_t n) {
     int64_t zeros = 0;
     for (int64_t i = 0; i < n; i++) {
         uint32_t code = codes[i];
-        int64_t *page = code < 65536 ? s->pages[code >> 8] : NULL;
+        int64_t *page = code < TAP_CODE_ZERO ? s->pages[code >> 8] : NULL;
         if (page)
             page[code & 255]++;
-        else if (code > 65535)
+        else if (code >= TAP_CODE_ZERO)
             zeros++;
         else if (tap_sketch_put(s, code, 1))
             s->n--;
@@ -65,36 +73,68 @@ bool tap_sketch_add_codes(tap_sketch *s, const uint32_t *codes, int64_t n) {
     return zeros == 0 || tap_sketch_put(s, 0, zeros);
 }
 
+/* Adds a page of counts, a line of memory at a time, for most of it is empty as a rule; clears them. Returns
+ * their sum. */
+static int64_t take_counts(int64_t *to, uint32_t *from) {
+    enum { LINE = 16 };
+    int64_t all = 0;
+    for (uint32_t i = 0; i < TAP_SKETCH_PAGE; i += LINE) {
+        uint32_t sum = 0;
+        for (uint32_t k = i; k < i + LINE; k++) sum += from[k];
+        if (sum == 0) continue;
+        for (uint32_t k = i; k < i + LINE; k++) to[k] += from[k];
+        memset(from + i, 0, LINE * sizeof *from);
+        all += sum;
+    }
+    return all;
+}
+
 static bool is_empty(const uint32_t *page) {
     uint32_t any = 0;
     for (int k = 0; k < TAP_SKETCH_PAGE; k++) any |= page[k];
     return any == 0;
 }
 
-static bool take_pages(tap_sketch *s, uint32_t *table, uint32_t from, uint32_t to) {
+/* The table's pages from the code `from` to the code `to`; adds their counts to *n. */
+static bool take_pages(tap_sketch *s, uint32_t *table, uint32_t from, uint32_t to, int64_t *n) {
     for (uint32_t p = from >> 8; p <= to >> 8; p++) {
         uint32_t *page = table + p * TAP_SKETCH_PAGE;
         if (is_empty(page)) continue;
-        for (uint32_t k = 0; k < TAP_SKETCH_PAGE; k++)
-            if (page[k] && !tap_sketch_put(s, p << 8 | k, page[k])) return false;
-        memset(page, 0, TAP_SKETCH_PAGE * sizeof *page);
+        int64_t *mine = page_of(s, p);
+        if (!mine) return false;
+        *n += take_counts(mine, page);
     }
     return true;
 }
 
-bool tap_sketch_take_table(tap_sketch *s, uint32_t *table, double min, double max) {
-    for (uint32_t k = 65536; k < TAP_SKETCH_TABLE; k++) {
-        table[0] += table[k];
+void tap_sketch_forget_nonfinite(uint32_t *table) {
+    memset(table + 0x7F80, 0, 0x80 * sizeof *table);
+    memset(table + 0xFF80, 0, 0x80 * sizeof *table);
+}
+
+bool tap_sketch_take_table(tap_sketch *s, uint32_t *table, double min, double max, int64_t *zeros,
+                           int64_t *negatives) {
+    int64_t none = 0, above = 0, below = 0;
+    for (uint32_t k = TAP_CODE_ZERO; k < TAP_CODES; k++) {
+        none += table[k];
         table[k] = 0;
     }
-    return take_pages(s, table, 0, max > 0 ? tap_sketch_code_of(max) : 0) &&
-           (!(min < 0) || take_pages(s, table, 0x8000, tap_sketch_code_of(min)));
+    bool good = take_pages(s, table, 0, max > 0 ? tap_sketch_code_of(max) : 0, &above) &&
+                (!(min < 0) || take_pages(s, table, 0x8000, tap_sketch_code_of(min), &below));
+    *zeros += none;
+    *negatives += below;
+    s->n += above + below;
+    return good && (none == 0 || tap_sketch_put(s, 0, none));
 }
 
 bool tap_sketch_merge(tap_sketch *s, const tap_sketch *other) {
-    for (uint32_t p = 0; p < TAP_SKETCH_PAGES; p++)
-        for (uint32_t k = 0; other->pages[p] && k < TAP_SKETCH_PAGE; k++)
-            if (other->pages[p][k] && !tap_sketch_put(s, p << 8 | k, other->pages[p][k])) return false;
+    for (uint32_t p = 0; p < TAP_SKETCH_PAGES; p++) {
+        if (!other->pages[p]) continue;
+        int64_t *mine = page_of(s, p);
+        if (!mine) return false;
+        for (uint32_t k = 0; k < TAP_SKETCH_PAGE; k++) mine[k] += other->pages[p][k];
+    }
+    s->n += other->n;
     return true;
 }
 

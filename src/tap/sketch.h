@@ -21,10 +21,12 @@ bool tap_sketch_add(tap_sketch *s, const double *x, int64_t n); /* finite ones; 
 bool tap_sketch_put(tap_sketch *s, uint32_t bucket, int64_t n);
 /* Finite numbers by their codes, as tap_block_measure has them. */
 bool tap_sketch_add_codes(tap_sketch *s, const uint32_t *codes, int64_t n);
-/* Counts by code of numbers from min to max, gathered in a table with room for 65544, which is all zero again
- * afterwards. */
-#define TAP_SKETCH_TABLE 65544
-bool tap_sketch_take_table(tap_sketch *s, uint32_t *table, double min, double max);
+/* Counts by code of numbers from min to max, gathered in table[TAP_CODES], which is all zero again
+ * afterwards; adds how many are zero, and below it. */
+bool tap_sketch_take_table(tap_sketch *s, uint32_t *table, double min, double max, int64_t *zeros,
+                           int64_t *negatives);
+/* Clears a table's counts of numbers that are not finite. */
+void tap_sketch_forget_nonfinite(uint32_t *table);
 uint32_t tap_sketch_code_of(double x);
 bool tap_sketch_merge(tap_sketch *s, const tap_sketch *other);
 /* Buckets in ascending order of their numbers: i from 0 to 65535; the bucket's code, its ends, its count. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/permute.h"
 
 tap_status tap_stats_new(const tap_stats_options *options, tap_stats **out, tap_error *err) {
     tap_stats *s = *out = calloc(1, sizeof *s);
@@ -89,23 +90,19 @@ static int channel_axis(const tap_stats *s, const tap_stats_source *source, int 
     return axis < rank ? axis : rank - 1;
 }
 
-static tap_view view_of(const tap_stats *s, const tap_stats_source *source, const tap_tensor *t) {
-    tap_view v = {1, 1, 1};
-    if (s->options.per == TAP_PER_TENSOR || t->rank < 1) return (tap_view){1, 1, t->count};
-    if (s->options.per == TAP_PER_UNIT) {
-        v.outer = t->dims[0];
-        for (int i = 1; i < t->rank; i++) v.n *= t->dims[i];
-        return v;
-    }
-    int axis = channel_axis(s, source, t->rank);
-    for (int i = 0; i < t->rank; i++) *(i < axis ? &v.outer : i == axis ? &v.n : &v.inner) *= t->dims[i];
-    return v;
+/* Sets of figures that a value of that shape has. */
+static int64_t cells_of(const tap_stats *s, int rank, const int64_t *dims, int axis) {
+    int64_t n = 1;
+    if (s->options.per == TAP_PER_TENSOR || rank < 1) return 1;
+    if (s->options.per == TAP_PER_CHANNEL) return dims[axis];
+    for (int i = 1; i < rank; i++) n *= dims[i];
+    return n;
 }
 
-static tap_status shape_changed(const tap_gathered *g, const tap_tensor *t, tap_error *err) {
+static tap_status shape_changed(const tap_gathered *g, const tap_given *x, tap_error *err) {
     char now[160] = "", before[160] = "";
     tap_text a = {now, sizeof now, 0}, b = {before, sizeof before, 0};
-    tap_text_dims(&a, t->rank, t->dims);
+    tap_text_dims(&a, x->t->rank, x->dims);
     tap_text_dims(&b, g->rank, g->dims);
     tap_error_set(err, TAP_DATA,
                   "'%s' is %s now and was %s before: figures per channel, per unit and averages need the "
@@ -128,20 +125,21 @@ static tap_status check_axis(const tap_stats *s, const tap_stats_source *source,
     return TAP_DATA;
 }
 
-static tap_gathered *begin_value(tap_stats *s, const tap_stats_source *source, const tap_tensor *t,
+static tap_gathered *begin_value(tap_stats *s, const tap_stats_source *source, const tap_given *x,
                                  tap_error *err) {
-    tap_view v = view_of(s, source, t);
-    tap_gathered *g = tap_stats_append(s, source->name, t->dtype == TAP_STRING ? 1 : (size_t)v.n);
+    const tap_tensor *t = x->t;
+    int64_t n = t->dtype == TAP_STRING ? 1 : cells_of(s, t->rank, x->dims, channel_axis(s, source, t->rank));
+    tap_gathered *g = tap_stats_append(s, source->name, (size_t)n);
     if (!g || !tap_gathered_set(&g->layer, source->layer) || !tap_gathered_set(&g->node, source->node) ||
         !tap_gathered_set(&g->op, source->op)) {
-        tap_error_no_memory(err, (uint64_t)v.n * sizeof *g->cells);
+        tap_error_no_memory(err, (uint64_t)n * sizeof *g->cells);
         return NULL;
     }
     g->is_output = source->is_output;
     g->is_double = t->dtype == TAP_DOUBLE;
     g->axis = source->axis;
     g->rank = t->rank;
-    memcpy(g->dims, t->dims, sizeof g->dims);
+    memcpy(g->dims, x->dims, sizeof g->dims);
     return g;
 }
 
@@ -159,14 +157,16 @@ static const double *all_doubles(tap_stats *s, const tap_tensor *t) {
     return s->scratch;
 }
 
-static tap_status gather(tap_stats *s, tap_gathered *g, const tap_stats_source *source, const tap_tensor *t,
+static tap_status gather(tap_stats *s, tap_gathered *g, const tap_stats_source *source, const tap_given *x,
                          tap_error *err) {
-    tap_view v = view_of(s, source, t);
-    if ((size_t)v.n != g->n_cells) return shape_changed(g, t, err);
-    if (!tap_gather(s, g, source, t, v)) return tap_error_no_memory(err, TAP_SKETCH_PAGE * sizeof(int64_t));
+    int axis = channel_axis(s, source, x->t->rank);
+    if ((size_t)cells_of(s, x->t->rank, x->dims, axis) != g->n_cells) return shape_changed(g, x, err);
+    if (!tap_gather(s, g, source, x, axis))
+        return tap_error_no_memory(err, TAP_SKETCH_PAGE * sizeof(int64_t));
     if (s->options.average == TAP_AVERAGE_NONE) return TAP_OK;
-    const double *x = all_doubles(s, t);
-    return x ? tap_average_add(s, g, t, x, err) : tap_error_no_memory(err, (uint64_t)t->count * sizeof *x);
+    const double *all = all_doubles(s, x->t);
+    return all ? tap_average_add(s, g, x->t, all, err)
+               : tap_error_no_memory(err, (uint64_t)x->t->count * sizeof *all);
 }
 
 void tap_stats_use(tap_stats *s, tap_stats_loop *loop, void *pool, int threads) {
@@ -175,20 +175,70 @@ void tap_stats_use(tap_stats *s, tap_stats_loop *loop, void *pool, int threads) 
     s->threads = s->loop ? threads : 1;
 }
 
+static tap_status add_given(tap_stats *s, const tap_stats_source *source, const tap_given *x,
+                            tap_error *err) {
+    tap_gathered *g = tap_stats_find(s, source->name);
+    bool counts_only = x->t->dtype == TAP_STRING;
+    if (g && x->t->rank != g->rank) return shape_changed(g, x, err);
+    tap_status status = counts_only ? TAP_OK : check_axis(s, source, err);
+    if (status != TAP_OK) return status;
+    if (!g && !(g = begin_value(s, source, x, err))) return TAP_MEMORY;
+    if (!counts_only) return gather(s, g, source, x, err);
+    g->cells[0].count += x->t->count;
+    return TAP_OK;
+}
+
+/* The value in its own order, new. */
+static tap_status turn(const tap_given *x, tap_value **out, tap_error *err) {
+    int perm[TAP_RANK_MAX];
+    tap_status status = tap_value_new(x->t->dtype, x->t->rank, x->dims, out, err);
+    for (int i = 0; i < x->t->rank; i++) perm[i] = x->perm[i];
+    if (status == TAP_OK)
+        tap_copy_permuted(tap_dtype_bytes(x->t->dtype), x->t->rank, x->t->dims, perm, x->t->data,
+                          tap_value_data(*out));
+    return status;
+}
+
+static tap_given as_it_is(const tap_tensor *t) {
+    tap_given x = {.t = t};
+    for (int i = 0; i < t->rank; i++) {
+        x.perm[i] = i;
+        x.dims[i] = t->dims[i];
+    }
+    return x;
+}
+
+/* false: perm is none. */
+static bool set_order(tap_given *x, const int32_t *perm) {
+    bool seen[TAP_RANK_MAX] = {false};
+    for (int i = 0; i < x->t->rank; i++) {
+        if (perm[i] < 0 || perm[i] >= x->t->rank || seen[perm[i]]) return false;
+        seen[perm[i]] = true;
+        x->perm[i] = perm[i];
+        x->dims[i] = x->t->dims[perm[i]];
+        x->turned |= perm[i] != i;
+    }
+    return true;
+}
+
 tap_status tap_stats_add(tap_stats *s, const tap_stats_source *given, const tap_tensor *t, tap_error *err) {
     tap_stats_source source = {.axis = TAP_BATCH_UNKNOWN};
     memcpy(&source, given, given->size < sizeof source ? given->size : sizeof source);
-    tap_settle(t);
-    tap_gathered *g = tap_stats_find(s, source.name);
-    if (g && (t->rank != g->rank)) return shape_changed(g, t, err);
-    if (t->dtype != TAP_STRING) {
-        tap_status status = check_axis(s, &source, err);
+    tap_given x = as_it_is(tap_settle(t));
+    tap_value *turned = NULL;
+    if (source.perm && !set_order(&x, source.perm))
+        return tap_error_set(err, TAP_USAGE, "'%s': perm is no permutation of its %d axes", source.name,
+                             t->rank);
+    bool takes = s->options.average == TAP_AVERAGE_NONE &&
+                 tap_gather_takes(&x, s->options.per, channel_axis(s, &source, t->rank));
+    if (x.turned && !takes && t->dtype != TAP_STRING) {
+        tap_status status = turn(&x, &turned, err);
         if (status != TAP_OK) return status;
+        x = as_it_is(tap_value_tensor(turned));
     }
-    if (!g && !(g = begin_value(s, &source, t, err))) return TAP_MEMORY;
-    if (t->dtype != TAP_STRING) return gather(s, g, &source, t, err);
-    g->cells[0].count += t->count;
-    return TAP_OK;
+    tap_status status = add_given(s, &source, &x, err);
+    tap_value_release(turned);
+    return status;
 }
 
 /* ---- Reading ---- */

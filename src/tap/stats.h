@@ -46,15 +46,24 @@ struct tap_stats {
 /* Takes tensors apart in the threads of that loop; NULL: in the caller's alone. */
 void tap_stats_use(tap_stats *s, tap_stats_loop *loop, void *pool, int threads);
 
-/* How a tensor's elements fall into cells (gather.c): as [outer][n][inner], n along the axis that figures are
+/* A value as it is given: numpy.transpose(t, perm). */
+typedef struct tap_given {
+    const tap_tensor *t;
+    int32_t perm[TAP_RANK_MAX];
+    bool turned;                /* perm is not the identity */
+    int64_t dims[TAP_RANK_MAX]; /* the value's */
+} tap_given;
+
+/* How a value's elements fall into cells (gather.c): as [outer][n][inner], n along the axis that figures are
  * told apart by. */
 typedef struct tap_view {
     int64_t outer, n, inner;
 } tap_view;
 
-/* Adds all of t's elements to g's cells, and puts right what the cells say of rows. false: no memory. */
-bool tap_gather(tap_stats *s, tap_gathered *g, const tap_stats_source *source, const tap_tensor *t,
-                tap_view v);
+/* Whether tap_gather takes the value as it lies; `axis`: of n. Else it has to be turned before. */
+bool tap_gather_takes(const tap_given *x, tap_per per, int axis);
+/* Adds all elements to g's cells, and puts right what the cells say of rows. axis: of n. false: no memory. */
+bool tap_gather(tap_stats *s, tap_gathered *g, const tap_stats_source *source, const tap_given *x, int axis);
 
 /* The value of that name, made where it is new: with cells for its shape. */
 tap_gathered *tap_stats_find(tap_stats *s, const char *name);

@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include <math.h>
+#include <onnxtap/record.h>
 #include <onnxtap/stats.h>
 #include <stdlib.h>
 
@@ -245,8 +246,106 @@ static void one_large_tensor(void) {
     tap_stats_free(units);
 }
 
+/* ---- Values given in another order of memory ---- */
+
+enum { ROWS = 3, DEPTH = 20, HIGH = 40, WIDE = 50, ALL = ROWS * DEPTH * HIGH * WIDE };
+
+/* x[n][c][h][w] with ties, signs and what is not finite; y has the same axes in the order that `order` says.
+ */
+static void fill_orders(float *x, float *y, const int *order) {
+    const int64_t dims[4] = {ROWS, DEPTH, HIGH, WIDE};
+    int64_t step[4], s = 1;
+    for (int i = 3; i >= 0; i--) {
+        step[order[i]] = s;
+        s *= dims[order[i]];
+    }
+    for (int i = 0; i < ALL; i++) {
+        int w = i % WIDE, h = i / WIDE % HIGH, c = i / WIDE / HIGH % DEPTH, n = i / WIDE / HIGH / DEPTH;
+        float v = data[(i * 7 + i / 1000) % N];
+        x[i] = i % 4001 == 11 ? NAN : c == 3 && v > 20 ? 400.0F : c == 2 ? -0.0F : v < -20 ? -300.0F : v;
+        y[n * step[0] + c * step[1] + h * step[2] + w * step[3]] = x[i];
+    }
+}
+
+static void same_figures(const tap_stats *a, const tap_stats *b) {
+    CHECK_EQ(tap_stats_units(a, 0), tap_stats_units(b, 0));
+    for (size_t u = 0; u < tap_stats_units(a, 0); u++) {
+        tap_stat x = {.size = sizeof x}, y = {.size = sizeof y};
+        CHECK(tap_stats_get(a, 0, u, &x) && tap_stats_get(b, 0, u, &y));
+        CHECK(x.count == y.count && x.nonfinite == y.nonfinite && x.nan == y.nan && x.zeros == y.zeros &&
+              x.negatives == y.negatives && x.min == y.min && x.max == y.max);
+        CHECK(x.min_row == y.min_row && x.min_at == y.min_at && x.max_row == y.max_row &&
+              x.max_at == y.max_at);
+        CHECK(fabs(x.mean - y.mean) <= 1e-11 * sqrt(x.variance) &&
+              fabs(x.variance - y.variance) <= 1e-11 * x.variance);
+        double q = tap_stats_quantile(a, 0, u, 0.3), r = tap_stats_quantile(b, 0, u, 0.3);
+        CHECK(q == r || (isnan(q) && isnan(r)));
+    }
+}
+
+static void figures_are_those_of_the_value_however_it_lies(void) {
+    static const int orders[3][4] = {{0, 2, 3, 1}, {1, 0, 2, 3}, {3, 2, 1, 0}};
+    static float x[ALL], y[ALL];
+    const int64_t dims[4] = {ROWS, DEPTH, HIGH, WIDE}, rows[ROWS] = {4, 7, 9};
+    tap_batch batch = {.size = sizeof batch, .n_rows = ROWS, .rows = rows};
+    for (int k = 0; k < 18; k++) {
+        const int *order = orders[k % 3];
+        int64_t lies[4];
+        int32_t perm[4];
+        tap_value *v = NULL, *w = NULL;
+        fill_orders(x, y, order);
+        for (int i = 0; i < 4; i++) {
+            lies[i] = dims[order[i]];
+            perm[order[i]] = i;
+        }
+        CHECK_EQ(tap_value_wrap(TAP_FLOAT, 4, dims, x, &v, NULL), TAP_OK);
+        CHECK_EQ(tap_value_wrap(TAP_FLOAT, 4, lies, y, &w, NULL), TAP_OK);
+        if (k >= 9) { /* another dtype */
+            tap_value *f = v, *g = w;
+            CHECK_EQ(tap_value_cast(f, TAP_FLOAT16, &v, NULL), TAP_OK);
+            CHECK_EQ(tap_value_cast(g, TAP_FLOAT16, &w, NULL), TAP_OK);
+            tap_value_release(f);
+            tap_value_release(g);
+        }
+        tap_stats_source source = {.size = sizeof source, .name = "x", .batch = &batch, .axis = 0};
+        tap_stats *a = stats_of((tap_per)(k / 3 % 3), TAP_AVERAGE_NONE),
+                  *b = stats_of((tap_per)(k / 3 % 3), TAP_AVERAGE_NONE);
+        for (int twice = 0; twice < 2; twice++) { /* the second time nothing is new */
+            source.perm = NULL;
+            CHECK_EQ(tap_stats_add(a, &source, tap_value_tensor(v), NULL), TAP_OK);
+            source.perm = perm;
+            CHECK_EQ(tap_stats_add(b, &source, tap_value_tensor(w), NULL), TAP_OK);
+        }
+        same_figures(a, b);
+        perm[0] = perm[1];
+        CHECK_EQ(tap_stats_add(b, &source, tap_value_tensor(w), NULL), TAP_USAGE);
+        tap_stats_free(a);
+        tap_stats_free(b);
+        tap_value_release(v);
+        tap_value_release(w);
+    }
+}
+
+/* Of averages, too, the value's axes are told. */
+static void averages_are_those_of_the_value(void) {
+    float y[6] = {1, 2, 3, 4, 5, 9};
+    int32_t perm[2] = {1, 0};
+    tap_value *v = floats(2, (int64_t[]){3, 2}, y), *mean = NULL;
+    tap_stats *s = stats_of(TAP_PER_TENSOR, TAP_AVERAGE_SAMPLES);
+    tap_stats_source source = {.size = sizeof source, .name = "x", .axis = 0, .perm = perm};
+    CHECK_EQ(tap_stats_add(s, &source, tap_value_tensor(v), NULL), TAP_OK);
+    CHECK_EQ(tap_stats_average(s, 0, &mean, NULL), TAP_OK);
+    const float *x = tap_tensor_data(tap_value_tensor(mean));
+    CHECK(tap_tensor_count(tap_value_tensor(mean)) == 3 && x[0] == 1.5F && x[1] == 3.5F && x[2] == 7);
+    tap_value_release(mean);
+    tap_value_release(v);
+    tap_stats_free(s);
+}
+
 static const test_case tests[] = {
     TEST(one_large_tensor),
+    TEST(figures_are_those_of_the_value_however_it_lies),
+    TEST(averages_are_those_of_the_value),
     {"figures_of_known_numbers", figures_of_known_numbers},
     {"quantiles_within_their_error", quantiles_within_their_error},
     {"parts_merge_to_the_whole", parts_merge_to_the_whole},
