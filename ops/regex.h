@@ -19,6 +19,13 @@ tap_regex *tap_regex_new(const char *pattern, size_t n, bool longest, char *mess
 bool tap_regex_matches(const tap_regex *r, const char *s, size_t n);
 /* The first match in s from byte `from` on; false: there is none. */
 bool tap_regex_find(const tap_regex *r, const char *s, size_t n, size_t from, size_t *begin, size_t *end);
+enum { TAP_REGEX_GROUPS = 10 };
+/* How many groups in parentheses the pattern has. */
+int tap_regex_n_groups(const tap_regex *r);
+/* The same match, and what its groups matched, as bounds[2 i], bounds[2 i + 1]: group 0 is all of it. Groups
+ * that took no part, and those that the pattern does not have, are empty. */
+bool tap_regex_find_groups(const tap_regex *r, const char *s, size_t n, size_t from,
+                           size_t bounds[2 * TAP_REGEX_GROUPS]);
 void tap_regex_free(tap_regex *r);
 
 #ifdef __cplusplus

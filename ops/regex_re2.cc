@@ -45,6 +45,24 @@ extern "C" bool tap_regex_find(const tap_regex *r, const char *s, size_t n, size
     return true;
 }
 
+extern "C" int tap_regex_n_groups(const tap_regex *r) {
+    return r->re.NumberOfCapturingGroups();
+}
+
+extern "C" bool tap_regex_find_groups(const tap_regex *r, const char *s, size_t n, size_t from,
+                                      size_t bounds[2 * TAP_REGEX_GROUPS]) {
+    re2::StringPiece found[TAP_REGEX_GROUPS];
+    const int wanted = r->re.NumberOfCapturingGroups() + 1;
+    const int groups = wanted < TAP_REGEX_GROUPS ? wanted : static_cast<int>(TAP_REGEX_GROUPS);
+    if (!r->re.Match(re2::StringPiece(s, n), from, n, RE2::UNANCHORED, found, groups)) return false;
+    for (int i = 0; i < TAP_REGEX_GROUPS; i++) {
+        const bool there = i < groups && found[i].data() != nullptr;
+        bounds[2 * i] = there ? static_cast<size_t>(found[i].data() - s) : 0;
+        bounds[2 * i + 1] = there ? bounds[2 * i] + found[i].size() : 0;
+    }
+    return true;
+}
+
 extern "C" void tap_regex_free(tap_regex *r) {
     delete r;
 }

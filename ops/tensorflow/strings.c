@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "common/shape.h"
+#include "common/utf8.h"
 #include "regex.h"
 #include "tensorflow/tensorflow.h"
+#include "unicode_case.h"
 
 static tap_status text_infer(tap_ctx *ctx) {
     tap_status st = tap_need_dtype(ctx, 0, TAP_BIT(TAP_STRING), "the text");
@@ -27,8 +29,22 @@ static char *new_text(tap_ctx *ctx, tap_string *y, size_t n) {
 typedef struct pattern {
     tap_regex *regex;
     tap_string rewrite;
+    int last_group; /* that the rewrite uses */
     bool once;
 } pattern;
+
+/* The highest group that a rewrite uses (\\2); -1: it is none. */
+static int highest_group(tap_string rewrite) {
+    int highest = 0;
+    for (size_t i = 0; i < rewrite.n; i++) {
+        if (rewrite.s[i] != '\\') continue;
+        if (++i == rewrite.n) return -1;
+        const char c = rewrite.s[i];
+        if (c != '\\' && (c < '0' || c > '9')) return -1;
+        if (c != '\\' && c - '0' > highest) highest = c - '0';
+    }
+    return highest;
+}
 
 static tap_status pattern_prepare(tap_ctx *ctx, void **state) {
     pattern *s = tap_state(ctx, sizeof *s);
@@ -39,14 +55,18 @@ static tap_status pattern_prepare(tap_ctx *ctx, void **state) {
     if (strcmp(tap_ctx_op(ctx)->name, "StaticRegexReplace") == 0) {
         s->rewrite = tap_attr_bytes(ctx, "rewrite");
         s->once = tap_attr_int(ctx, "replace_global", 1) == 0;
-        for (size_t i = 0; i + 1 < s->rewrite.n; i++)
-            if (s->rewrite.s[i] == '\\' && s->rewrite.s[++i] != '\\' && s->rewrite.s[i] != '0')
-                return tap_fail(ctx, TAP_UNSUPPORTED, "attribute rewrite, '%.*s', uses groups of the pattern",
-                                (int)tap_min64((int64_t)s->rewrite.n, 200), s->rewrite.s);
+        s->last_group = highest_group(s->rewrite);
+        if (s->last_group < 0)
+            return tap_fail(ctx, TAP_MODEL,
+                            "attribute rewrite, '%.*s', has a \\ without a digit or another one",
+                            (int)tap_min64((int64_t)s->rewrite.n, 200), s->rewrite.s);
     }
     s->regex = tap_regex_new(p.s ? p.s : "", p.n, false, message, sizeof message);
-    if (s->regex) return TAP_OK;
-    return tap_fail(ctx, TAP_MODEL, "attribute pattern is no regular expression of RE2: %s", message);
+    if (!s->regex)
+        return tap_fail(ctx, TAP_MODEL, "attribute pattern is no regular expression of RE2: %s", message);
+    if (s->last_group <= tap_regex_n_groups(s->regex)) return TAP_OK;
+    return tap_fail(ctx, TAP_MODEL, "attribute rewrite uses group %d, the pattern has %d", s->last_group,
+                    tap_regex_n_groups(s->regex));
 }
 
 static void pattern_release(void *state) {
@@ -68,18 +88,19 @@ static tap_status match_run(tap_ctx *ctx) {
     return TAP_OK;
 }
 
-/* What stands for a match, \0 being the match itself, to `to` unless that is NULL. */
-static size_t rewrite(const pattern *s, const char *match, size_t n_match, char *to) {
+/* What stands for a match in x, \\0 being the match itself and \\1 what its first group matched, to `to`
+ * unless that is NULL. */
+static size_t rewrite(const pattern *s, const char *x, const size_t *bounds, char *to) {
     size_t n = 0;
     for (size_t i = 0; i < s->rewrite.n; i++) {
-        const bool escaped = s->rewrite.s[i] == '\\' && i + 1 < s->rewrite.n;
-        if (escaped && s->rewrite.s[++i] == '0') {
-            if (to && n_match) memcpy(to + n, match, n_match);
-            n += n_match;
-        } else {
+        if (s->rewrite.s[i] != '\\' || s->rewrite.s[++i] == '\\') {
             if (to) to[n] = s->rewrite.s[i];
             n++;
+            continue;
         }
+        const size_t *group = bounds + 2 * (s->rewrite.s[i] - '0'), length = group[1] - group[0];
+        if (to && length) memcpy(to + n, x + group[0], length);
+        n += length;
     }
     return n;
 }
@@ -87,9 +108,10 @@ static size_t rewrite(const pattern *s, const char *match, size_t n_match, char 
 /* x with its matches replaced, as RE2's GlobalReplace does it: an empty match right behind another one is
  * none. */
 static size_t replace(const pattern *s, tap_string x, char *to) {
-    size_t n = 0, at = 0, begin, end, last = SIZE_MAX;
+    size_t n = 0, at = 0, last = SIZE_MAX, bounds[2 * TAP_REGEX_GROUPS];
     const char *text = x.n ? x.s : "";
-    for (size_t from = 0; from <= x.n && tap_regex_find(s->regex, text, x.n, from, &begin, &end);) {
+    for (size_t from = 0; from <= x.n && tap_regex_find_groups(s->regex, text, x.n, from, bounds);) {
+        const size_t begin = bounds[0], end = bounds[1];
         if (to && begin > at) memcpy(to + n, text + at, begin - at);
         n += begin - at;
         at = begin;
@@ -103,7 +125,7 @@ static size_t replace(const pattern *s, tap_string x, char *to) {
             last = SIZE_MAX;
             continue;
         }
-        n += rewrite(s, text + begin, end - begin, to ? to + n : NULL);
+        n += rewrite(s, text, bounds, to ? to + n : NULL);
         from = at = last = end;
         if (s->once) break;
     }
@@ -184,23 +206,74 @@ static tap_status join_run(tap_ctx *ctx) {
  */
 
 static tap_status case_prepare(tap_ctx *ctx, void **state) {
-    const tap_string encoding = tap_attr_bytes(ctx, "encoding");
-    *state = NULL;
-    return encoding.n == 0
-               ? TAP_OK
-               : tap_fail(ctx, TAP_UNSUPPORTED,
-                          "attribute encoding is '%.*s'; letters change case as bytes of ASCII alone",
-                          (int)tap_min64((int64_t)encoding.n, 40), encoding.s);
+    static const char *const encodings[] = {"", "utf-8", NULL};
+    bool *unicode = tap_state(ctx, sizeof *unicode);
+    if (!unicode) return TAP_MEMORY;
+    *state = unicode;
+    *unicode = tap_attr_choice(ctx, "encoding", "", encodings) == 1;
+    return TAP_OK;
+}
+
+/* Letters that become several. */
+static const struct {
+    uint32_t code;
+    const char *text;
+} longer[] = {{0xDF, "SS"},    {0x149, "\xCA\xBCN"}, {0xFB00, "FF"}, {0xFB01, "FI"}, {0xFB02, "FL"},
+              {0xFB03, "FFI"}, {0xFB04, "FFL"},      {0xFB05, "ST"}, {0xFB06, "ST"}};
+
+static uint32_t mapped(uint32_t c, const tap_case_range *table, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (c >= table[i].first && c <= table[i].last && (c - table[i].first) % table[i].step == 0)
+            return (uint32_t)((int64_t)c + table[i].delta);
+    return c;
+}
+
+static bool has_case(uint32_t c) {
+    return mapped(c, tap_to_lower, TAP_COUNT_OF(tap_to_lower)) != c ||
+           mapped(c, tap_to_upper, TAP_COUNT_OF(tap_to_upper)) != c;
+}
+
+/* Whether a sigma at byte `at` of x, which takes two, ends a word. */
+static bool ends_word(tap_string x, size_t at, bool after_letter) {
+    uint32_t next = 0;
+    if (at + 2 < x.n) tap_utf8_get(x.s + at + 2, x.n - at - 2, &next);
+    return after_letter && !has_case(next);
+}
+
+/* x in the other case, as Unicode has it without a language, to `to` unless that is NULL. */
+static size_t change_case(tap_string x, bool upper, char *to) {
+    size_t n = 0;
+    bool letter = false;
+    for (size_t at = 0, step; at < x.n; at += step) {
+        uint32_t c;
+        char bytes[2 * TAP_UTF8_MAX];
+        step = tap_utf8_get(x.s + at, x.n - at, &c);
+        size_t m = 0;
+        for (size_t i = 0; upper && i < TAP_COUNT_OF(longer); i++)
+            if (longer[i].code == c) memcpy(bytes, longer[i].text, m = strlen(longer[i].text));
+        if (!upper && c == 0x130) memcpy(bytes, "i\xCC\x87", m = 3);
+        if (!upper && c == 0x3A3 && ends_word(x, at, letter)) m = tap_utf8_put(0x3C2, bytes);
+        if (m == 0)
+            m = tap_utf8_put(upper ? mapped(c, tap_to_upper, TAP_COUNT_OF(tap_to_upper))
+                                   : mapped(c, tap_to_lower, TAP_COUNT_OF(tap_to_lower)),
+                             bytes);
+        if (to) memcpy(to + n, bytes, m);
+        n += m;
+        letter = has_case(c);
+    }
+    return n;
 }
 
 static tap_status case_run(tap_ctx *ctx) {
+    const bool unicode = *(const bool *)ctx->state;
     const tap_string *x = ctx->in[0]->data;
     tap_string *y = ctx->out[0]->data;
     const char first = *(const char *)tap_ctx_op(ctx)->data;
     for (int64_t i = 0; i < ctx->in[0]->count; i++) {
-        char *to = new_text(ctx, &y[i], x[i].n);
+        char *to = new_text(ctx, &y[i], unicode ? change_case(x[i], first == 'a', NULL) : x[i].n);
         if (!to) return TAP_MEMORY;
-        for (size_t k = 0; k < x[i].n; k++) {
+        if (unicode) change_case(x[i], first == 'a', to);
+        for (size_t k = 0; k < x[i].n && !unicode; k++) {
             const char c = x[i].s[k];
             to[k] = c >= first && c < first + 26 ? (char)(c ^ 32) : c;
         }
@@ -351,8 +424,7 @@ static tap_status split_run(tap_ctx *ctx) {
 
 static const tap_op ops[] = {
     {TAP_TF_ROW("StaticRegexReplace", 1, 1), TEXT, .prepare = pattern_prepare, .infer = text_infer,
-     .run = replace_run, .release = pattern_release,
-     .notes = "Needs libre2. A rewrite with the pattern's groups (\\1) is refused."},
+     .run = replace_run, .release = pattern_release, .notes = "Needs libre2."},
     {TAP_TF_ROW("StaticRegexFullMatch", 1, 1), TEXT, .prepare = pattern_prepare, .infer = match_infer,
      .run = match_run, .release = pattern_release, .notes = "Needs libre2."},
     {.name = "StringJoin",

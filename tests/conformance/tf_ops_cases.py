@@ -9,11 +9,13 @@ class Case:
     """inputs: names of the operator's tensor arguments; a name in a list takes all that are left. draw(rng): arrays for
     them. constants: positions of inputs that are initializers. attributes: the rest, as tf.raw_ops takes them."""
 
-    def __init__(self, op, inputs, draw, attributes=None, name=None, constants=(), opset=15, rtol=1e-5, atol=1e-6):
+    def __init__(self, op, inputs, draw, attributes=None, name=None, constants=(), opset=15, rtol=1e-5, atol=1e-6,
+                 outputs=None):
         self.op, self.inputs, self.draw = op, inputs, draw
         self.attributes, self.constants, self.opset = attributes or {}, constants, opset
         self.name = name or op
         self.rtol, self.atol = rtol, atol
+        self.outputs = outputs  # how many are compared; None: all
 
     def arguments(self, tensors):
         given, rest = {}, list(tensors)
@@ -231,7 +233,146 @@ def arrange():
                        {"exclusive": exclusive, "reverse": reverse}, name=f"CumulativeLogsumexp_{int(exclusive)}{int(reverse)}", rtol=1e-4, atol=1e-5)
 
 
+def segments():
+    exact = dict(rtol=0, atol=0)
+    for t in F32, F64, np.float16, np.int32, np.int64, np.uint8:
+        tag, whole_type = "_" + np.dtype(t).name, np.dtype(t).kind in "iu"
+        draw = (lambda t: lambda rng: (rng.integers(1, 6, (9, 2, 3)) if np.dtype(t).kind in "iu" else rng.standard_normal((9, 2, 3))).astype(t))(t)
+        loose = exact if whole_type else dict(rtol=2e-3, atol=1e-3) if t == np.float16 else {}
+        ids = given([0, 0, 1, 1, 1, 3, 3, 5, 5], dtype=np.int32)
+        for how in "Sum", "Mean", "Prod", "Max", "Min":
+            yield Case("Segment" + how, ["data", "segment_ids"], all_of(draw, ids), name=f"Segment{how}{tag}", **loose)
+        for how in "Sum", "Prod", "Max", "Min":
+            yield Case("UnsortedSegment" + how, ["data", "segment_ids", "num_segments"],
+                       all_of(draw, given([4, -1, 1, 4, 1, 0, 0, 1, 4], dtype=np.int64), given(6, dtype=np.int32)),
+                       name=f"UnsortedSegment{how}{tag}", **loose)
+    yield Case("UnsortedSegmentSum", ["data", "segment_ids", "num_segments"],
+               all_of(between(-1, 1, 4, 2, 3), whole(0, 5, 4, 2), given(5, dtype=np.int32)), name="UnsortedSegmentSum_two_axes")
+    for t in F32, F64:
+        for how in "Sum", "Mean", "SqrtN":
+            tag = "" if t == F32 else "_double"
+            yield Case("SparseSegment" + how, ["data", "indices", "segment_ids"],
+                       all_of(between(-1, 1, 6, 3, dtype=t), whole(0, 6, 7), given([0, 0, 1, 3, 3, 3, 4], dtype=np.int32)),
+                       name=f"SparseSegment{how}{tag}")
+            yield Case(f"SparseSegment{how}WithNumSegments", ["data", "indices", "segment_ids", "num_segments"],
+                       all_of(between(-1, 1, 6, 3, dtype=t), whole(0, 6, 7), given([0, 0, 1, 3, 3, 3, 4], dtype=np.int32), given(7, dtype=np.int32)),
+                       name=f"SparseSegment{how}WithNumSegments{tag}")
+    for w in F32, F64, np.int32, np.int64:
+        yield Case("Bincount", ["arr", "size", "weights"], all_of(whole(0, 7, 3, 5), given(5, dtype=np.int32), whole(1, 9, 3, 5, dtype=w)),
+                   name="Bincount_" + np.dtype(w).name)
+    yield Case("Bincount", ["arr", "size", "weights"], all_of(whole(0, 7, 15), given(5, dtype=np.int32), given([], dtype=np.int32)))
+
+
+def matrices():
+    exact = dict(rtol=0, atol=0)
+    for i, (lower, upper) in enumerate([(0, 0), (-1, 0), (0, -1), (1, 2), (-1, -1), (2, 0)]):
+        yield Case("MatrixBandPart", ["input", "num_lower", "num_upper"],
+                   all_of(between(-1, 1, 2, 4, 5), given(lower, dtype=np.int64), given(upper, dtype=np.int64)), name=f"MatrixBandPart_{i}", **exact)
+    number = lambda t: given(7, dtype=t)
+    for t in F32, np.int32, np.int64, np.bool_:
+        tag = "" if t == F32 else "_" + np.dtype(t).name
+        draw = lambda *shape, t=t: lambda rng: rng.integers(0, 2 if t == np.bool_ else 90, shape).astype(t)
+        yield Case("MatrixDiag", ["diagonal"], all_of(draw(2, 3, 4)), name="MatrixDiag" + tag, **exact)
+        yield Case("MatrixDiagPart", ["input"], all_of(draw(2, 3, 4)), name="MatrixDiagPart" + tag, **exact)
+        yield Case("MatrixSetDiag", ["input", "diagonal"], all_of(draw(2, 3, 4), draw(2, 3)), name="MatrixSetDiag" + tag, **exact)
+        for version in "V2", "V3":
+            for align in ("LEFT_LEFT", "RIGHT_LEFT", "LEFT_RIGHT", "RIGHT_RIGHT")[:1 if version == "V2" else 4]:
+                attrs = {"align": align} if version == "V3" else {}
+                for i, (low, high) in enumerate([(0, 0), (1, 1), (-2, -2), (-1, 1), (-2, 2), (0, 2), (-2, -1)]):
+                    if t != F32 and (i not in (2, 4) or align == "LEFT_RIGHT"):
+                        continue
+                    n, longest = high - low + 1, min(4 + min(high, 0), 5 - max(low, 0))
+                    packed = (2, n, longest) if n > 1 else (2, longest)
+                    k = given([low, high] if n > 1 else low, dtype=np.int32)
+                    name = f"{version}_{align}_{i}{tag}" if version == "V3" else f"{version}_{i}{tag}"
+                    yield Case("MatrixDiagPart" + version, ["input", "k", "padding_value"], all_of(draw(2, 4, 5), k, number(t)), attrs,
+                               name="MatrixDiagPart" + name, **exact)
+                    yield Case("MatrixSetDiag" + version, ["input", "diagonal", "k"], all_of(draw(2, 4, 5), draw(*packed), k), attrs,
+                               name="MatrixSetDiag" + name, **exact)
+                    for rows, columns in (4, 5), (-1, -1), (4, -1), (-1, 5):
+                        if (rows, columns) != (4, 5) and (t != F32 or longest != packed[-1]):
+                            continue
+                        yield Case("MatrixDiag" + version, ["diagonal", "k", "num_rows", "num_cols", "padding_value"],
+                                   all_of(draw(*packed), k, given(rows, dtype=np.int32), given(columns, dtype=np.int32), number(t)), attrs,
+                                   name=f"MatrixDiag{name}_{rows}_{columns}".replace("-", "m"), **exact)
+
+
+def decompositions():
+    for t in F32, F64:
+        tag, loose = ("", dict(rtol=1e-3, atol=2e-5)) if t == F32 else ("_double", dict(rtol=1e-9, atol=1e-9))
+        for i, shape in enumerate([(2, 5, 3), (3, 5), (4, 4), (1, 1), (2, 3, 6)]):
+            for full in False, True:
+                yield Case("Qr", ["input"], all_of(between(-1, 1, *shape, dtype=t)), {"full_matrices": full},
+                           name=f"Qr_{i}_{int(full)}{tag}", **loose)
+            # Vectors have either sign: the numbers are compared.
+            for attrs in {}, {"full_matrices": True}:
+                yield Case("Svd", ["input"], all_of(between(-1, 1, *shape, dtype=t)), attrs, outputs=1, name=f"Svd_vectors_{i}_{len(attrs)}{tag}", **loose)
+            yield Case("Svd", ["input"], all_of(between(-1, 1, *shape, dtype=t)), {"compute_uv": False}, outputs=1, name=f"Svd_{i}{tag}", **loose)
+        for i, n in enumerate((1, 2, 5, 9)):
+            yield Case("SelfAdjointEigV2", ["input"], lambda rng, n=n, t=t: [(lambda a: (a + np.swapaxes(a, -1, -2)).astype(t))(
+                rng.standard_normal((2, n, n)))], {"compute_v": False}, outputs=1, name=f"SelfAdjointEigV2_{i}{tag}", **loose)
+
+
+def windows():
+    for t in F32, F64, np.int32:
+        tag = "" if t == F32 else "_" + np.dtype(t).name
+        draw = lambda *shape, t=t: lambda rng: rng.integers(-20, 20, shape).astype(t)
+        for i, (k, st, pad, batch) in enumerate([((2, 2), (2, 2), "VALID", False), ((3, 2), (2, 1), "SAME", False), ((2, 3), (1, 2), "SAME", True)]):
+            yield Case("MaxPoolWithArgmax", ["input"], all_of(draw(2, 7, 6, 3)),
+                       {"ksize": [1, *k, 1], "strides": [1, *st, 1], "padding": pad, "include_batch_in_index": batch,
+                        "Targmax": "int32" if i == 2 else "int64"}, name=f"MaxPoolWithArgmax_{i}{tag}", rtol=0, atol=0)
+        for i, (st, rate, pad) in enumerate([((1, 1), (1, 1), "VALID"), ((2, 1), (1, 2), "SAME"), ((2, 2), (2, 1), "SAME"), ((1, 2), (2, 2), "VALID")]):
+            yield Case("Dilation2D", ["input", "filter"], all_of(draw(2, 9, 8, 3), draw(3, 2, 3)),
+                       {"strides": [1, *st, 1], "rates": [1, *rate, 1], "padding": pad}, name=f"Dilation2D_{i}{tag}", rtol=0, atol=0)
+    boxes = given([[0, 0, 1, 1], [.2, .1, .7, .9], [.9, .8, .1, .2], [-.2, .3, 1.3, .6]], dtype=F32)
+    for t in F32, np.uint8, F64:
+        tag = "" if t == F32 else "_" + np.dtype(t).name
+        for method in "bilinear", "nearest":
+            for i, size in enumerate([(5, 4), (1, 3), (9, 1)]):
+                yield Case("CropAndResize", ["image", "boxes", "box_ind", "crop_size"],
+                           all_of(lambda rng, t=t: rng.integers(0, 200, (2, 6, 7, 2)).astype(t), boxes, given([1, 0, 1, 0], dtype=np.int32),
+                                  given(size, dtype=np.int32)), {"method": method, "extrapolation_value": 3.0},
+                           name=f"CropAndResize_{method}_{i}{tag}", rtol=1e-4, atol=1e-3)
+    for kernel in "lanczos1 lanczos3 lanczos5 gaussian box triangle keyscubic mitchellcubic".split():
+        for antialias in False, True:
+            for i, (size, scale, shift) in enumerate([((5, 9), (.6, 1.4), (0, 0)), ((9, 4), (1.3, .5), (1.5, -1)), ((7, 7), (1, 1), (0, 0))]):
+                yield Case("ScaleAndTranslate", ["images", "size", "scale", "translation"],
+                           all_of(between(0, 1, 2, 7, 8, 3), given(size, dtype=np.int32), given(scale, dtype=F32), given(shift, dtype=F32)),
+                           {"kernel_type": kernel, "antialias": antialias}, name=f"ScaleAndTranslate_{kernel}_{int(antialias)}_{i}", rtol=1e-4, atol=1e-5)
+
+
+def lists():
+    for t in F32, np.int32, np.int64:
+        for out in "int32", "int64":
+            yield Case("ListDiff", ["x", "y"], all_of(whole(0, 9, 12, dtype=t), whole(0, 9, 4, dtype=t)), {"out_idx": out},
+                       name=f"ListDiff_{np.dtype(t).name}_{out}", rtol=0, atol=0)
+    yield Case("ListDiff", ["x", "y"], all_of(given(np.array([b"a", b"", b"b", b"a", b"c"], object)), given(np.array([b"a", b""], object))),
+               name="ListDiff_strings")
+    edge = given([0, -0.0, 1.5, -2.25, 1e-7, 123456.789, 1e20, np.inf, -np.inf, np.nan], dtype=F32)
+    for i, attrs in enumerate([{}, {"precision": 2}, {"scientific": True}, {"shortest": True}, {"width": 12}, {"width": 12, "fill": "0"},
+                               {"precision": 3, "width": 9, "fill": "-"}, {"fill": "+"}, {"fill": " "}, {"shortest": True, "precision": 3}]):
+        yield Case("AsString", ["input"], all_of(edge), attrs, name=f"AsString_{i}")
+        yield Case("AsString", ["input"], all_of(between(-1e4, 1e4, 9, dtype=F64)), attrs, name=f"AsString_float64_{i}")
+    for t in np.int32, np.int64, np.uint8:
+        for i, attrs in enumerate([{}, {"width": 6}, {"width": 6, "fill": "0"}, {"width": 5, "fill": "-"}]):
+            yield Case("AsString", ["input"], all_of(whole(0 if t == np.uint8 else -99, 99, 7, dtype=t)), attrs, name=f"AsString_{np.dtype(t).name}_{i}")
+    yield Case("AsString", ["input"], all_of(given([True, False])), name="AsString_bool")
+    for t in F32, np.int32, np.int64:
+        yield Case("RaggedRange", ["starts", "limits", "deltas"],
+                   all_of(given([0, 5, 8], dtype=t), given([4, 1, 8], dtype=t), given([1, -2, 3], dtype=t)), name="RaggedRange_" + np.dtype(t).name)
+        yield Case("RaggedRange", ["starts", "limits", "deltas"],
+                   all_of(given(1, dtype=t), given([4, 1, 8], dtype=t), given(2, dtype=t)), name="RaggedRange_one_" + np.dtype(t).name)
+    texts = given(np.array(["\u00c4pfel STRASSE \u00df", "\u039f\u0394\u03a5\u03a3\u03a3\u0395\u03a5\u03a3 \u03a3", "\ufb01n \u0130x", "\u01c6 abc"], object))
+    texts = given(np.array([t.encode() for t in texts(None)], object))
+    for op in "StringLower", "StringUpper":
+        yield Case(op, ["input"], all_of(texts), {"encoding": "utf-8"}, name=op + "_utf8")
+    for i, (pattern, rewrite) in enumerate([(b"(a)(b?)", b"[\\2\\1]"), (b"(\\w+) (\\w+)", b"\\2 \\1"), (b"(x)|(y)", b"<\\1|\\2>"), (b"a", b"\\\\")]):
+        yield Case("StaticRegexReplace", ["input"], all_of(given(np.array([b"ab aab", b"one two three", b"xyx", b""], object))),
+                   {"pattern": pattern, "rewrite": rewrite, "replace_global": True}, name=f"StaticRegexReplace_groups_{i}")
+
+
 def cases(tf):
     del tf
-    for group in (special(), random(), search(), spectral(), linalg(), arithmetic(), images(), strings(), hashes(), arrange()):
+    for group in (special(), random(), search(), spectral(), linalg(), arithmetic(), images(), strings(), hashes(), arrange(), segments(),
+                  matrices(), decompositions(), windows(), lists()):
         yield from group
