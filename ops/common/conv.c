@@ -34,12 +34,14 @@ typedef struct plan {
     int64_t pixels; /* of an image of y                                                                */
     bool merged;    /* the last axis' taps are one segment                                             */
     bool direct;    /* input is read where it lies if it can be                                        */
+    bool slides;    /* tiles are neighbours on a line                                                  */
+    int64_t pointers; /* of a tile to each of its segments */
     int64_t pieces; /* segments for each outer tap                                                     */
     int64_t inside_begin, inside_end; /* output pixels of a line whose input is read where it lies     */
     int64_t window_bytes;             /* what is copied for a pixel             */
     int64_t lines_kept, tiles_max;
     int64_t seg_max; /* segments of a pixel                                                             */
-    int64_t buffer_bytes, outer_bytes, b_seg_bytes, at_bytes;
+    int64_t buffer_bytes, zero_bytes, outer_bytes, b_seg_bytes, at_bytes;
     tap_finish finish;
 } plan;
 
@@ -52,6 +54,7 @@ typedef struct line {
 /* Memory of one worker. */
 typedef struct work {
     char *buffer;
+    char *zero; /* a pixel outside of the image, for tiles that slide */
     int64_t used;
     int64_t *outer; /* lines_kept x 2 x outer_taps: of line l at l modulo lines_kept */
     int64_t *b_seg; /* SPANS_MAX x seg_max, used in turn                             */
@@ -74,8 +77,8 @@ static void plan_input(plan *p) {
     const tap_conv *v = p->v;
     const tap_conv_axis *w = &p->s.last;
     int64_t rows = p->set->rows, ptr = (int64_t)sizeof(void *);
-    p->direct = v->groups == 1 || p->c_bytes >= 64 || w->taps == 1;
-    p->merged = w->tap_step == 1 && (v->groups == 1 || !p->direct);
+    p->direct = p->slides || v->groups == 1 || p->c_bytes >= 64 || w->taps == 1;
+    p->merged = p->slides || (w->tap_step == 1 && (v->groups == 1 || !p->direct));
     if (!p->direct) p->merged = true;
     p->pieces = p->merged ? 1 : w->taps;
     int64_t room = w->in - 1 - w->first - (w->taps - 1) * w->tap_step;
@@ -87,10 +90,12 @@ static void plan_input(plan *p) {
     p->window_bytes = (int64_t)tap_round_up((size_t)(p->k * p->set->elem), TAP_ALIGN) + PAD_BYTES;
     p->buffer_bytes = tap_max64(BUFFER_BYTES, rows * p->window_bytes);
     p->lines_kept = tap_max64(2, tap_min64(LINES_MAX, TAPS_KEPT / p->s.outer_taps));
-    p->tiles_max = tap_max64(1, tap_min64(TAP_BLOCK_ROWS_MAX, POINTERS_MAX / (p->seg_max * rows)));
+    p->pointers = p->slides ? TAP_TILE_TAPS : rows;
+    p->tiles_max = tap_max64(1, tap_min64(TAP_BLOCK_ROWS_MAX, POINTERS_MAX / (p->seg_max * p->pointers)));
+    if (p->slides) p->zero_bytes = (int64_t)tap_round_up((size_t)p->c_bytes, TAP_ALIGN);
     p->outer_bytes = p->lines_kept * 2 * p->s.outer_taps * (int64_t)sizeof(int64_t);
     p->b_seg_bytes = SPANS_MAX * p->seg_max * (int64_t)sizeof(int64_t);
-    p->at_bytes = p->tiles_max * rows * p->seg_max * ptr;
+    p->at_bytes = p->tiles_max * p->pointers * p->seg_max * ptr;
 }
 
 static tap_finish finish_of(const tap_conv *v) {
@@ -101,7 +106,8 @@ static tap_finish finish_of(const tap_conv *v) {
 }
 
 static void plan_init(plan *p, const tap_conv *v) {
-    *p = (plan){.v = v, .set = tap_tiles(v->kind, v->m)};
+    *p = (plan){.v = v, .set = v->slides ? tap_tiles_sliding(v->kind, v->m) : tap_tiles(v->kind, v->m)};
+    p->slides = p->set->taps > 1;
     p->finish = finish_of(v);
     tap_conv_space_init(&p->s, v, p->set->elem);
     p->c_bytes = v->c * p->set->elem;
@@ -191,12 +197,33 @@ static int64_t find_input(const plan *p, work *k, const char *x, const line *n, 
     return n_rows;
 }
 
+/* The same for `rows` pixels that slide, from o on: of each outer tap, the pixels at `window` and on. Those beside the
+ * line are one of zeros; where more of them are outside than the ends, all are copied. */
+static void find_line_input(const plan *p, work *k, const char *x, const line *n, int64_t o, tap_rows *t,
+                            const char **at) {
+    const tap_conv_axis *w = &p->s.last;
+    int64_t first = o + w->first, last = first + t->rows + 1;
+    bool lies = first + 1 >= 0 && last <= w->in;
+    t->pixel = lies ? p->s.x_pixel : p->c_bytes;
+    for (int64_t r = 0; r < n->n; r++, at += TAP_TILE_TAPS) {
+        const char *row = x + n->row[r], *second = row + (first + 1) * p->s.x_pixel;
+        if (!lies) {
+            copy_pixels(p, row, first, t->rows + 2, 1, k->buffer + k->used);
+            second = k->buffer + k->used + p->c_bytes;
+            k->used += (t->rows + 2) * p->c_bytes;
+        }
+        at[0] = lies && first < 0 ? k->zero : second - t->pixel;
+        at[1] = second;
+        at[2] = lies && last == w->in ? k->zero : second + t->rows * t->pixel;
+    }
+}
+
 /* A tile of `rows` pixels from number o of the image on; their lines are known and see the same taps. */
 static void add_tile(const plan *p, work *k, int64_t image, int64_t group, int64_t o, int64_t rows,
                      const int64_t *b_seg) {
     const tap_conv_axis *w = &p->s.last;
     const char *x = (const char *)p->v->x + image * p->s.x_image + group * p->c_bytes;
-    const char **at = k->at + k->n_tiles * p->set->rows * p->seg_max;
+    const char **at = k->at + k->n_tiles * p->pointers * p->seg_max;
     int64_t l = o / w->out, first = o % w->out;
     const line *n = &k->lines[l % p->lines_kept];
     tap_rows *t = &k->tiles[k->n_tiles++];
@@ -204,6 +231,10 @@ static void add_tile(const plan *p, work *k, int64_t image, int64_t group, int64
     t->k = p->merged ? w->taps * p->v->c : p->v->c;
     t->number = image * (p->s.y_image / p->s.y_pixel) + tap_conv_place(&p->s, l, first);
     t->c = (char *)p->v->y + t->number * p->s.y_pixel + group * p->v->m * p->set->elem;
+    if (p->slides) {
+        find_line_input(p, k, x, n, first, t, at);
+        return;
+    }
     for (int64_t i = 0, done; i < rows; i += done) {
         done = find_input(p, k, x, n, first, tap_min64(rows - i, w->out - first), t, at, i);
         if ((first += done) == w->out) first = 0, n = &k->lines[++l % p->lines_kept];
@@ -237,11 +268,12 @@ static void run_tiles(const plan *p, work *k, int64_t group, int64_t p0, int64_t
 }
 
 /* Output pixels from number o of the image on, `most` at most, that see the same outer taps: how many. Their
- * lines are known then. Pixels of several lines are neighbours only where y has no pixels between them. */
+ * lines are known then. Pixels of several lines are neighbours only where y has no pixels between them, and
+ * not for tiles that slide. */
 static int64_t find_span(const plan *p, work *k, int64_t o, int64_t most) {
     int64_t l = o / p->s.last.out, last = tap_min64(p->s.lines, l + p->lines_kept) - 1;
     const line *first = find_line(p, k, l);
-    if (!p->s.dense) last = l;
+    if (!p->s.dense || p->slides) last = l;
     for (; l < last && (l + 1) * p->s.last.out < o + most; l++)
         if (!same_taps(first, find_line(p, k, l + 1))) break;
     return tap_min64(most, (l + 1) * p->s.last.out - o);
@@ -282,7 +314,9 @@ typedef struct jobs {
 
 static work work_at(const plan *p, char *memory) {
     work k = {.buffer = memory};
-    k.outer = (int64_t *)(void *)(k.buffer + p->buffer_bytes);
+    k.zero = k.buffer + p->buffer_bytes;
+    memset(k.zero, 0, (size_t)p->zero_bytes);
+    k.outer = (int64_t *)(void *)(k.zero + p->zero_bytes);
     k.b_seg = (int64_t *)(void *)((char *)k.outer + p->outer_bytes);
     k.at = (const char **)(void *)((char *)k.b_seg + p->b_seg_bytes);
     k.tmp = (char *)k.at + p->at_bytes;
@@ -323,7 +357,7 @@ static void plan_jobs(const plan *p, jobs *j) {
             j->panel_jobs *= 2;
     }
     j->pixels_of_job = (j->pixels + j->pixel_jobs - 1) / j->pixel_jobs;
-    if (j->pixels_of_job > rows * whole_line) rows = whole_line;
+    if (j->pixels_of_job > (p->slides ? 1 : rows) * whole_line) rows = whole_line;
     j->pixels_of_job = (j->pixels_of_job + rows - 1) / rows * rows;
     j->pixel_jobs = (j->pixels + j->pixels_of_job - 1) / j->pixels_of_job;
     j->panels_of_job = (p->panels + j->panel_jobs - 1) / j->panel_jobs;
@@ -359,7 +393,7 @@ void *tap_conv_scratch(tap_ctx *ctx, const tap_conv *v, int i, size_t n_bytes) {
 static tap_status run_tiled(tap_ctx *ctx, const plan *p) {
     const tap_conv *v = p->v;
     jobs j = {.p = p};
-    size_t one = (size_t)(p->buffer_bytes + p->outer_bytes + p->b_seg_bytes + p->at_bytes) +
+    size_t one = (size_t)(p->buffer_bytes + p->zero_bytes + p->outer_bytes + p->b_seg_bytes + p->at_bytes) +
                  tap_tile_tmp_bytes(p->set),
            all;
     plan_jobs(p, &j);

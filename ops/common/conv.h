@@ -4,7 +4,8 @@
  * channels. Input is read where it lies: channels of neighbouring taps are one run of memory. A pixel whose
  * window hangs over the ends of a line has it copied first, with zeros around it, into a buffer that stays in
  * cache; taps that fall above or below the image are left out. The order of multiply-adds is that of k for
- * every pixel; where a tap falls outside of the image depends on shapes only. */
+ * every pixel; where a tap falls outside of the image depends on shapes only. Where tiles slide, k runs over the taps of the outer axes, the
+ * channels and the taps of the last axis. */
 #ifndef TAP_OPS_COMMON_CONV_H
 #define TAP_OPS_COMMON_CONV_H
 
@@ -29,9 +30,11 @@ typedef struct tap_conv {
     tap_tile_kind kind;
     int n_axes; /* >= 1                                                                  */
     tap_conv_axis axes[TAP_RANK_MAX];
+    bool slides;                  /* as W was packed                                                       */
     int64_t images, groups, c, m; /* c, m: channels of a group                                             */
     const void *x;                /* x[images][in ...][groups * c]                                         */
-    const void *packed;           /* w of tap_conv_pack: for each group B[taps * c][m]                     */
+    const void *packed;           /* w of tap_conv_pack: for each group B[taps * c][m]; where tiles slide,
+                                     B[outer taps * c * taps of the last axis][m]                          */
     const void *bias;             /* groups * m, added once after the sum; NULL: none                      */
     const tap_finish *finish;     /* stages behind that (its bias is not read); NULL: none                 */
     void *y;                      /* y[images][out_extent ...][groups * m]                                 */
@@ -51,6 +54,7 @@ typedef struct tap_conv_weights {
         int64_t extent, n, first, step;
     } axes[TAP_RANK_MAX];
     int64_t groups, c, m;
+    bool slides; /* as tap_conv_slides has it; never for packed panels */
 } tap_conv_weights;
 
 #define tap_conv_packed_bytes TAP_ISA_NAME(tap_conv_packed_bytes)
@@ -61,7 +65,13 @@ typedef struct tap_conv_weights {
 #define tap_conv_scratch      TAP_ISA_NAME(tap_conv_scratch)
 #define tap_conv_run          TAP_ISA_NAME(tap_conv_run)
 
-/* k: taps x c. */
+/* Whether along the last axis neighbouring outputs see neighbouring taps on neighbouring inputs, so that tiles may slide
+ * (gemm_tile.h). */
+static inline bool tap_conv_slides(int64_t taps, int64_t step, int64_t tap_step) {
+    return taps == TAP_TILE_TAPS && step == 1 && tap_step == 1;
+}
+
+/* k: taps x c; whether it slides or not. */
 bool tap_conv_packed_bytes(tap_tile_kind kind, int64_t groups, int64_t k, int64_t m, size_t *n_bytes);
 void tap_conv_pack(const tap_conv_weights *w, void *packed);
 /* The same always as panels: for each group B[taps * c][m] of tap_gemm. */

@@ -74,6 +74,10 @@ tap_status tap_conv_infer(tap_ctx *ctx, const tap_conv_attrs *a, const tap_type 
     return s == TAP_OK ? tap_out_type(ctx, 0, dtype, rank, dims) : s;
 }
 
+static bool slides(const tap_window *w, int last, int64_t taps) {
+    return tap_conv_slides(taps, w->n_strides ? w->strides[last] : 1, w->n_dilations ? w->dilations[last] : 1);
+}
+
 tap_conv_weights tap_conv_weights_of(const tap_conv_attrs *a, const tap_tensor *w) {
     tap_conv_weights p = {.dtype = tap_wide(w->dtype),
                           .from = w->dtype,
@@ -86,6 +90,7 @@ tap_conv_weights tap_conv_weights_of(const tap_conv_attrs *a, const tap_tensor *
         p.axes[i].extent = p.axes[i].n = w->dims[2 + i];
         p.axes[i].step = 1;
     }
+    p.slides = slides(&a->window, p.n_axes - 1, w->dims[1 + p.n_axes]);
     return p;
 }
 
@@ -100,6 +105,7 @@ tap_status tap_conv_axes(tap_ctx *ctx, const tap_conv_attrs *a, const tap_tensor
     v->groups = a->group;
     v->c = w->dims[1];
     v->m = w->dims[0] / a->group;
+    v->slides = slides(&a->window, n - 1, w->dims[w->rank - 1]);
     for (int i = 0; i < n; i++)
         v->axes[i] = (tap_conv_axis){.in = axes[i].in,
                                      .step = axes[i].stride,

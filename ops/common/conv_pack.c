@@ -7,12 +7,12 @@
 
 bool tap_conv_packed_bytes(tap_tile_kind kind, int64_t groups, int64_t k, int64_t m, size_t *n_bytes) {
     const tap_tile_set *set = tap_tiles(kind, m);
-    size_t panels, bytes;
-    if (groups < 0 || k < 0 || m < 0) return false;
-    panels = ((size_t)m + (size_t)set->columns - 1) / (size_t)set->columns;
-    return tap_mul_size(panels, (size_t)(set->columns * set->elem), &bytes) &&
-           tap_mul_size(bytes, (size_t)k, &bytes) && tap_mul_size(bytes, (size_t)groups, n_bytes) &&
-           *n_bytes <= PTRDIFF_MAX;
+    int64_t wide = set->columns, narrow = tap_tiles_sliding(kind, m)->columns;
+    size_t bytes;
+    if (groups < 0 || k < 0 || m < 0 || m > INT64_MAX / 2) return false;
+    int64_t columns = tap_max64((m + wide - 1) / wide * wide, (m + narrow - 1) / narrow * narrow);
+    return tap_mul_size((size_t)columns, (size_t)set->elem, &bytes) && tap_mul_size(bytes, (size_t)k, &bytes) &&
+           tap_mul_size(bytes, (size_t)groups, n_bytes) && *n_bytes <= PTRDIFF_MAX;
 }
 
 int64_t tap_conv_taps(const tap_conv_weights *w) {
@@ -52,25 +52,29 @@ char *tap_conv_take_weights(const tap_conv_weights *w, int64_t g, int64_t j, int
     return to;
 }
 
-void tap_conv_pack(const tap_conv_weights *w, void *packed) {
-    if (tap_conv_is_narrow(tap_gemm_kind(w->dtype), w->groups, w->m))
-        tap_conv_lanes_pack(w, packed);
-    else
-        tap_conv_pack_panels(w, packed);
-}
-
-void tap_conv_pack_panels(const tap_conv_weights *w, void *packed) {
-    const tap_tile_set *set = tap_tiles(tap_gemm_kind(w->dtype), w->m);
-    char *to = packed;
+/* As many taps as the set slides over are inside the channels. */
+static void pack_panels(const tap_conv_weights *w, const tap_tile_set *set, char *to) {
     int64_t taps = tap_conv_taps(w);
     for (int64_t g = 0; g < w->groups; g++)
         for (int64_t col = 0; col < w->m; col += set->columns) {
             int64_t cols = tap_min64(set->columns, w->m - col), pad = (set->columns - cols) * set->elem;
-            for (int64_t t = 0; t < taps; t++)
-                for (int64_t i = 0; i < w->c; i++) {
-                    to = tap_conv_take_weights(w, g, col, cols, i, t, to);
-                    memset(to, 0, (size_t)pad);
-                    to += pad;
-                }
+            for (int64_t i = 0; i < taps * w->c; i++) {
+                int64_t inner = i % set->taps, channel = i / set->taps % w->c, outer = i / set->taps / w->c;
+                to = tap_conv_take_weights(w, g, col, cols, channel, outer * set->taps + inner, to);
+                memset(to, 0, (size_t)pad);
+                to += pad;
+            }
         }
+}
+
+void tap_conv_pack(const tap_conv_weights *w, void *packed) {
+    tap_tile_kind kind = tap_gemm_kind(w->dtype);
+    if (tap_conv_is_narrow(kind, w->groups, w->m))
+        tap_conv_lanes_pack(w, packed);
+    else
+        pack_panels(w, w->slides ? tap_tiles_sliding(kind, w->m) : tap_tiles(kind, w->m), packed);
+}
+
+void tap_conv_pack_panels(const tap_conv_weights *w, void *packed) {
+    pack_panels(w, tap_tiles(tap_gemm_kind(w->dtype), w->m), packed);
 }

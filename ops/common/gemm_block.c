@@ -3,16 +3,18 @@
 
 #include "common/gemm_internal.h"
 
-/* So many bytes of a panel are in use at a time: they come from the second cache for each group of rows, and
+/* So many bytes of a panel are in use at a time (fewer where tiles slide, for these have more rows): they come from the second cache for each group of rows, and
  * a longer k costs less than sums that are put away between two pieces. Of what is packed as it is needed,
  * the panels that are packed together have to stay there. So many bytes of B are there for the next group
  * without being brought closer again. */
 #ifdef TAP_ISA_avx512
 #define PIECE_BYTES    (384 << 10)
+#define SLIDING_BYTES  (128 << 10)
 #define UNPACKED_BYTES (64 << 10)
 #define KEPT_BYTES     (512 << 10)
 #else
 #define PIECE_BYTES    (64 << 10)
+#define SLIDING_BYTES  PIECE_BYTES
 #define UNPACKED_BYTES (16 << 10)
 #define KEPT_BYTES     (128 << 10)
 #endif
@@ -36,7 +38,13 @@ static int64_t divide_evenly(int64_t n, int64_t at_most) {
 
 /* k of a piece at most; half as much again where that is all. */
 static int64_t most_k(const tap_tile_set *set, bool packed) {
-    return tap_max64(1, (packed ? PIECE_BYTES : UNPACKED_BYTES) / (set->columns * set->elem));
+    int64_t bytes = !packed ? UNPACKED_BYTES : set->taps > 1 ? SLIDING_BYTES : PIECE_BYTES;
+    return tap_max64(1, bytes / (set->columns * set->elem));
+}
+
+/* A piece ends behind all taps of a channel. */
+static int64_t whole_channels(const tap_tile_set *set, int64_t k) {
+    return (k + set->taps - 1) / set->taps * set->taps;
 }
 
 /* The piece that begins at k: some segments, or a part of one. Alone, a group has no use for pieces, unless
@@ -46,7 +54,7 @@ static piece piece_at(const tap_block *b, int n, int64_t k) {
     piece p = {k, b->k};
     if ((n == 1 && b->b) || b->k <= most + most / 2) return p;
     if (s >= most)
-        p.end = tap_min64(k + divide_evenly(s, most), (k / s + 1) * s);
+        p.end = tap_min64(k + whole_channels(b->set, divide_evenly(s, most)), (k / s + 1) * s);
     else
         p.end = tap_min64(k + divide_evenly(b->k / s, most / s) * s, b->k);
     return p;
@@ -151,8 +159,9 @@ static void run_part(const tap_block *b, const tap_rows *r, const part *t, int64
                     .next = next.p,
                     .next_step = next.n_bytes / tap_max64(1, t->k * (t->last - t->first))};
     if (r->b_seg) {
-        one.at = r->at + t->first * r->rows;
-        one.skip = t->in * elem;
+        one.at = r->at + t->first * (b->set->taps > 1 ? TAP_TILE_TAPS : r->rows);
+        one.skip = t->in / b->set->taps * elem;
+        one.pixel = r->pixel;
         one.b_seg = r->b_seg + t->first;
         one.b -= (k - t->in) * b->b_step; /* b_seg counts from the panel's start */
     }

@@ -19,6 +19,7 @@ typedef struct tap_rows {
     char *c;        /* of the first row, column 0 */
     int64_t number; /* of that row, for `done` */
     int rows;
+    int64_t pixel; /* of a set that slides, as in tap_tile */
 } tap_rows;
 
 typedef struct tap_block {

@@ -19,6 +19,11 @@
 #define LIST_3(X) \
     X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2)
 #define LIMITS_4  .rows = 6, .panels = {0, 2, 2, 1, 1, 1, 1}
+/* Sliding, each load of a pixel is for three rows: 12 rows x 2 vectors load less than half of what 6 x 4 do. */
+#define LIMITS_SLIDING_1  .rows = 12, .panels = {0, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1}
+#define LIST_SLIDING_1(X) LIST_1(X) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(1, 4) X(2, 4)
+#define LIMITS_SLIDING_2  .rows = 12, .panels = {0, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1}
+#define LIST_SLIDING_2(X) LIST_1(X) X(1, 2) X(2, 2) X(3, 2)
 #define LIST_4(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2)
 #else
 #define LIST_2(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2) X(1, 4)
@@ -64,6 +69,32 @@
 #define LESSER(a, b)  VECTOR_LESSER_F32(NAME(V), a, b)
 #define TILE_LIST     LIST_3
 #define TILE_LIMITS   LIMITS_3
+#include "common/gemm_tile.inc"
+
+#define KIND          f32_1_sliding
+#define SLIDING
+#define WIDTH         1
+#define T             float
+#define LANES         (VECTOR_BYTES / 4)
+#define BROADCAST(p)  SPLAT(p)
+#define ADD(x, b, s)  VECTOR_ADD_F32(NAME(V), x, b, s)
+#define GREATER(a, b) VECTOR_GREATER_F32(NAME(V), a, b)
+#define LESSER(a, b)  VECTOR_LESSER_F32(NAME(V), a, b)
+#define TILE_LIST     LIST_SLIDING_1
+#define TILE_LIMITS   LIMITS_SLIDING_1
+#include "common/gemm_tile.inc"
+
+#define KIND          f32_2_sliding
+#define SLIDING
+#define WIDTH         2
+#define T             float
+#define LANES         (VECTOR_BYTES / 4)
+#define BROADCAST(p)  SPLAT(p)
+#define ADD(x, b, s)  VECTOR_ADD_F32(NAME(V), x, b, s)
+#define GREATER(a, b) VECTOR_GREATER_F32(NAME(V), a, b)
+#define LESSER(a, b)  VECTOR_LESSER_F32(NAME(V), a, b)
+#define TILE_LIST     LIST_SLIDING_2
+#define TILE_LIMITS   LIMITS_SLIDING_2
 #include "common/gemm_tile.inc"
 
 #define KIND          f32_4
@@ -139,16 +170,17 @@ VECTOR_INLINE sums madd_pairs(sums x, sums b, sums s) {
 
 /* Of the widths, the one whose panels cover n columns with the least work: vectors in all, by what one of
  * them costs. */
-static const tap_tile_set *floats_for(int64_t n) {
+static const tap_tile_set *floats_for(int64_t n, bool sliding) {
 #if defined(TAP_ISA_avx512)
+    enum { SLIDING_WIDTHS = 2 };
     static const struct {
         const tap_tile_set *set;
         int64_t cost;
-    } widths[] = {{&set_f32_4, 100}, {&set_f32_3, 101}, {&set_f32, 106}, {&set_f32_1, 130}};
+    } widths[] = {{&set_f32_2_sliding, 94}, {&set_f32_1_sliding, 100}, {&set_f32_4, 100}, {&set_f32_3, 101}, {&set_f32, 106}, {&set_f32_1, 130}};
     const tap_tile_set *best = NULL;
     int64_t least = INT64_MAX;
-    if (n > 2048) return &set_f32_4;
-    for (size_t i = 0; i < TAP_COUNT_OF(widths); i++) {
+    if (n > 2048 && !sliding) return &set_f32_4;
+    for (size_t i = sliding ? 0 : SLIDING_WIDTHS; i < TAP_COUNT_OF(widths); i++) {
         const tap_tile_set *set = widths[i].set;
         int64_t cost = (n + set->columns - 1) / set->columns * set->columns * widths[i].cost;
         if (cost < least) least = cost, best = set;
@@ -156,13 +188,18 @@ static const tap_tile_set *floats_for(int64_t n) {
     return best;
 #else
     (void)n;
+    (void)sliding;
     return &set_f32;
 #endif
 }
 
 const tap_tile_set *tap_tiles(tap_tile_kind kind, int64_t n) {
     static const tap_tile_set *const sets[TAP_TILE_KINDS] = {NULL, &set_f64, &set_u32, &set_u64, &set_i16x2};
-    return kind == TAP_TILE_F32 ? floats_for(n) : sets[kind];
+    return kind == TAP_TILE_F32 ? floats_for(n, false) : sets[kind];
+}
+
+const tap_tile_set *tap_tiles_sliding(tap_tile_kind kind, int64_t n) {
+    return kind == TAP_TILE_F32 ? floats_for(n, true) : tap_tiles(kind, n);
 }
 
 /* Of the largest of the sets, so that it serves any number of columns. */

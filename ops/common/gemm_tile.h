@@ -22,6 +22,9 @@ typedef enum tap_tile_kind {
 } tap_tile_kind;
 
 #define TAP_TILE_ROWS_MAX  12
+/* Where the rows of a tile are neighbours under a filter of so many taps along their line, a set may slide: it loads
+ * each pixel once for all taps that see it. k runs over channels and, innermost, these taps; so is B packed. */
+#define TAP_TILE_TAPS      3
 #define TAP_TILE_ALIGN_MAX 64
 
 /* What is done with final sums while they are in registers: first the bias, then the stages in their order.
@@ -56,6 +59,8 @@ typedef struct tap_tile {
     const char *const
         *at;      /* n_seg x rows: where each row's part in a segment begins; NULL: one segment, at a */
     int64_t skip; /* added to all of `at`                                                             */
+    int64_t pixel; /* sliding sets: `at` is n_seg x TAP_TILE_TAPS: where the first pixel, the second and the last begin;
+                      from the second on they are so far apart, but the last */
     const int64_t *b_seg; /* with `at`: n_seg offsets added to b */
     int64_t n_seg, k; /* k: elements of one segment                                                       */
     const char *b;    /* at any alignment                                                                 */
@@ -75,6 +80,7 @@ typedef void tap_tile_fn(const tap_tile *t);
 /* The tiles of one kind. */
 typedef struct tap_tile_set {
     int64_t elem;                         /* bytes of an element of A, B and C                        */
+    int taps;                             /* 1; of a set that slides TAP_TILE_TAPS                    */
     int columns;                          /* of a panel                                               */
     int rows;                             /* the most rows a tile has                                 */
     int8_t panels[TAP_TILE_ROWS_MAX + 1]; /* the most panels that a tile of so many rows takes: 1, 2, 4 */
@@ -84,11 +90,14 @@ typedef struct tap_tile_set {
 } tap_tile_set;
 
 #define tap_tiles          TAP_ISA_NAME(tap_tiles)
+#define tap_tiles_sliding  TAP_ISA_NAME(tap_tiles_sliding)
 #define tap_tile_run       TAP_ISA_NAME(tap_tile_run)
 #define tap_tile_tmp_bytes TAP_ISA_NAME(tap_tile_tmp_bytes)
 
 /* The set for C of n columns: packed B and whoever reads it choose by the same n. */
 const tap_tile_set *tap_tiles(tap_tile_kind kind, int64_t n);
+/* The same where rows may slide: not every kind and n has a set that does. */
+const tap_tile_set *tap_tiles_sliding(tap_tile_kind kind, int64_t n);
 
 /* `rows` rows x the next `cols` columns of C; t is moved on on the way. tmp: tap_tile_tmp_bytes(set) bytes.
  */
