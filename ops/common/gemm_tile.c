@@ -225,14 +225,15 @@ static void run_partial(const tap_tile_set *set, const tap_tile *t, int rows, in
 }
 
 void tap_tile_run(const tap_tile_set *set, tap_tile *t, int rows, int64_t cols, char *tmp) {
-    int64_t wide = set->columns * set->elem;
-    for (int step = set->panels[rows]; cols >= set->columns;) {
-        while (step * set->columns > cols) step /= 2;
+    int64_t wide = set->columns * set->elem, panels = (cols + (set->partial ? set->columns - 1 : 0)) / set->columns;
+    for (int step = set->panels[rows]; panels > 0; panels -= step) {
+        while (step > panels) step /= 2;
+        t->columns = tap_min64(cols, step * set->columns);
         set->run[rows][step / 2](t);
         t->b += step * t->b_panel;
         t->c += step * wide;
         t->column += step * wide;
-        cols -= step * set->columns;
+        cols -= t->columns;
     }
     if (cols > 0) run_partial(set, t, rows, cols, tmp);
 }

@@ -67,6 +67,7 @@ typedef struct tap_tile {
     int64_t b_step;   /* from k to k + 1                                                                  */
     int64_t b_panel;  /* from panel to panel                                                              */
     char *c;          /* row 0, column 0; panel p's columns follow those of panel p - 1                   */
+    int64_t columns;  /* that C has, of the panels'; all of them where tiles are not partial              */
     int64_t c_row;
     bool from_c;              /* s starts from C instead of zero                                            */
     const tap_finish *finish; /* NULL: the sums are not final                                               */
@@ -81,6 +82,7 @@ typedef void tap_tile_fn(const tap_tile *t);
 typedef struct tap_tile_set {
     int64_t elem;                         /* bytes of an element of A, B and C                        */
     int taps;                             /* 1; of a set that slides TAP_TILE_TAPS                    */
+    bool partial;                         /* a tile may have fewer columns than its panels            */
     int columns;                          /* of a panel                                               */
     int rows;                             /* the most rows a tile has                                 */
     int8_t panels[TAP_TILE_ROWS_MAX + 1]; /* the most panels that a tile of so many rows takes: 1, 2, 4 */
