@@ -31,12 +31,12 @@ typedef struct plan {
     tap_conv_space s;
     int64_t c_bytes, k; /* of a group's channels in a pixel; taps x c                                      */
     int64_t panels, panel_bytes;
-    int64_t pixels; /* of an image of y                                                                */
-    bool merged;    /* the last axis' taps are one segment                                             */
-    bool direct;    /* input is read where it lies if it can be                                        */
-    bool slides;    /* tiles are neighbours on a line                                                  */
+    int64_t pixels;   /* of an image of y                                                                */
+    bool merged;      /* the last axis' taps are one segment                                             */
+    bool direct;      /* input is read where it lies if it can be                                        */
+    bool slides;      /* tiles are neighbours on a line                                                  */
     int64_t pointers; /* of a tile to each of its segments */
-    int64_t pieces; /* segments for each outer tap                                                     */
+    int64_t pieces;   /* segments for each outer tap                                                     */
     int64_t inside_begin, inside_end; /* output pixels of a line whose input is read where it lies     */
     int64_t window_bytes;             /* what is copied for a pixel             */
     int64_t lines_kept, tiles_max;
@@ -197,8 +197,8 @@ static int64_t find_input(const plan *p, work *k, const char *x, const line *n, 
     return n_rows;
 }
 
-/* The same for `rows` pixels that slide, from o on: of each outer tap, the pixels at `window` and on. Those beside the
- * line are one of zeros; where more of them are outside than the ends, all are copied. */
+/* The same for `rows` pixels that slide, from o on: of each outer tap, the pixels at `window` and on. Those
+ * beside the line are one of zeros; where more of them are outside than the ends, all are copied. */
 static void find_line_input(const plan *p, work *k, const char *x, const line *n, int64_t o, tap_rows *t,
                             const char **at) {
     const tap_conv_axis *w = &p->s.last;

@@ -4,8 +4,8 @@
  * channels. Input is read where it lies: channels of neighbouring taps are one run of memory. A pixel whose
  * window hangs over the ends of a line has it copied first, with zeros around it, into a buffer that stays in
  * cache; taps that fall above or below the image are left out. The order of multiply-adds is that of k for
- * every pixel; where a tap falls outside of the image depends on shapes only. Where tiles slide, k runs over the taps of the outer axes, the
- * channels and the taps of the last axis. */
+ * every pixel; where a tap falls outside of the image depends on shapes only. Where tiles slide, k runs over
+ * the taps of the outer axes, the channels and the taps of the last axis. */
 #ifndef TAP_OPS_COMMON_CONV_H
 #define TAP_OPS_COMMON_CONV_H
 
@@ -65,8 +65,8 @@ typedef struct tap_conv_weights {
 #define tap_conv_scratch      TAP_ISA_NAME(tap_conv_scratch)
 #define tap_conv_run          TAP_ISA_NAME(tap_conv_run)
 
-/* Whether along the last axis neighbouring outputs see neighbouring taps on neighbouring inputs, so that tiles may slide
- * (gemm_tile.h). */
+/* Whether along the last axis neighbouring outputs see neighbouring taps on neighbouring inputs, so that
+ * tiles may slide (gemm_tile.h). */
 static inline bool tap_conv_slides(int64_t taps, int64_t step, int64_t tap_step) {
     return taps == TAP_TILE_TAPS && step == 1 && tap_step == 1;
 }

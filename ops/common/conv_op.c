@@ -75,7 +75,8 @@ tap_status tap_conv_infer(tap_ctx *ctx, const tap_conv_attrs *a, const tap_type 
 }
 
 static bool slides(const tap_window *w, int last, int64_t taps) {
-    return tap_conv_slides(taps, w->n_strides ? w->strides[last] : 1, w->n_dilations ? w->dilations[last] : 1);
+    return tap_conv_slides(taps, w->n_strides ? w->strides[last] : 1,
+                           w->n_dilations ? w->dilations[last] : 1);
 }
 
 tap_conv_weights tap_conv_weights_of(const tap_conv_attrs *a, const tap_tensor *w) {

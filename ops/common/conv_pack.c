@@ -11,8 +11,9 @@ bool tap_conv_packed_bytes(tap_tile_kind kind, int64_t groups, int64_t k, int64_
     size_t bytes;
     if (groups < 0 || k < 0 || m < 0 || m > INT64_MAX / 2) return false;
     int64_t columns = tap_max64((m + wide - 1) / wide * wide, (m + narrow - 1) / narrow * narrow);
-    return tap_mul_size((size_t)columns, (size_t)set->elem, &bytes) && tap_mul_size(bytes, (size_t)k, &bytes) &&
-           tap_mul_size(bytes, (size_t)groups, n_bytes) && *n_bytes <= PTRDIFF_MAX;
+    return tap_mul_size((size_t)columns, (size_t)set->elem, &bytes) &&
+           tap_mul_size(bytes, (size_t)k, &bytes) && tap_mul_size(bytes, (size_t)groups, n_bytes) &&
+           *n_bytes <= PTRDIFF_MAX;
 }
 
 int64_t tap_conv_taps(const tap_conv_weights *w) {

@@ -3,10 +3,10 @@
 
 #include "common/gemm_internal.h"
 
-/* So many bytes of a panel are in use at a time (fewer where tiles slide, for these have more rows): they come from the second cache for each group of rows, and
- * a longer k costs less than sums that are put away between two pieces. Of what is packed as it is needed,
- * the panels that are packed together have to stay there. So many bytes of B are there for the next group
- * without being brought closer again. */
+/* So many bytes of a panel are in use at a time (fewer where tiles slide, for these have more rows): they
+ * come from the second cache for each group of rows, and a longer k costs less than sums that are put away
+ * between two pieces. Of what is packed as it is needed, the panels that are packed together have to stay
+ * there. So many bytes of B are there for the next group without being brought closer again. */
 #ifdef TAP_ISA_avx512
 #define PIECE_BYTES    (384 << 10)
 #define SLIDING_BYTES  (128 << 10)

@@ -18,13 +18,14 @@
 #define LIMITS_3  .rows = 9, .panels = {0, 2, 2, 2, 2, 1, 1, 1, 1, 1}
 #define LIST_3(X) \
     X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2)
-#define LIMITS_4  .rows = 6, .panels = {0, 2, 2, 1, 1, 1, 1}
-/* Sliding, each load of a pixel is for three rows: 12 rows x 2 vectors load less than half of what 6 x 4 do. */
+#define LIMITS_4 .rows = 6, .panels = {0, 2, 2, 1, 1, 1, 1}
+/* Sliding, each load of a pixel is for three rows: 12 rows x 2 vectors load less than half of what 6 x 4 do.
+ */
 #define LIMITS_SLIDING_1  .rows = 12, .panels = {0, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1}
 #define LIST_SLIDING_1(X) LIST_1(X) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(1, 4) X(2, 4)
 #define LIMITS_SLIDING_2  .rows = 12, .panels = {0, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1}
 #define LIST_SLIDING_2(X) LIST_1(X) X(1, 2) X(2, 2) X(3, 2)
-#define LIST_4(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2)
+#define LIST_4(X)         X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2)
 #else
 #define LIST_2(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2) X(1, 4)
 #define LIMITS_2  .rows = 6, .panels = {0, 4, 2, 2, 1, 1, 1}
@@ -71,7 +72,7 @@
 #define TILE_LIMITS   LIMITS_3
 #include "common/gemm_tile.inc"
 
-#define KIND          f32_1_sliding
+#define KIND f32_1_sliding
 #define SLIDING
 #define WIDTH         1
 #define T             float
@@ -84,7 +85,7 @@
 #define TILE_LIMITS   LIMITS_SLIDING_1
 #include "common/gemm_tile.inc"
 
-#define KIND          f32_2_sliding
+#define KIND f32_2_sliding
 #define SLIDING
 #define WIDTH         2
 #define T             float
@@ -176,7 +177,8 @@ static const tap_tile_set *floats_for(int64_t n, bool sliding) {
     static const struct {
         const tap_tile_set *set;
         int64_t cost;
-    } widths[] = {{&set_f32_2_sliding, 94}, {&set_f32_1_sliding, 100}, {&set_f32_4, 100}, {&set_f32_3, 101}, {&set_f32, 106}, {&set_f32_1, 130}};
+    } widths[] = {{&set_f32_2_sliding, 94}, {&set_f32_1_sliding, 100}, {&set_f32_4, 100},
+                  {&set_f32_3, 101},        {&set_f32, 106},           {&set_f32_1, 130}};
     const tap_tile_set *best = NULL;
     int64_t least = INT64_MAX;
     if (n > 2048 && !sliding) return &set_f32_4;
@@ -225,7 +227,8 @@ static void run_partial(const tap_tile_set *set, const tap_tile *t, int rows, in
 }
 
 void tap_tile_run(const tap_tile_set *set, tap_tile *t, int rows, int64_t cols, char *tmp) {
-    int64_t wide = set->columns * set->elem, panels = (cols + (set->partial ? set->columns - 1 : 0)) / set->columns;
+    int64_t wide = set->columns * set->elem,
+            panels = (cols + (set->partial ? set->columns - 1 : 0)) / set->columns;
     for (int step = set->panels[rows]; panels > 0; panels -= step) {
         while (step > panels) step /= 2;
         t->columns = tap_min64(cols, step * set->columns);

@@ -21,9 +21,10 @@ typedef enum tap_tile_kind {
     TAP_TILE_KINDS
 } tap_tile_kind;
 
-#define TAP_TILE_ROWS_MAX  12
-/* Where the rows of a tile are neighbours under a filter of so many taps along their line, a set may slide: it loads
- * each pixel once for all taps that see it. k runs over channels and, innermost, these taps; so is B packed. */
+#define TAP_TILE_ROWS_MAX 12
+/* Where the rows of a tile are neighbours under a filter of so many taps along their line, a set may slide:
+ * it loads each pixel once for all taps that see it. k runs over channels and, innermost, these taps; so is B
+ * packed. */
 #define TAP_TILE_TAPS      3
 #define TAP_TILE_ALIGN_MAX 64
 
@@ -57,10 +58,10 @@ typedef struct tap_tile {
     const char *a; /* row 0 at k = 0                                                                   */
     int64_t a_row; /* from row to row                                                                  */
     const char *const
-        *at;      /* n_seg x rows: where each row's part in a segment begins; NULL: one segment, at a */
-    int64_t skip; /* added to all of `at`                                                             */
-    int64_t pixel; /* sliding sets: `at` is n_seg x TAP_TILE_TAPS: where the first pixel, the second and the last begin;
-                      from the second on they are so far apart, but the last */
+        *at;       /* n_seg x rows: where each row's part in a segment begins; NULL: one segment, at a */
+    int64_t skip;  /* added to all of `at`                                                             */
+    int64_t pixel; /* sliding sets: `at` is n_seg x TAP_TILE_TAPS: where the first pixel, the second and the
+                      last begin; from the second on they are so far apart, but the last */
     const int64_t *b_seg; /* with `at`: n_seg offsets added to b */
     int64_t n_seg, k; /* k: elements of one segment                                                       */
     const char *b;    /* at any alignment                                                                 */

@@ -58,18 +58,18 @@ typedef int64_t tap_lanes64 __attribute__((vector_size(16)));
 #define VECTOR_FMA_IN_PLACE(op, x, b, s) \
     __asm__ volatile("vfmadd231" op " %2, %1, %0" : "+x"(s) : "x"(x), "x"(b))
 #endif
-/* Those lanes of a vector of T in memory, at any alignment, whose bits the mask has; others read as zero, and their memory
- * is not touched. */
+/* Those lanes of a vector of T in memory, at any alignment, whose bits the mask has; others read as zero, and
+ * their memory is not touched. */
 #if defined(TAP_ISA_avx512)
-#define VECTOR_LOAD_PART(V, T, mask, p)                               \
+#define VECTOR_LOAD_PART(V, T, mask, p)                                 \
     (sizeof(T) == 4 ? (V)_mm512_maskz_loadu_epi32((__mmask16)(mask), p) \
                     : (V)_mm512_maskz_loadu_epi64((__mmask8)(mask), p))
-#define VECTOR_STORE_PART(T, p, mask, x)                                              \
-    do {                                                                              \
-        if (sizeof(T) == 4)                                                           \
-            _mm512_mask_storeu_epi32(p, (__mmask16)(mask), (__m512i)(x));             \
-        else                                                                          \
-            _mm512_mask_storeu_epi64(p, (__mmask8)(mask), (__m512i)(x));              \
+#define VECTOR_STORE_PART(T, p, mask, x)                                  \
+    do {                                                                  \
+        if (sizeof(T) == 4)                                               \
+            _mm512_mask_storeu_epi32(p, (__mmask16)(mask), (__m512i)(x)); \
+        else                                                              \
+            _mm512_mask_storeu_epi64(p, (__mmask8)(mask), (__m512i)(x));  \
     } while (0)
 #endif
 
