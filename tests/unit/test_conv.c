@@ -34,9 +34,14 @@ __attribute__((weak)) tap_status tap_fail(tap_ctx *ctx, tap_status code, const c
     bool tap_conv_packed_bytes_##isa(tap_tile_kind kind, int64_t groups, int64_t k, int64_t m, \
                                      size_t *n_bytes);                                         \
     void tap_conv_pack_##isa(const tap_conv_weights *w, void *packed);                         \
-    tap_status tap_conv_run_##isa(tap_ctx *ctx, const tap_conv *v);
-#define ENTRY(isa, fused) \
-    { #isa, fused, tap_conv_packed_bytes_##isa, tap_conv_pack_##isa, tap_conv_run_##isa }
+    tap_status tap_conv_run_##isa(tap_ctx *ctx, const tap_conv *v);                            \
+    bool tap_conv_is_narrow_##isa(tap_tile_kind kind, int64_t groups, int64_t m);              \
+    const tap_tile_set *tap_tiles_sliding_##isa(tap_tile_kind kind, int64_t n);
+#define ENTRY(isa, fused)                                                                  \
+    {                                                                                      \
+#isa, fused, tap_conv_packed_bytes_##isa, tap_conv_pack_##isa, tap_conv_run_##isa, \
+            tap_conv_is_narrow_##isa, tap_tiles_sliding_##isa                              \
+    }
 
 typedef struct set {
     const char *name;
@@ -44,6 +49,8 @@ typedef struct set {
     bool (*packed_bytes)(tap_tile_kind, int64_t, int64_t, int64_t, size_t *);
     void (*pack)(const tap_conv_weights *, void *);
     tap_status (*run)(tap_ctx *, const tap_conv *);
+    bool (*is_narrow)(tap_tile_kind, int64_t, int64_t);
+    const tap_tile_set *(*sliding)(tap_tile_kind, int64_t);
 } set;
 
 DECLARE(base)
@@ -71,21 +78,21 @@ static float *values(int64_t n) {
     return p;
 }
 
-/* w[g * m + j][i][ty][tx] */
-static float expect(const problem *q, bool fused, const float *x, const float *w, const float *bias,
-                    int64_t image, int64_t oy, int64_t ox, int64_t channel) {
+/* w[g * m + j][i][ty][tx]. slides: the taps of a line follow each other within a channel. */
+static float expect(const problem *q, bool fused, bool slides, const float *x, const float *w,
+                    const float *bias, int64_t image, int64_t oy, int64_t ox, int64_t channel) {
     float s = 0;
     int64_t g = channel / q->m, channels = q->groups * q->c;
     for (int64_t ty = 0; ty < q->kernel[0]; ty++)
-        for (int64_t tx = 0; tx < q->kernel[1]; tx++)
-            for (int64_t i = 0; i < q->c; i++) {
-                int64_t y = oy * q->stride[0] - q->begin[0] + ty * q->dilation[0];
-                int64_t z = ox * q->stride[1] - q->begin[1] + tx * q->dilation[1];
-                bool inside = y >= 0 && y < q->in[0] && z >= 0 && z < q->in[1];
-                float a = inside ? x[((image * q->in[0] + y) * q->in[1] + z) * channels + g * q->c + i] : 0;
-                float b = w[((channel * q->c + i) * q->kernel[0] + ty) * q->kernel[1] + tx];
-                s = fused ? fmaf(a, b, s) : s + a * b;
-            }
+        for (int64_t k = 0; k < q->kernel[1] * q->c; k++) {
+            int64_t tx = slides ? k % q->kernel[1] : k / q->c, i = slides ? k / q->kernel[1] : k % q->c;
+            int64_t y = oy * q->stride[0] - q->begin[0] + ty * q->dilation[0];
+            int64_t z = ox * q->stride[1] - q->begin[1] + tx * q->dilation[1];
+            bool inside = y >= 0 && y < q->in[0] && z >= 0 && z < q->in[1];
+            float a = inside ? x[((image * q->in[0] + y) * q->in[1] + z) * channels + g * q->c + i] : 0;
+            float b = w[((channel * q->c + i) * q->kernel[0] + ty) * q->kernel[1] + tx];
+            s = fused ? fmaf(a, b, s) : s + a * b;
+        }
     return s + bias[channel];
 }
 
@@ -109,6 +116,8 @@ static void solve(const set *s, const problem *q, bool finishes) {
         .kind = TAP_TILE_F32, .n_axes = 2, .images = q->images, .groups = q->groups, .c = q->c, .m = q->m};
     tap_conv_weights pw = {
         .dtype = TAP_FLOAT, .from = TAP_FLOAT, .n_axes = 2, .groups = q->groups, .c = q->c, .m = q->m};
+    v.slides = pw.slides = tap_conv_slides(q->kernel[1], q->stride[1], q->dilation[1]);
+    bool slides = v.slides && !s->is_narrow(v.kind, q->groups, q->m) && s->sliding(v.kind, q->m)->taps > 1;
     int64_t out[2], taps = q->kernel[0] * q->kernel[1], channels = q->groups * q->m;
     for (int i = 0; i < 2; i++) {
         int64_t extent = (q->kernel[i] - 1) * q->dilation[i] + 1;
@@ -151,8 +160,8 @@ static void solve(const set *s, const problem *q, bool finishes) {
     int wrong = 0;
     for (int64_t i = 0; i < n_y; i++) {
         int64_t p = i / channels;
-        float want = expect(q, s->fused, x, w, bias, p / (out[0] * out[1]), p / out[1] % out[0], p % out[1],
-                            i % channels);
+        float want = expect(q, s->fused, slides, x, w, bias, p / (out[0] * out[1]), p / out[1] % out[0],
+                            p % out[1], i % channels);
         if (finishes)
             want = finished(want, factors[i % channels], factors[channels + i % channels], elements[i]);
         wrong += memcmp(&want, &y[i], sizeof want) != 0;
@@ -224,7 +233,29 @@ static void large(void) {
     each(problems, TAP_COUNT_OF(problems));
 }
 
+/* Three taps a line: every number of pixels that a tile has, channels for one vector and for several panels,
+ * padding on one side, on none, wider than the window; weights of several pieces, several of them within a
+ * segment. */
+static void three_taps(void) {
+    for (int64_t width = 1; width <= 27; width++) {
+        const problem problems[] = {
+            {1, 1, 3, 16, {3, width}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+            {2, 1, 4, 96, {2, width}, {2, 3}, {1, 1}, {1, 1}, {0, 2}, {1, 0}},
+            {1, 2, 5, 41, {1, width}, {1, 3}, {1, 1}, {1, 1}, {0, 3}, {0, 4}},
+            {1, 1, 5, 32, {3, width + 2}, {1, 3}, {2, 1}, {1, 1}, {0, 0}, {0, 0}},
+        };
+        each(problems, TAP_COUNT_OF(problems));
+    }
+    static const problem deep[] = {
+        {1, 1, 450, 64, {3, 5}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+        {1, 1, 1301, 32, {2, 13}, {2, 3}, {1, 1}, {1, 1}, {0, 1}, {0, 1}},
+        {1, 1, 2, 2100, {2, 3}, {1, 3}, {1, 1}, {1, 1}, {0, 1}, {0, 1}},
+    };
+    each(deep, TAP_COUNT_OF(deep));
+}
+
 int main(void) {
-    static const test_case tests[] = {TEST(windows), TEST(small_images), TEST(groups), TEST(large)};
+    static const test_case tests[] = {TEST(windows), TEST(small_images), TEST(groups), TEST(large),
+                                      TEST(three_taps)};
     return test_main(tests, TAP_COUNT_OF(tests));
 }
