@@ -4,17 +4,8 @@
 #define TAP_ONNX_LOAD_H
 
 #include "core/faults.h"
+#include "core/mapping.h"
 #include "graph/source.h"
-
-/* Files mapped for a model: the model itself, its external data, and those of others whose weights it shares.
- * Kept as long as one of the models. */
-typedef struct tap_mapping {
-    struct tap_mapping *next;
-    const char *path; /* "": of another model */
-    const void *data;
-    size_t n_bytes;
-    struct tap_mapped *mapped; /* counts the models */
-} tap_mapping;
 
 /* Where external data may lie. */
 typedef struct tap_onnx_folder {
@@ -31,16 +22,6 @@ typedef struct tap_onnx_folder {
  * TAP_MODEL; TAP_UNSUPPORTED (a type that this library does not have, a newer IR); TAP_IO; TAP_MEMORY. */
 tap_status tap_onnx_load(const void *bytes, size_t n_bytes, const tap_onnx_folder *folder, tap_arena *arena,
                          tap_mapping **mappings, tap_faults *faults, tap_src_model *out, tap_error *err);
-
-/* Maps a whole regular file read-only, in front of *mappings. Errors: TAP_IO. */
-tap_status tap_map_file(const char *path, tap_arena *arena, tap_mapping **mappings, tap_error *err);
-void tap_unmap_all(tap_mapping *mappings);
-/* Puts another model's mapping in front of *mappings, too. false: no memory. */
-bool tap_map_share(const tap_mapping *m, tap_arena *arena, tap_mapping **mappings);
-/* Whether the file is as it was when it was mapped, or gone from its path (what is mapped stays). */
-bool tap_mapping_is_intact(const tap_mapping *m);
-/* The pages that lie wholly in these bytes are not needed now; they come back when looked at. */
-void tap_mapping_let_go(const void *data, size_t n_bytes);
 
 /* A data file of ONNX's tests: TensorProto, SequenceProto, OptionalProto or MapProto, as `type` says (NULL:
  * found out, as far as the bytes tell; else a tensor). The value owns its memory; *out is NULL for an empty

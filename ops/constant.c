@@ -276,7 +276,7 @@ static tap_status size_run(tap_ctx *ctx) {
 #define SHAPE       .flags = TAP_SHAPE_ONLY, .dtypes = TAP_TYPES_ALL
 
 static const tap_op ops[] = {
-    {.name = "Constant", .since = 1, ONE_OUT, CONSTANT},
+    {.name = "Constant", .since = 1, .flags = TAP_STORED_VALUE, ONE_OUT, CONSTANT},
     {.name = "ConstantOfShape", .since = 9, ONE_IN, FILL},
     {.name = "Range", .since = 11, .in_min = 3, .in_max = 3, ONE_OUT, .dtypes = RANGE_TYPES, RANGE},
     {.name = "Shape",

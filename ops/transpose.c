@@ -46,6 +46,13 @@ static tap_status transpose_infer(tap_ctx *ctx) {
     return tap_out_type(ctx, 0, x->dtype, rank, dims);
 }
 
+static bool transpose_permutation(const tap_ctx *ctx, int rank, int *perm) {
+    const perm_state *s = ctx->state;
+    if (s->perm && s->n != (size_t)rank) return false;
+    perm_of(s, rank, perm);
+    return true;
+}
+
 static tap_status transpose_run(tap_ctx *ctx) {
     const tap_tensor *x = ctx->in[0];
     int perm[TAP_RANK_MAX];
@@ -151,7 +158,8 @@ static const tap_op ops[] = {
      ONE_TO_ONE,
      .prepare = transpose_prepare,
      .infer = transpose_infer,
-     .run = transpose_run},
+     .run = transpose_run,
+     .permutation = transpose_permutation},
     {.name = "DepthToSpace", .since = 1, ONE_TO_ONE, BLOCKS},
     {.name = "SpaceToDepth", .since = 1, ONE_TO_ONE, BLOCKS, .data = "to depth"},
     {0},

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "core/map.h"
-#include "onnx/load.h"
+#include "core/mapping.h"
 #include "run/packed.h"
 
 #define COMPARED_MOST (1 << 20) /* pairs of initializers whose names differ */
@@ -19,14 +19,6 @@ typedef struct sharing {
     tap_map by_name; /* like's initializers: position + 1 */
     size_t compared;
 } sharing;
-
-static const tap_mapping *mapping_of(const tap_model *m, const void *p, size_t n_bytes) {
-    for (const tap_mapping *x = m->mappings; x; x = x->next) {
-        uintptr_t begin = (uintptr_t)x->data, at = (uintptr_t)p;
-        if (at >= begin && at - begin <= x->n_bytes && n_bytes <= x->n_bytes - (at - begin)) return x;
-    }
-    return NULL;
-}
 
 static bool are_equal(const tap_src_tensor *a, const tap_src_tensor *b) {
     return a->dtype == b->dtype && a->rank == b->rank && a->n_bytes == b->n_bytes &&
@@ -47,9 +39,9 @@ static const tap_src_tensor *find_equal(sharing *s, const tap_src_tensor *t) {
 
 /* What the file itself says of it stays unread from now on. */
 static bool share(sharing *s, tap_src_tensor *t, const tap_src_tensor *other) {
-    const tap_mapping *where = mapping_of(s->like, other->data, other->n_bytes);
-    if (!where || !mapping_of(s->m, t->data, t->n_bytes)) return true;
-    if (!mapping_of(s->m, other->data, other->n_bytes) &&
+    const tap_mapping *where = tap_mapping_of(s->like->mappings, other->data, other->n_bytes);
+    if (!where || !tap_mapping_of(s->m->mappings, t->data, t->n_bytes)) return true;
+    if (!tap_mapping_of(s->m->mappings, other->data, other->n_bytes) &&
         !tap_map_share(where, &s->m->arena, &s->m->mappings))
         return false;
     tap_mapping_let_go(t->data, t->n_bytes);
@@ -112,7 +104,8 @@ static bool same_node(const tap_node *a, const tap_node *b) {
     for (int32_t i = 0; i < a->n_in; i++) {
         bool absent = a->in[i] == TAP_NO_VALUE;
         if (absent != (b->in[i] == TAP_NO_VALUE)) return false;
-        if (!absent && a->graph->values[a->in[i]].type.dtype != b->graph->values[b->in[i]].type.dtype) return false;
+        if (!absent && a->graph->values[a->in[i]].type.dtype != b->graph->values[b->in[i]].type.dtype)
+            return false;
     }
     return true;
 }

@@ -117,6 +117,8 @@ enum tap_op_flag {
                                 read them then */
     TAP_ANY_KIND = 1 << 10,  /* takes or gives sequences, optionals or maps */
     TAP_BRANCHES = 1 << 11,  /* runs one of its bodies: types that do not fit in another are no error */
+    TAP_STORED_VALUE = 1 << 12, /* where its only attribute is the tensor `value`, output 0 is that: it lies
+                                   where the file has it, as an initializer does, and no function is called */
 };
 
 typedef struct tap_op {

@@ -1,119 +1,27 @@
 /* Products and convolutions of com.microsoft with something before or behind them: FusedMatMul,
  * TransposeMatMul, FusedGemm, FusedConv, NhwcConv, NhwcFusedConv, NhwcMaxPool; BiasSoftmax. */
-#include <string.h>
-
+#include "microsoft/activate.h"
 #include "microsoft/layout.h"
-
-/* A scalar of the type of `like`. */
-static void constant(tap_expansion *e, const char *name, double value, const char *like) {
-    tap_expand_add(e, "%s_f = Constant <value_float=%.9e> ()", name, value);
-    tap_expand_add(e, "%s = CastLike (%s_f, %s)", name, name, like);
-}
-
-/* The parameters of an activation; n of them given. */
-typedef struct params {
-    double v[3];
-    size_t n;
-} params;
-
-static double given(const params *p, size_t i, double otherwise) {
-    return i < p->n ? p->v[i] : otherwise;
-}
-
-/* Those that are an operator of ai.onnx; attributes and their defaults. */
-static const struct {
-    const char *name, *attrs[2];
-    double defaults[2];
-} activations[] = {
-    {"Relu", {0}, {0}},
-    {"Tanh", {0}, {0}},
-    {"Sigmoid", {0}, {0}},
-    {"Softplus", {0}, {0}},
-    {"Softsign", {0}, {0}},
-    {"LeakyRelu", {"alpha"}, {0.01}},
-    {"Elu", {"alpha"}, {1}},
-    {"Selu", {"alpha", "gamma"}, {1.67326319217681884765625, 1.05070102214813232421875}},
-    {"HardSigmoid", {"alpha", "beta"}, {0.2, 0.5}},
-    {"ThresholdedRelu", {"alpha"}, {1}},
-    {"HardSwish", {0}, {0}},
-};
-
-/* Y = activation(x); like: a value of x's type that is a constant as a rule. */
-static tap_status activate(tap_expansion *e, const char *name, const params *p, const char *x,
-                           const char *like) {
-    for (size_t i = 0; i < TAP_COUNT_OF(activations); i++) {
-        if (strcmp(activations[i].name, name) != 0) continue;
-        const char *const *attrs = activations[i].attrs;
-        const double a = given(p, 0, activations[i].defaults[0]), b = given(p, 1, activations[i].defaults[1]);
-        if (attrs[1])
-            tap_expand_add(e, "Y = %s <%s=%.9e, %s=%.9e> (%s)", name, attrs[0], a, attrs[1], b, x);
-        else if (attrs[0])
-            tap_expand_add(e, "Y = %s <%s=%.9e> (%s)", name, attrs[0], a, x);
-        else
-            tap_expand_add(e, "Y = %s (%s)", name, x);
-        return TAP_OK;
-    }
-    if (strcmp(name, "Clip") == 0) {
-        constant(e, "least", given(p, 0, -3.4028234663852886e38), like);
-        constant(e, "most", given(p, 1, 3.4028234663852886e38), like);
-        tap_expand_add(e, "Y = Clip (%s, least, most)", x);
-        return TAP_OK;
-    }
-    if (strcmp(name, "ScaledTanh") == 0) {
-        constant(e, "alpha", given(p, 0, 1), like);
-        constant(e, "beta", given(p, 1, 1), like);
-        tap_expand_add(e, "scaled = Mul (%s, beta)", x);
-        tap_expand_add(e, "tanh = Tanh (scaled)");
-        tap_expand_add(e, "Y = Mul (tanh, alpha)");
-        return TAP_OK;
-    }
-    return tap_expand_fail(e, TAP_MODEL, "activation '%s' is none that this operator has", name);
-}
 
 /* ---- FusedConv, NhwcConv, NhwcFusedConv ---- */
 
-#define CONV_ATTRS                                                                                     \
-    "auto_pad=@auto_pad, dilations=@dilations, group=@group, kernel_shape=@kernel_shape, pads=@pads, " \
-    "strides=@strides"
-
-/* Y = activation(x + Z) as far as the node has them. */
-static tap_status finish_conv(tap_expansion *e, const char *x) {
-    const char *name = tap_expand_string(e, "activation", "");
-    params p = {.n = 0};
-    const float *v = tap_expand_floats(e, "activation_params", &p.n);
-    if (p.n > 3) return tap_expand_fail(e, TAP_MODEL, "activation_params has %zu elements", p.n);
-    for (size_t i = 0; i < p.n; i++) p.v[i] = (double)v[i];
-    const bool plain = !*name;
-    if (tap_expand_has_in(e, 3)) {
-        tap_expand_add(e, "%s = Add (%s, Z)", plain ? "Y" : "sum", x);
-        x = "sum";
-    } else if (plain) {
-        tap_expand_add(e, "Y = Identity (%s)", x);
-    }
-    return plain ? TAP_OK : activate(e, name, &p, x, "W");
-}
-
-static bool is_plain(tap_expansion *e) {
-    return !tap_expand_has_in(e, 3) && !*tap_expand_string(e, "activation", "");
-}
-
 static tap_status fused_conv(tap_expansion *e) {
-    const bool plain = is_plain(e);
+    const bool plain = tap_ms_is_plain_conv(e);
     tap_expand_names(e, "X, W, B?, Z?", "Y");
-    tap_expand_add(e, "%s = Conv <" CONV_ATTRS "> (X, W, B)", plain ? "Y" : "conv");
+    tap_expand_add(e, "%s = Conv <" TAP_MS_CONV_ATTRS "> (X, W, B)", plain ? "Y" : "conv");
     tap_expand_has(e, "activation_params");
-    return plain ? TAP_OK : finish_conv(e, "conv");
+    return plain ? TAP_OK : tap_ms_finish_conv(e, "conv");
 }
 
 static tap_status nhwc_conv(tap_expansion *e) {
     const int axes = tap_ms_spatial_axes(e);
-    const bool plain = is_plain(e);
+    const bool plain = tap_ms_is_plain_conv(e);
     tap_expand_names(e, "X, W, B?, Z?", "Y");
     tap_ms_transpose(e, "X_first", "X", axes, false);
-    tap_expand_add(e, "Y_first = Conv <" CONV_ATTRS "> (X_first, W, B)");
+    tap_expand_add(e, "Y_first = Conv <" TAP_MS_CONV_ATTRS "> (X_first, W, B)");
     tap_ms_transpose(e, plain ? "Y" : "conv", "Y_first", axes, true);
     tap_expand_has(e, "activation_params");
-    return plain ? TAP_OK : finish_conv(e, "conv");
+    return plain ? TAP_OK : tap_ms_finish_conv(e, "conv");
 }
 
 static tap_status nhwc_max_pool(tap_expansion *e) {
@@ -131,7 +39,7 @@ static tap_status nhwc_max_pool(tap_expansion *e) {
 static tap_status fused_gemm(tap_expansion *e) {
     static const char *const names[] = {"activation_alpha", "activation_beta", "activation_gamma"};
     const char *name = tap_expand_string(e, "activation", "");
-    params p = {.n = 0};
+    tap_ms_params p = {.n = 0};
     for (size_t i = 0; i < TAP_COUNT_OF(names); i++) {
         if (!tap_expand_has(e, names[i])) continue;
         /* Selu has alpha and gamma. */
@@ -142,7 +50,7 @@ static tap_status fused_gemm(tap_expansion *e) {
     tap_expand_names(e, "A, B, C?", "Y");
     tap_expand_add(e, "%s = Gemm <alpha=@alpha, beta=@beta, transA=@transA, transB=@transB> (A, B, C)",
                    *name ? "product" : "Y");
-    return *name ? activate(e, name, &p, "product", "B") : TAP_OK;
+    return *name ? tap_ms_activate(e, name, &p, "product", "B") : TAP_OK;
 }
 
 /* ---- FusedMatMul, TransposeMatMul ---- */
@@ -165,7 +73,7 @@ static tap_status fused_matmul(tap_expansion *e) {
     const char *b = turn(e, "B", "B_turned", "transB", "transBatchB");
     tap_expand_add(e, "%s = MatMul (%s, %s)", product, a, b);
     if (alpha == 1) return TAP_OK;
-    constant(e, "alpha", alpha, "B");
+    tap_ms_scalar(e, "alpha", alpha, "B");
     tap_expand_add(e, "Y = Mul (product, alpha)");
     return TAP_OK;
 }

@@ -249,8 +249,31 @@ static void prepare_heads(tap_expansion *e, int64_t heads, int64_t kv) {
     }
 }
 
-static tap_status check(tap_expansion *e) {
+/* Bits of the caches' numbers; 0: they are floats. */
+static tap_status cache_bits(tap_expansion *e, int64_t *bits) {
     static const char *const types[] = {"k_quant_type", "v_quant_type"};
+    int quantised = 0;
+    for (int i = 0; i < 2; i++) {
+        const char *type = tap_expand_string(e, types[i], "NONE");
+        const bool none = strcmp(type, "NONE") == 0;
+        if (!none && strcmp(type, "PER_TENSOR") != 0 && strcmp(type, "PER_CHANNEL") != 0)
+            return tap_expand_fail(e, TAP_MODEL, "%s is '%s'; it may be NONE, PER_TENSOR or PER_CHANNEL",
+                                   types[i], type);
+        if (!none && !tap_expand_has_in(e, 12 + i))
+            return tap_expand_fail(e, TAP_MODEL, "%s asks for %s", types[i], i ? "v_scale" : "k_scale");
+        quantised += !none;
+    }
+    *bits = tap_expand_int(e, "kv_cache_bit_width", quantised ? 8 : 0);
+    if (quantised == 1) return tap_expand_fail(e, TAP_MODEL, "k_quant_type and v_quant_type go together");
+    if (!quantised && *bits)
+        return tap_expand_fail(e, TAP_MODEL, "kv_cache_bit_width is for caches of 8 or 4 bits");
+    if (quantised && *bits != 8 && *bits != 4)
+        return tap_expand_fail(e, TAP_MODEL, "kv_cache_bit_width is %lld; it may be 8 or 4",
+                               (long long)*bits);
+    return TAP_OK;
+}
+
+static tap_status check(tap_expansion *e) {
     if (tap_expand_has_in(e, 1) != tap_expand_has_in(e, 2))
         return tap_expand_fail(e, TAP_MODEL, "key and value go together");
     if (tap_expand_has_in(e, 3) != tap_expand_has_in(e, 4))
@@ -259,21 +282,86 @@ static tap_status check(tap_expansion *e) {
         return tap_expand_fail(e, TAP_MODEL, "q_norm_weight and k_norm_weight go together");
     if (tap_expand_int(e, "do_rotary", 0) && (!tap_expand_has_in(e, 7) || !tap_expand_has_in(e, 8)))
         return tap_expand_fail(e, TAP_MODEL, "do_rotary asks for cos_cache and sin_cache");
-    for (int i = 0; i < 2; i++)
-        if (strcmp(tap_expand_string(e, types[i], "NONE"), "NONE") != 0)
-            return tap_expand_fail(e, TAP_UNSUPPORTED,
-                                   "caches of 8 or 4 bits are not read: export with float caches");
     if (tap_expand_int(e, "sliding_window_cache", 0))
         return tap_expand_fail(e, TAP_UNSUPPORTED,
                                "caches of a window's size are not read: export with whole ones");
-    if (tap_expand_int(e, "kv_cache_bit_width", 0))
-        return tap_expand_fail(e, TAP_MODEL, "kv_cache_bit_width is for caches of 8 or 4 bits");
     return TAP_OK;
+}
+
+/* ---- Caches ----
+ *
+ * present of new keys or values x: as floats, or rounded to 8 or 4 bits by their scale, of 4 bits two in a
+ * byte, the first one low, each 8 more than it is. What attention sees, `keys` or `values`, has been rounded
+ * too. */
+
+static void round_to_cache(tap_expansion *e, char which, const char *x, int64_t bits) {
+    const int most = bits == 8 ? 127 : 7;
+    tap_expand_add(e, "%c_wide = Cast <to=1> (%s)", which, x);
+    tap_expand_add(e, "%c_scaled = Div (%c_wide, %c_scale)", which, which, which);
+    tap_expand_add(e, "%c_round = Round (%c_scaled)", which, which);
+    tap_expand_add(e, "%c_least = Constant <value_float=%d.0> ()", which, -most - 1);
+    tap_expand_add(e, "%c_most = Constant <value_float=%d.0> ()", which, most);
+    tap_expand_add(e, "%c_cut = Clip (%c_round, %c_least, %c_most)", which, which, which, which);
+    if (bits == 8) {
+        tap_expand_add(e, "%c_new = Cast <to=3> (%c_cut)", which, which);
+        return;
+    }
+    tap_expand_add(e, "%c_eight = Constant <value_float=8.0> ()", which);
+    tap_expand_add(e, "%c_raised = Add (%c_cut, %c_eight)", which, which, which);
+    tap_expand_add(e, "%c_pairs_shape = Constant <value_ints=[0, 0, 0, -1, 2]> ()", which);
+    tap_expand_add(e, "%c_pairs = Reshape (%c_raised, %c_pairs_shape)", which, which, which);
+    tap_expand_add(e, "%c_weights = Constant <value_floats=[1.0, 16.0]> ()", which);
+    tap_expand_add(e, "%c_weighted = Mul (%c_pairs, %c_weights)", which, which, which);
+    tap_expand_add(e, "%c_last = Constant <value_ints=[-1]> ()", which);
+    tap_expand_add(e, "%c_bytes = ReduceSum <keepdims=0> (%c_weighted, %c_last)", which, which, which);
+    tap_expand_add(e, "%c_new = Cast <to=2> (%c_bytes)", which, which);
+}
+
+static void read_cache(tap_expansion *e, char which, const char *present, const char *y, const char *like,
+                       int64_t bits) {
+    if (bits == 4) {
+        tap_expand_add(e, "%c_front = Constant <value_ints=[-1]> ()", which);
+        tap_expand_add(e, "%c_present = Cast <to=1> (%s)", which, present);
+        tap_expand_add(e, "%c_column = Unsqueeze (%c_present, %c_front)", which, which, which);
+        tap_expand_add(e, "%c_sixteen = Constant <value_float=16.0> ()", which);
+        tap_expand_add(e, "%c_quotient = Div (%c_column, %c_sixteen)", which, which, which);
+        tap_expand_add(e, "%c_high = Floor (%c_quotient)", which, which);
+        tap_expand_add(e, "%c_high_part = Mul (%c_high, %c_sixteen)", which, which, which);
+        tap_expand_add(e, "%c_low = Sub (%c_column, %c_high_part)", which, which, which);
+        tap_expand_add(e, "%c_both = Concat <axis=-1> (%c_low, %c_high)", which, which, which);
+        tap_expand_add(e, "%c_row_shape = Constant <value_ints=[0, 0, 0, -1]> ()", which);
+        tap_expand_add(e, "%c_row = Reshape (%c_both, %c_row_shape)", which, which, which);
+        tap_expand_add(e, "%c_number = Sub (%c_row, %c_eight)", which, which, which);
+    } else {
+        tap_expand_add(e, "%c_number = Cast <to=1> (%s)", which, present);
+    }
+    tap_expand_add(e, "%c_value = Mul (%c_number, %c_scale)", which, which, which);
+    tap_expand_add(e, "%s = CastLike (%c_value, %s)", y, which, like);
+}
+
+/* present_key and present_value; keys and values are what attention sees. */
+static void append(tap_expansion *e, int64_t bits, const char **keys, const char **values) {
+    if (bits) {
+        round_to_cache(e, 'k', "k_done", bits);
+        round_to_cache(e, 'v', "v", bits);
+    }
+    tap_expand_add(e, "present_key = onnxtap.Append (%s, seqlens_k, total_sequence_length, past_key)",
+                   bits ? "k_new" : "k_done");
+    tap_expand_add(e, "present_value = onnxtap.Append (%s, seqlens_k, total_sequence_length, past_value)",
+                   bits ? "v_new" : "v");
+    *keys = bits ? "keys" : "present_key";
+    *values = bits ? "values" : "present_value";
+    if (!bits) return;
+    read_cache(e, 'k', "present_key", "keys", "q_done", bits);
+    read_cache(e, 'v', "present_value", "values", "q_done", bits);
 }
 
 static tap_status group_query(tap_expansion *e) {
     const int64_t heads = tap_expand_int(e, "num_heads", 0), kv = tap_expand_int(e, "kv_num_heads", 0);
-    const bool sink = tap_expand_has_in(e, 11);
+    const bool smooth = tap_expand_int(e, "smooth_softmax", 0) == 1;
+    const bool sink = tap_expand_has_in(e, 11) || smooth;
+    const char *keys, *values;
+    int64_t bits = 0;
     const int64_t shown = tap_expand_int(e, "qk_output", 0);
     tap_expand_names(
         e,
@@ -286,27 +374,33 @@ static tap_status group_query(tap_expansion *e) {
     if (tap_expand_int(e, "causal", 1) != (tap_expand_int(e, "causal", 1) != 0))
         return tap_expand_fail(e, TAP_MODEL, "causal may be 0 or 1");
     tap_status st = check(e);
+    if (st == TAP_OK) st = cache_bits(e, &bits);
     if (st != TAP_OK) return st;
     if (heads < 1 || kv < 1 || heads > INT32_MAX || heads % kv)
         return tap_expand_fail(e, TAP_MODEL, "num_heads and kv_num_heads must be given, and fit together");
     tap_expand_has(e, "rotary_interleaved");
     prepare_heads(e, heads, kv);
-    tap_expand_add(e, "present_key = onnxtap.Append (k_done, seqlens_k, total_sequence_length, past_key)");
-    tap_expand_add(e, "present_value = onnxtap.Append (v, seqlens_k, total_sequence_length, past_value)");
-    tap_expand_add(
-        e, "mask = onnxtap.GroupMask <causal=@causal, window=@local_window_size> (q, present_key, seqlens_k, "
-           "total_sequence_length, attention_bias, head_sink)");
+    append(e, bits, &keys, &values);
+    if (smooth && !tap_expand_has_in(e, 11)) {
+        tap_expand_add(e, "heads = Constant <value_ints=[%lld]> ()", (long long)heads);
+        tap_expand_add(e, "no_sink = ConstantOfShape (heads)");
+        tap_expand_add(e, "smooth_sink = CastLike (no_sink, q)");
+    }
+    tap_expand_add(e,
+                   "mask = onnxtap.GroupMask <causal=@causal, window=@local_window_size> (q, %s, seqlens_k, "
+                   "total_sequence_length, attention_bias, %s)",
+                   keys, tap_expand_has_in(e, 11) || !smooth ? "head_sink" : "smooth_sink");
     if (sink) {
         tap_expand_add(e, "one_more = Constant <value_ints=[0, 0, 0, 0, 0, 0, 1, 0]> ()");
-        tap_expand_add(e, "keys_sink = Pad (present_key, one_more)");
-        tap_expand_add(e, "values_sink = Pad (present_value, one_more)");
+        tap_expand_add(e, "keys_sink = Pad (%s, one_more)", keys);
+        tap_expand_add(e, "values_sink = Pad (%s, one_more)", values);
     }
     tap_expand_add(e,
                    "y, none_k, none_v, %s = Attention <softcap=@softcap, qk_matmul_output_mode=%d%s> "
                    "(q_done, %s, %s, mask)",
                    sink ? "qk" : "output_qk", shown == 2 ? 3 : 2,
-                   tap_expand_float(e, "scale", 0) != 0 ? ", scale=@scale" : "",
-                   sink ? "keys_sink" : "present_key", sink ? "values_sink" : "present_value");
+                   tap_expand_float(e, "scale", 0) != 0 ? ", scale=@scale" : "", sink ? "keys_sink" : keys,
+                   sink ? "values_sink" : values);
     if (sink && tap_expand_has_out(e, 3)) {
         tap_expand_add(e, "from = Constant <value_ints=[0]> ()");
         tap_expand_add(e, "to = Constant <value_ints=[-1]> ()");
@@ -324,7 +418,8 @@ static tap_status group_query(tap_expansion *e) {
 static const tap_op ops[] = {
     TAP_MS_FUNCTION("GroupQueryAttention", 7, 16, 1, 4, FLOATS,
                     "T/3 T/3 T/3 U/4 U/4 i i. T/2 T/2 l/2 T/4 T/1", group_query),
-    {TAP_MS_PIECE("Append", 3, 4, 1, 1), .dtypes = FLOATS, .infer = append_infer, .run = append_run, PIECE},
+    {TAP_MS_PIECE("Append", 3, 4, 1, 1), .dtypes = FLOATS | TAP_BIT(TAP_INT8) | TAP_BIT(TAP_UINT8),
+     .infer = append_infer, .run = append_run, PIECE},
     {TAP_MS_PIECE("Places", 3, 4, 1, 1), .dtypes = FLOATS, .infer = places_infer, .run = places_run, PIECE},
     {TAP_MS_PIECE("GroupMask", 4, 6, 1, 1), .dtypes = FLOATS, .prepare = group_prepare, .infer = group_infer,
      .run = group_run, PIECE},

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static tap_isa detect(void) {
+tap_isa tap_cpu_best(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2"))
@@ -22,7 +22,7 @@ static tap_isa detect(void) {
 }
 
 tap_isa tap_cpu_isa(void) {
-    tap_isa isa = detect();
+    tap_isa isa = tap_cpu_best();
     const char *cap = getenv("ONNXTAP_ISA");
     if (!cap) return isa;
     if (strcmp(cap, "sse2") == 0) return TAP_ISA_LEVEL_BASE;

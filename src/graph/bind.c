@@ -262,6 +262,15 @@ static tap_status find_function(tap_binder *bd, const tap_scope *s, tap_node *n,
     return n->op && n->op->expand ? tap_expand(bd, n, f) : TAP_OK;
 }
 
+/* Exporters leave weights in Constants, too: they lie where initializers do. */
+static void find_stored(tap_node *n) {
+    if (!n->op || !(n->op->flags & TAP_STORED_VALUE) || n->faulty || n->n_attrs != 1) return;
+    const tap_src_attr *a = n->attrs[0].src;
+    if (a->kind != TAP_ATTR_TENSOR || strcmp(a->name, "value") != 0 || a->u.tensors->missing) return;
+    if (n->n_in || n->n_out != 1 || n->out[0] == TAP_NO_VALUE) return;
+    n->graph->values[n->out[0]].stored = a->u.tensors;
+}
+
 static tap_status bind_node(tap_binder *bd, tap_scope *s, const tap_src_node *src, size_t index) {
     tap_node *n = new_node(bd, s, src, index);
     if (!n) return tap_error_no_memory(bd->err, sizeof *n);
@@ -280,7 +289,9 @@ static tap_status bind_node(tap_binder *bd, tap_scope *s, const tap_src_node *sr
         n->faulty = true;
     }
     if (!n->op) find_operator(bd, s, n);
-    return tap_graph_add_node(bd, s->graph, n) ? TAP_OK : TAP_MEMORY;
+    if (!tap_graph_add_node(bd, s->graph, n)) return TAP_MEMORY;
+    find_stored(n);
+    return TAP_OK;
 }
 
 tap_status tap_bind_identity(tap_binder *bd, tap_scope *s, const char *address, tap_vid x, tap_vid y) {
@@ -370,7 +381,7 @@ static tap_status bind_borders(tap_binder *bd, tap_graph *g, tap_scope *s) {
         if (v == TAP_NO_VALUE) return TAP_MEMORY;
         const tap_src_tensor *t = &src->inits[i];
         if (!t->missing) {
-            g->values[v].init = t;
+            g->values[v].init = g->values[v].stored = t;
             continue;
         }
         g->values[v].type = (tap_type){.kind = TAP_KIND_TENSOR, .dtype = t->dtype, .rank = t->rank};
@@ -398,10 +409,21 @@ static tap_status bind_outputs(tap_binder *bd, tap_graph *g, tap_scope *s) {
     return TAP_OK;
 }
 
+/* For what the file lists: functions that are written out, and captured values, come on top. */
+static bool reserve_values(tap_binder *bd, tap_graph *g) {
+    size_t n = g->src->n_inputs + g->src->n_inits;
+    for (size_t i = 0; i < g->src->n_nodes; i++) n += g->src->nodes[i].n_outputs;
+    return tap_scope_reserve(bd, g, n);
+}
+
 static tap_status bind_graph(tap_binder *bd, tap_graph *g, tap_scope *s) {
     const tap_src_graph *src = g->src;
-    tap_status st = bind_borders(bd, g, s);
-    if (st == TAP_OK) st = tap_bind_nodes(bd, s, src->nodes, src->n_nodes);
+    const tap_src_node *nodes = src->nodes;
+    tap_status st =
+        reserve_values(bd, g) ? TAP_OK : tap_error_no_memory(bd->err, src->n_inits * sizeof(tap_gvalue));
+    if (st == TAP_OK) st = bind_borders(bd, g, s);
+    if (st == TAP_OK) st = tap_bind_nchwc(bd, src, &nodes);
+    if (st == TAP_OK) st = tap_bind_nodes(bd, s, nodes, src->n_nodes);
     if (st == TAP_OK) st = bind_outputs(bd, g, s);
     if (st == TAP_OK) st = tap_bind_infos(bd, s, src->inputs, src->n_inputs);
     if (st == TAP_OK) st = tap_bind_infos(bd, s, src->outputs, src->n_outputs);

@@ -33,6 +33,6 @@ tap_value *tap_graph_stored(tap_bound *b, const tap_src_tensor *t) {
 }
 
 tap_value *tap_graph_constant(tap_bound *b, tap_gvalue *v) {
-    if (!v->constant && v->init) v->constant = tap_graph_stored(b, v->init);
+    if (!v->constant && v->stored) v->constant = tap_graph_stored(b, v->stored);
     return v->constant;
 }

@@ -7,7 +7,7 @@
 
 #include "graph/expand.h"
 
-#define NODES_MAX  64
+#define NODES_MAX  128
 #define ATTRS_MAX  16
 #define LIST_MAX   64
 #define TEXT_BYTES 1024

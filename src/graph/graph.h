@@ -44,7 +44,7 @@ struct tap_node {
     atomic_bool packed; /* once, under the model's lock */
     struct tap_packed_block **blocks, **offered; /* packed forms; those of another model (run/packed.h) */
     int32_t n_blocks, n_offered;
-    uint8_t mark;       /* of a pass over the graph */
+    uint8_t mark; /* of a pass over the graph */
 };
 
 /* A path under which a function called a value that its caller calls otherwise. */
@@ -60,13 +60,15 @@ typedef struct tap_gvalue {
     tap_type type;            /* inferred from the file alone */
     const tap_type *declared; /* NULL, or what the file says */
     const char *const *dim_names;
-    tap_node *producer;         /* NULL: input, initializer, captured */
-    int32_t slot;               /* which output of it */
-    const tap_src_tensor *init; /* NULL, or the initializer */
-    tap_vid outer;              /* captured: the value of the parent graph */
+    tap_node *producer;           /* NULL: input, initializer, captured */
+    int32_t slot;                 /* which output of it */
+    const tap_src_tensor *init;   /* NULL, or the initializer */
+    const tap_src_tensor *stored; /* NULL, or the tensor of the file that it is: init, or what a node such as
+                                     Constant holds */
+    tap_vid outer;                /* captured: the value of the parent graph */
     bool is_input, is_output;
-    _Atomic(tap_value *) constant; /* init aligned and unpacked, or a folded node's output; made when needed,
-                                      once, under the model's lock */
+    _Atomic(tap_value *) constant; /* `stored` aligned and unpacked, or a folded node's output; made when
+                                      needed, once, under the model's lock */
     int32_t global;                /* number in the model's list of all values */
 } tap_gvalue;
 
@@ -121,12 +123,19 @@ tap_status tap_graph_order(tap_bound *b, tap_graph *g, tap_error *err);
 /* Lists all unsupported operators with count and first node; TAP_OK where there are none. */
 tap_status tap_graph_check_supported(const tap_bound *b, tap_error *err);
 
+/* The stored tensor that the node is: it holds a value, and has nothing to compute. NULL: it has. */
+static inline const tap_src_tensor *tap_node_stored(const tap_node *n) {
+    return n->n_out && n->out[0] != TAP_NO_VALUE && !n->graph->values[n->out[0]].init
+               ? n->graph->values[n->out[0]].stored
+               : NULL;
+}
+
 /* Whether the node has as many inputs and outputs as its row says; else why not, in words. */
 bool tap_node_fits(const tap_node *n, char *why, size_t n_why);
 
 /* A stored tensor as kernels take it: aligned, unpacked; where it lies, if it already is. NULL: no memory. */
 tap_value *tap_graph_stored(tap_bound *b, const tap_src_tensor *t);
-/* The tensor of an initializer as kernels take it: aligned, unpacked; where it lies, if it already is. Made
+/* The stored tensor that v is as kernels take it: aligned, unpacked; where it lies, if it already is. Made
  * once, under the caller's lock. NULL: no memory. */
 tap_value *tap_graph_constant(tap_bound *b, tap_gvalue *v);
 

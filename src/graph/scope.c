@@ -28,16 +28,20 @@ void tap_scopes_free(tap_binder *bd) {
     bd->scopes = NULL;
 }
 
+bool tap_scope_reserve(tap_binder *bd, tap_graph *g, size_t room) {
+    if (room <= g->room_values) return true;
+    tap_gvalue *wider = tap_arena_array(bd->b->arena, room, sizeof *wider);
+    if (!wider) return false;
+    if (g->n_values) memcpy(wider, g->values, g->n_values * sizeof *wider);
+    g->values = wider;
+    g->room_values = room;
+    return true;
+}
+
 static tap_vid add_value(tap_binder *bd, tap_graph *g, const char *name, const char *full) {
     if (!full || g->n_values >= INT32_MAX / 2) goto no_memory;
-    if (g->n_values == g->room_values) {
-        size_t room = g->room_values ? g->room_values * 2 : 16;
-        tap_gvalue *wider = tap_arena_array(bd->b->arena, room, sizeof *wider);
-        if (!wider) goto no_memory;
-        if (g->n_values) memcpy(wider, g->values, g->n_values * sizeof *wider);
-        g->values = wider;
-        g->room_values = room;
-    }
+    if (g->n_values == g->room_values && !tap_scope_reserve(bd, g, g->n_values ? g->n_values * 2 : 16))
+        goto no_memory;
     tap_vid v = (tap_vid)g->n_values++;
     tap_gvalue *x = &g->values[v];
     x->name = name;

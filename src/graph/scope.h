@@ -39,6 +39,8 @@ typedef struct tap_binder {
 tap_scope *tap_scope_new(tap_binder *bd, tap_graph *g, tap_scope *parent, const char *prefix);
 void tap_scopes_free(tap_binder *bd);
 
+/* Room for so many values of g altogether; more are taken as they come. false: no memory. */
+bool tap_scope_reserve(tap_binder *bd, tap_graph *g, size_t room);
 /* A new value of the scope's graph under that name. TAP_NO_VALUE: failed, error set. */
 tap_vid tap_scope_define(tap_binder *bd, tap_scope *s, const char *name);
 /* What a name means in s, captured from outer graphs where need be. NO_VALUE with *found: an argument that
@@ -62,8 +64,12 @@ void tap_find_foreign(tap_binder *bd, tap_node *n);
 /* The function of the file that a call of TensorFlow's names (PartitionedCall). NULL: it is no such call, or
  * the file does not have it. */
 const tap_src_function *tap_find_called(const tap_binder *bd, const tap_src_node *n);
-/* Gives each Merge of TensorFlow's in g the value that chooses among its inputs (merge.c). Errors: TAP_MEMORY. */
+/* Gives each Merge of TensorFlow's in g the value that chooses among its inputs (merge.c). Errors:
+ * TAP_MEMORY. */
 tap_status tap_bind_merges(tap_binder *bd, tap_graph *g);
+/* The nodes of g as they are bound: those of ONNX Runtime's layout NCHWc know how large a block is (nchwc.c),
+ * all others are as in the file. In the arena. Errors: TAP_MEMORY. */
+tap_status tap_bind_nchwc(tap_binder *bd, const tap_src_graph *g, const tap_src_node **nodes);
 /* Refuses a model whose functions would write out to far more nodes than its file has; sets nodes_max.
  * Errors: TAP_MODEL, TAP_MEMORY. */
 tap_status tap_check_expansion(tap_binder *bd);

@@ -1,22 +1,31 @@
 /* Tapped values on their way to a listener, or kept for the program. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "core/permute.h"
 #include "run/plan.h"
 
+/* Decimal digits of n >= 0 at *at, which moves behind them. */
+static void put_number(char **at, int64_t n) {
+    char digits[24];
+    int k = 0;
+    do digits[k++] = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    while (k > 0) *(*at)++ = digits[--k];
+}
+
 /* "loop/body/v[3,0]": the value's path and the iterations of the bodies around it. */
-static const char *name_now(tap_session *s, const tap_gvalue *v, const tap_graph *g) {
-    if (!g->parent || !s->n_iterations) return v->full;
-    size_t room = strlen(v->full) + 24 * s->n_iterations + 8;
-    char *name = tap_scratch_take(&s->scratch, room);
+static const char *name_now(tap_session *s, const char *full) {
+    size_t n = strlen(full), room = n + 24 * s->n_iterations + 8;
+    char *name = tap_scratch_take(&s->scratch, room), *at = name;
     if (!name) return NULL;
-    tap_text t = {name, room, 0};
-    name[0] = '\0';
-    tap_text_add(&t, "%s", v->full);
-    for (size_t i = 0; i < s->n_iterations; i++)
-        tap_text_add(&t, "%s%" PRId64, i ? "," : "[", s->iterations[i]);
-    tap_text_add(&t, "]");
+    memcpy(at, full, n);
+    at += n;
+    for (size_t i = 0; i < s->n_iterations; i++) {
+        *at++ = i ? ',' : '[';
+        put_number(&at, s->iterations[i]);
+    }
+    *at++ = ']';
+    *at = '\0';
     return name;
 }
 
@@ -40,22 +49,36 @@ static void fill(tap_tensor *t) {
     t->buffer = NULL;
 }
 
+/* Of dims as many as there are: a copy of all of them would be most of what a tap costs. */
+static void copy_tensor(tap_tensor *to, const tap_tensor *from) {
+    to->dtype = from->dtype;
+    to->rank = from->rank;
+    to->count = from->count;
+    to->data = from->data;
+    to->buffer = from->buffer;
+    for (int i = 0; i < from->rank; i++) to->dims[i] = from->dims[i];
+}
+
 /* The tensor as ONNX has it. l: lives as long as *out is looked at. */
-static tap_status plain_tensor(tap_frame *f, const tap_slot *s, const tap_slot *cl, late *l, tap_tensor *out,
-                               tap_error *err) {
+static tap_status plain_tensor(tap_frame *f, const tap_slot *s, const tap_slot *last, late *l,
+                               tap_tensor *out, tap_error *err) {
     if (!s->made_channels_last) {
-        *out = s->tensor;
+        copy_tensor(out, &s->tensor);
         return TAP_OK;
     }
-    const tap_type *t = cl->is_static ? &cl->type : &cl->now;
-    if (!tap_tensor_shape(out, cl->tensor.dtype, t->rank, t->dims))
+    const tap_type *t = last->is_static ? &last->type : &last->now;
+    if (!tap_tensor_shape(out, last->tensor.dtype, t->rank, t->dims))
         return tap_error_set(err, TAP_RUN, "a shape overflows");
-    *l = (late){.buffer = {.fill = fill}, .frame = f, .from = &cl->tensor};
+    *l = (late){.buffer = {.fill = fill}, .frame = f, .from = &last->tensor};
     l->room = tap_scratch_take(&f->session->scratch, tap_tensor_bytes(out));
     if (!l->room) return tap_error_no_memory(err, tap_tensor_bytes(out));
     out->data = NULL;
     out->buffer = &l->buffer;
     return TAP_OK;
+}
+
+static bool is_tensor(const tap_slot *s) {
+    return (s->made_channels_last ? s->images_last : s)->kind == TAP_KIND_TENSOR;
 }
 
 /* From the order in which elements lie to ONNX's. */
@@ -72,30 +95,34 @@ static tap_status cancelled(tap_error *err, const char *name) {
     return TAP_CANCELLED;
 }
 
-static tap_status tell_listener(tap_frame *f, tap_event *e, tap_slot *s, tap_slot *cl, tap_error *err) {
+static tap_status tell_listener(tap_frame *f, tap_show *w, tap_error *err) {
     tap_session *se = f->session;
+    tap_event *e = &w->event;
     e->ask = true;
+    e->value = NULL;
+    e->tensor = NULL;
+    e->lying = NULL;
+    e->perm = NULL;
     int answer = se->listener(e, se->listener_user);
     if (answer == TAP_STOP) return cancelled(err, e->name);
     if (answer != TAP_WANT) return TAP_OK;
-    tap_value around = {.kind = TAP_KIND_TENSOR};
     tap_status st = TAP_OK;
     late l;
-    e->ask = false;
-    e->value = s->value;
     int32_t perm[TAP_RANK_MAX];
-    if ((s->made_channels_last ? cl : s)->kind == TAP_KIND_TENSOR) {
-        st = plain_tensor(f, s, cl, &l, &around.tensor, err);
-        e->value = &around;
-        e->tensor = &around.tensor;
-        e->lying = s->made_channels_last ? &cl->tensor : &around.tensor;
-        e->perm = order_of(s, around.tensor.rank, perm);
+    e->ask = false;
+    e->value = w->slot->value;
+    if (is_tensor(w->slot)) {
+        st = plain_tensor(f, w->slot, w->slot->images_last, &l, &w->around.tensor, err);
+        e->value = &w->around;
+        e->tensor = &w->around.tensor;
+        e->lying = w->slot->made_channels_last ? &w->slot->images_last->tensor : e->tensor;
+        e->perm = order_of(w->slot, e->tensor->rank, perm);
     }
     if (st != TAP_OK) return st;
     return se->listener(e, se->listener_user) == TAP_STOP ? cancelled(err, e->name) : TAP_OK;
 }
 
-static tap_status keep(tap_frame *f, const tap_event *e, tap_slot *s, tap_slot *cl, tap_error *err) {
+static tap_status keep(tap_frame *f, const tap_show *w, tap_error *err) {
     tap_session *se = f->session;
     tap_budget *b = &se->model->budget;
     if (!tap_mem_reserve(b, (void **)&se->kept, &se->room_kept, se->n_kept + 1, sizeof *se->kept))
@@ -104,43 +131,54 @@ static tap_status keep(tap_frame *f, const tap_event *e, tap_slot *s, tap_slot *
     tap_tensor t;
     late l;
     tap_status st = TAP_OK;
-    *k = (tap_kept){.index = e->index};
-    if ((s->made_channels_last ? cl : s)->kind == TAP_KIND_TENSOR) {
-        st = plain_tensor(f, s, cl, &l, &t, err);
+    *k = (tap_kept){.index = w->event.index};
+    if (is_tensor(w->slot)) {
+        st = plain_tensor(f, w->slot, w->slot->images_last, &l, &t, err);
         if (st == TAP_OK) k->value = tap_tensor_make_copy(b, &t);
         if (st == TAP_OK && !k->value) return tap_error_no_memory(err, tap_tensor_bytes(&t));
-    } else if (s->value) {
-        k->value = tap_value_make_copy(b, s->value);
+    } else if (w->slot->value) {
+        k->value = tap_value_make_copy(b, w->slot->value);
         if (!k->value) return tap_error_no_memory(err, 0);
     }
     if (st != TAP_OK) return st;
-    size_t n = strlen(e->name) + 1;
+    size_t n = strlen(w->event.name) + 1;
     k->name = tap_mem_alloc(b, n);
     if (!k->name) {
         tap_value_release(k->value);
         return tap_error_no_memory(err, n);
     }
-    memcpy(k->name, e->name, n);
+    memcpy(k->name, w->event.name, n);
     se->n_kept++;
     return TAP_OK;
 }
 
-tap_status tap_show_value(tap_frame *f, tap_vid v, tap_error *err) {
-    tap_session *se = f->session;
+void tap_show_init(tap_show *w, tap_frame *f, tap_plan *p, tap_vid v) {
     const tap_gvalue *x = &f->graph->values[v];
-    tap_slot *s = tap_plan_slot(f->plan, v), *cl = tap_plan_slot_cl(f->plan, v);
-    if (s->place == TAP_AT_CONST && !s->tensor.data && !s->value && !tap_slot_load(f, v, s))
+    w->v = v;
+    w->slot = tap_plan_slot(p, v);
+    w->event = (tap_event){.size = sizeof w->event,
+                           .index = (size_t)x->global,
+                           .name = x->full,
+                           .node = x->producer ? x->producer->address : "",
+                           .op = x->producer ? x->producer->src->op : ""};
+    w->around.kind = TAP_KIND_TENSOR;
+}
+
+tap_status tap_show_value(tap_frame *f, tap_show *w, tap_error *err) {
+    tap_session *se = f->session;
+    tap_slot *s = w->slot;
+    if (s->place == TAP_AT_CONST && !s->tensor.data && !s->value && !tap_slot_load(f, w->v, s))
         return tap_error_no_memory(err, 0);
     tap_scratch_mark mark = tap_scratch_here(&se->scratch);
-    tap_event e = {.size = sizeof e, .index = (size_t)x->global};
-    e.name = name_now(se, x, f->graph);
-    e.node = x->producer ? x->producer->address : "";
-    e.op = x->producer ? x->producer->src->op : "";
-    e.iterations = se->iterations;
-    e.n_iterations = se->n_iterations;
+    if (se->n_iterations && f->graph->parent)
+        w->event.name = name_now(se, f->graph->values[w->v].full);
+    w->event.iterations = se->iterations;
+    w->event.n_iterations = se->n_iterations;
     tap_status st = TAP_OK;
-    if (!e.name) st = tap_error_no_memory(err, 64);
-    if (st == TAP_OK) st = se->listener ? tell_listener(f, &e, s, cl, err) : keep(f, &e, s, cl, err);
+    if (!w->event.name)
+        st = tap_error_no_memory(err, 64);
+    else
+        st = se->listener ? tell_listener(f, w, err) : keep(f, w, err);
     tap_scratch_back(&se->scratch, mark);
     return st;
 }

@@ -145,11 +145,6 @@ static tap_status find_plan(tap_frame *f, tap_error *err) {
 
 /* ---- binding a run ---- */
 
-static tap_slot *root_slot(tap_plan *p, tap_slot *s) {
-    while (s->root != (int32_t)(s - p->slots)) s = &p->slots[s->root];
-    return s;
-}
-
 static tap_status no_memory_for(tap_step *s, int32_t i) {
     char text[200] = "";
     tap_text t = {text, sizeof text, 0};
@@ -186,8 +181,8 @@ static tap_status bind_arena(tap_frame *f, tap_error *err) {
     }
     if (p->bound_to == f->arena && f->arena) return TAP_OK;
     p->bound_to = f->arena;
-    for (size_t i = 0; i < p->n_slots; i++) {
-        tap_slot *s = &p->slots[i], *r = root_slot(p, s);
+    for (tap_slot *s = p->slots; s; s = s->next) {
+        tap_slot *r = tap_slot_root(s);
         if (r->place == TAP_AT_ARENA && s->place == TAP_AT_ARENA && r->first >= 0)
             s->tensor.data = f->arena + r->offset;
         else if (s != r && r->place == TAP_AT_CONST)
@@ -249,7 +244,7 @@ static tap_status bind_given(tap_frame *f, tap_error *err) {
     for (size_t k = 0; st == TAP_OK && (set = tap_reach_set_in(f->session, g, k)); k++)
         st = bind_input(f, tap_plan_slot(p, set->at.v), set->value, err);
     for (size_t i = 0; i < p->n_inputs_views; i++) {
-        const tap_tensor *r = &root_slot(p, p->inputs_views[i])->tensor;
+        const tap_tensor *r = &tap_slot_root(p->inputs_views[i])->tensor;
         p->inputs_views[i]->tensor.data = r->data;
         p->inputs_views[i]->tensor.buffer = r->buffer;
     }
@@ -450,10 +445,9 @@ static tap_status run_step(tap_frame *f, tap_step *s) {
 
 tap_status tap_step_permute(tap_frame *f, tap_step *s) {
     tap_slot *x = s->in[0], *y = s->out[0];
-    if (y->root != (int32_t)(y - f->plan->slots) && y->place != TAP_AT_RUN)
-        return TAP_OK; /* the same bytes */
+    if (y->root != y && y->place != TAP_AT_RUN) return TAP_OK; /* the same bytes */
     if (y->is_static && y->place != TAP_AT_RUN) {
-        tap_frame_move(f, &s->move, x->tensor.data, y->tensor.data);
+        tap_frame_move(f, s->move, x->tensor.data, y->tensor.data);
         return TAP_OK;
     }
     tap_type t = x->channels_last ? x->now : type_of_slot(x);
@@ -479,11 +473,11 @@ tap_status tap_step_run(tap_frame *f, tap_step *s, tap_error *err) {
     return st;
 }
 
-static tap_status show(tap_frame *f, const tap_vid *values, size_t n, const tap_node *node, tap_error *err) {
+static tap_status show(tap_frame *f, tap_show *shows, size_t n, const tap_node *node, tap_error *err) {
     tap_session *se = f->session;
     const uint64_t begin = se->trace.last;
     tap_status st = TAP_OK;
-    for (size_t i = 0; i < n && st == TAP_OK; i++) st = tap_show_value(f, values[i], err);
+    for (size_t i = 0; i < n && st == TAP_OK; i++) st = tap_show_value(f, &shows[i], err);
     if (se->trace.on) tap_trace_add(&se->trace, &se->model->budget, TAP_SPAN_TAP, begin, node, NULL, 0);
     return st;
 }

@@ -15,33 +15,30 @@ typedef struct fusion {
     tap_plan *p;
     tap_error *err;
     int32_t *uses;   /* per value: steps, bodies, outputs and taps that want it */
-    int32_t *maker;  /* per value: the step that makes it; -1: there before the run */
+    int32_t *maker;  /* per slot, as each form of a value has one: the step that makes it; -1: none */
     int32_t *first;  /* per value: the first step that reads it */
     int32_t *reader; /* and the last; both -1: none */
 } fusion;
-
-static tap_vid value_of(const fusion *z, const tap_slot *s) {
-    return (tap_vid)((s - z->p->slots) / TAP_SLOTS_PER_VALUE);
-}
 
 static void count_uses(fusion *z) {
     const tap_graph *g = z->f->graph;
     tap_plan *p = z->p;
     for (size_t v = 0; v < p->n_values; v++) {
-        z->maker[v] = z->first[v] = z->reader[v] = -1;
+        z->first[v] = z->reader[v] = -1;
         if (v < g->n_values && z->f->session->tapped[g->values[v].global]) z->uses[v]++;
     }
+    for (size_t i = 0; i < p->n_slots; i++) z->maker[i] = -1;
     for (size_t k = 0; k < p->n_steps; k++) {
         const tap_step *s = p->steps[k];
         for (int32_t i = 0; i < s->work.pub.n_in; i++)
             if (s->in[i]) {
-                const tap_vid v = value_of(z, s->in[i]);
+                const tap_vid v = s->in[i]->value_id;
                 z->uses[v]++;
                 z->reader[v] = (int32_t)k;
                 if (z->first[v] < 0) z->first[v] = (int32_t)k;
             }
         for (int32_t i = 0; i < s->work.pub.n_out; i++)
-            if (s->out[i]) z->maker[value_of(z, s->out[i])] = (int32_t)k;
+            if (s->out[i]) z->maker[s->out[i]->number] = (int32_t)k;
         const tap_node *n = s->work.node;
         for (int32_t i = 0; n && i < n->n_captures; i++) z->uses[n->captures[i]]++;
     }
@@ -100,7 +97,7 @@ static bool make_stage(fusion *z, tap_step *c, const tap_slot *y, const tap_slot
             continue;
         }
         operands[k] = x;
-        if (x && (z->maker[value_of(z, x)] >= before || !operand_form(x, y, st, k))) return false;
+        if (x && (z->maker[x->number] >= before || !operand_form(x, y, st, k))) return false;
         k++;
     }
     /* Inputs that the node leaves out at its end are absent operands of the loop. */
@@ -120,7 +117,7 @@ static bool make_stage(fusion *z, tap_step *c, const tap_slot *y, const tap_slot
 static bool may_follow(const fusion *z, const tap_slot *y, int32_t uses, const tap_step *c) {
     if (c->kind != TAP_STEP_RUN || c->work.pub.n_out != 1 || !c->out[0] || c->own_state) return false;
     if (c->work.node->op->flags & (TAP_RANDOM | TAP_HAS_BODY)) return false;
-    return z->uses[value_of(z, y)] == uses && same_tensor_shape(y, c->out[0]);
+    return z->uses[y->value_id] == uses && same_tensor_shape(y, c->out[0]);
 }
 
 static bool add_stage(fusion *z, tap_step *a, tap_step *c, const tap_stage *st, tap_slot *const *operands) {
@@ -166,7 +163,7 @@ static tap_status take(fusion *z, int32_t k, int32_t at, const tap_stage *st, ta
     tap_plan *p = z->p;
     if (!add_stage(z, p->steps[k], p->steps[at], st, operands))
         return tap_error_no_memory(z->err, sizeof *st);
-    z->maker[value_of(z, p->steps[k]->out[0])] = k;
+    z->maker[p->steps[k]->out[0]->number] = k;
     p->steps[at] = NULL;
     p->n_fused++;
     return TAP_OK;
@@ -184,8 +181,8 @@ typedef struct branch {
 static bool find_branch(fusion *z, int32_t k, branch *b) {
     tap_plan *p = z->p;
     const tap_slot *from = p->steps[k]->out[0], *y = from;
-    const int32_t last = z->reader[value_of(z, from)];
-    int32_t at = z->first[value_of(z, from)], uses = 2;
+    const int32_t last = z->reader[from->value_id];
+    int32_t at = z->first[from->value_id], uses = 2;
     for (b->n = 0; b->n < BRANCH_MAX && at > k; b->n++) {
         tap_step *c = p->steps[at];
         tap_stage *st = &b->stages[b->n];
@@ -202,7 +199,7 @@ static bool find_branch(fusion *z, int32_t k, branch *b) {
         }
         y = c->out[0];
         uses = 1;
-        at = z->first[value_of(z, y)];
+        at = z->first[y->value_id];
     }
     return false;
 }
@@ -219,7 +216,7 @@ static tap_status absorb(fusion *z, int32_t k) {
     tap_status status = TAP_OK;
     branch b;
     while (takes_stages(a) && a->n_stages < STAGES_MAX && status == TAP_OK) {
-        int32_t at = z->reader[value_of(z, a->out[0])];
+        int32_t at = z->reader[a->out[0]->value_id];
         tap_step *c = at > k ? z->p->steps[at] : NULL;
         tap_stage st;
         tap_slot *operands[8] = {0};
@@ -237,7 +234,7 @@ tap_status tap_plan_fuse(tap_frame *f, tap_plan *p, tap_error *err) {
     fusion z = {.f = f, .p = p, .err = err};
     size_t n = p->n_values;
     z.uses = tap_arena_array(&p->memory, n, sizeof *z.uses);
-    z.maker = tap_arena_array(&p->memory, n, sizeof *z.maker);
+    z.maker = tap_arena_array(&p->memory, p->n_slots, sizeof *z.maker);
     z.first = tap_arena_array(&p->memory, n, sizeof *z.first);
     z.reader = tap_arena_array(&p->memory, n, sizeof *z.reader);
     if (!z.uses || !z.maker || !z.first || !z.reader) return tap_error_no_memory(err, n * sizeof *z.uses);

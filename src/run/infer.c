@@ -12,6 +12,12 @@ tap_type tap_type_of_tensor(const tap_tensor *t) {
     return y;
 }
 
+tap_type tap_type_of_stored(const tap_src_tensor *t) {
+    tap_type y = {.kind = TAP_KIND_TENSOR, .dtype = t->dtype, .rank = t->rank};
+    memcpy(y.dims, t->dims, sizeof y.dims);
+    return y;
+}
+
 bool tap_type_is_static(const tap_type *t) {
     if (t->kind != TAP_KIND_TENSOR || t->dtype == TAP_UNDEFINED || t->rank < 0) return false;
     for (int i = 0; i < t->rank; i++)
@@ -37,8 +43,8 @@ const tap_type *tap_in_type(const tap_ctx *ctx, int i) {
 /* The constant as it lies, at any alignment: what pack reads. */
 static const tap_tensor *constant_as_it_lies(tap_work *w, const tap_gvalue *v) {
     tap_tensor *t = tap_arena_zero(&w->model->arena, sizeof *t);
-    if (!t || !tap_tensor_shape(t, v->init->dtype, v->init->rank, v->init->dims)) return NULL;
-    t->data = (void *)(uintptr_t)v->init->data;
+    if (!t || !tap_tensor_shape(t, v->stored->dtype, v->stored->rank, v->stored->dims)) return NULL;
+    t->data = (void *)(uintptr_t)v->stored->data;
     return t;
 }
 
@@ -65,8 +71,8 @@ const tap_tensor *tap_in_known(const tap_ctx *ctx, int i) {
     if (w->planned && w->planned[i]->tensor.data) return &w->planned[i]->tensor;
     tap_gvalue *v = tap_constant_source(w->node->graph, w->node->in[i]);
     if (!v) return NULL;
-    if (w->phase == TAP_PACK && !v->constant && v->init && w->node->op->packed_inputs >> i & 1 &&
-        tap_dtype_bits(v->init->dtype) >= 8)
+    if (w->phase == TAP_PACK && !v->constant && v->stored && w->node->op->packed_inputs >> i & 1 &&
+        tap_dtype_bits(v->stored->dtype) >= 8)
         return constant_as_it_lies(w, v);
     tap_value *c = tap_graph_constant(&w->model->bound, v);
     if (!c) tap_fail(&w->pub, TAP_MEMORY, "no memory for constant '%s'", v->full);
@@ -148,7 +154,12 @@ static tap_status infer_elementwise(tap_work *w) {
 
 tap_status tap_work_infer(tap_work *w) {
     const tap_op *op = w->node->op;
+    const tap_src_tensor *stored = tap_node_stored(w->node);
     for (int i = 0; i < w->node->n_out; i++) w->out_types[i] = unknown_type;
+    if (stored) {
+        w->out_types[0] = tap_type_of_stored(stored);
+        return TAP_OK;
+    }
     tap_status st = op->infer                     ? op->infer(&w->pub)
                     : op->flags & TAP_ELEMENTWISE ? infer_elementwise(w)
                                                   : tap_out_like(&w->pub, 0, tap_in_type(&w->pub, 0));

@@ -23,16 +23,8 @@ typedef struct layouts {
 
 enum { PLAIN = 1, LAST = 2 };
 
-static tap_vid value_of(const tap_plan *p, const tap_slot *s) {
-    return (tap_vid)((s - p->slots) / TAP_SLOTS_PER_VALUE);
-}
-
 static bool is_image(const tap_slot *s) {
     return s && s->type.kind == TAP_KIND_TENSOR && s->type.rank >= 3;
-}
-
-static tap_slot *form_of(layouts *l, tap_vid v, int form) {
-    return form == LAST ? tap_plan_slot_cl(l->p, v) : tap_plan_slot(l->p, v);
 }
 
 /* Another form of a value has the value's type. */
@@ -67,21 +59,32 @@ static void fail_memory(layouts *l) {
     l->failed = true;
 }
 
+/* Where there is no memory for it the plain one, for nobody will look any more. */
+static tap_slot *last_of(layouts *l, tap_vid v) {
+    tap_slot *s = tap_plan_slot_last(l->p, v);
+    if (s) return s;
+    fail_memory(l);
+    return tap_plan_slot(l->p, v);
+}
+
 /* The value in that form; the step that makes it from the other is put in where it is first needed. */
 static tap_slot *need(layouts *l, tap_vid v, int form) {
-    tap_slot *y = form_of(l, v, form), *x = form_of(l, v, form == LAST ? PLAIN : LAST);
-    if (l->forms[v] & form) return y;
+    tap_slot *plain = tap_plan_slot(l->p, v);
+    if (form == PLAIN && l->forms[v] & PLAIN) return plain;
+    tap_slot *last = last_of(l, v), *y = form == LAST ? last : plain, *x = form == LAST ? plain : last;
+    if (l->forms[v] & form || l->failed) return y;
     l->forms[v] |= (uint8_t)form;
     copy_type(y, x);
     if (forms_agree(x)) {
-        y->root = (int32_t)(x - l->p->slots);
+        y->root = x;
         if (x->place == TAP_AT_CONST) return y;
     } else if (x->place == TAP_AT_CONST) {
         if (!convert_constant(l, v, x, y)) fail_memory(l);
         return y;
     }
     tap_step *s = tap_plan_add_step(l->p, l->f, TAP_STEP_PERMUTE, NULL, 1, 1);
-    if (!s) {
+    if (s && x->is_static) s->move = tap_arena_alloc(&l->p->memory, sizeof *s->move);
+    if (!s || (x->is_static && !s->move)) {
         fail_memory(l);
         return y;
     }
@@ -90,23 +93,23 @@ static tap_slot *need(layouts *l, tap_vid v, int form) {
     if (x->is_static) {
         int perm[TAP_RANK_MAX];
         (form == LAST ? tap_perm_to_channels_last : tap_perm_to_channels_first)(x->type.rank, perm);
-        tap_permute_plan(&s->move, tap_dtype_bytes(x->type.dtype), x->type.rank, x->tensor.dims, perm);
+        tap_permute_plan(s->move, tap_dtype_bytes(x->type.dtype), x->type.rank, x->tensor.dims, perm);
     }
     return y;
 }
 
 static bool is_last(const layouts *l, const tap_slot *s) {
-    return is_image(s) && tap_plan_slot(l->p, value_of(l->p, s))->made_channels_last;
+    return is_image(s) && tap_plan_slot(l->p, s->value_id)->made_channels_last;
 }
 
 /* The step's output is there in this form only. */
 static void give(layouts *l, tap_step *s, int32_t i, int form) {
     tap_slot *plain = s->out[i];
     if (!plain) return;
-    tap_vid v = value_of(l->p, plain);
+    tap_vid v = plain->value_id;
     l->forms[v] = (uint8_t)form;
     if (form == PLAIN) return;
-    tap_slot *last = tap_plan_slot_cl(l->p, v);
+    tap_slot *last = last_of(l, v);
     copy_type(last, plain);
     plain->made_channels_last = true;
     s->out[i] = last;
@@ -118,7 +121,7 @@ static void give_all_plain(layouts *l, tap_step *s) {
 
 static void take_plain(layouts *l, tap_step *s) {
     for (int32_t i = 0; i < s->work.pub.n_in; i++)
-        if (s->in[i]) s->in[i] = need(l, value_of(l->p, s->in[i]), PLAIN);
+        if (s->in[i]) s->in[i] = need(l, s->in[i]->value_id, PLAIN);
     const tap_node *n = s->work.node;
     for (int32_t i = 0; i < n->n_captures; i++) need(l, n->captures[i], PLAIN);
 }
@@ -140,7 +143,7 @@ static bool wants_last(const layouts *l, const tap_step *s) {
 static void run_last(layouts *l, tap_step *s) {
     const tap_op *op = s->work.node->op;
     for (int32_t i = 0; i < s->work.pub.n_in; i++)
-        if (s->in[i]) s->in[i] = need(l, value_of(l->p, s->in[i]), op->image_inputs >> i & 1 ? LAST : PLAIN);
+        if (s->in[i]) s->in[i] = need(l, s->in[i]->value_id, op->image_inputs >> i & 1 ? LAST : PLAIN);
     s->work.pub.channels_last = true;
     for (int32_t i = 1; i < s->work.pub.n_out; i++) give(l, s, i, PLAIN);
     give(l, s, 0, LAST);
@@ -175,13 +178,14 @@ static bool follows_last(const layouts *l, const tap_step *s) {
 /* The value as a vector along the last axis. */
 static tap_slot *as_vector(layouts *l, tap_vid v) {
     tap_slot *x = need(l, v, PLAIN), *y = tap_plan_slot_vector(l->p, v);
-    if (y->is_static) return y;
+    if (!y) fail_memory(l);
+    if (!y || y->is_static) return y ? y : x;
     y->type = y->now =
         (tap_type){.kind = TAP_KIND_TENSOR, .dtype = x->type.dtype, .rank = 1, .dims = {x->type.dims[0]}};
     y->is_static = true;
     y->kind = TAP_KIND_TENSOR;
     tap_slot_shape(y, &y->type);
-    y->root = (int32_t)(x - l->p->slots);
+    y->root = x;
     y->place = TAP_AT_NONE;
     return y;
 }
@@ -190,7 +194,7 @@ static void follow(layouts *l, tap_step *s) {
     int rank = s->out[0]->type.rank;
     for (int32_t i = 0; i < s->work.pub.n_in; i++) {
         if (!s->in[i]) continue;
-        tap_vid v = value_of(l->p, s->in[i]);
+        tap_vid v = s->in[i]->value_id;
         if (is_single(s->in[i]))
             s->in[i] = need(l, v, PLAIN);
         else
@@ -214,7 +218,7 @@ static bool elide_transpose(layouts *l, tap_step *s) {
     int rank = x->type.rank;
     tap_perm_to_channels_last(rank, last);
     tap_perm_to_channels_first(rank, first);
-    tap_vid v = value_of(l->p, x);
+    tap_vid v = x->value_id;
     if (is_last(l, x) && same_perm(rank, perm, last)) {
         s->in[0] = need(l, v, LAST);
         give(l, s, 0, PLAIN);
@@ -237,7 +241,7 @@ static bool is_same_shape_view(const layouts *l, const tap_step *s) {
 static void settle(layouts *l, tap_step *s) {
     if (elide_transpose(l, s)) return;
     if (is_same_shape_view(l, s)) {
-        s->in[0] = need(l, value_of(l->p, s->in[0]), LAST);
+        s->in[0] = need(l, s->in[0]->value_id, LAST);
         give(l, s, 0, LAST);
     } else if (wants_last(l, s)) {
         run_last(l, s);

@@ -6,9 +6,9 @@
 #include <pthread.h>
 
 #include "core/cpu.h"
+#include "core/mapping.h"
 #include "graph/graph.h"
 
-struct tap_mapping;
 struct tap_layer_index;
 struct tap_layer_list;
 
@@ -17,7 +17,7 @@ struct tap_model {
     tap_budget budget;
     tap_arena arena;
     tap_src_model src;
-    struct tap_mapping *mappings;
+    tap_mapping *mappings;
     tap_lookup lookup;
     const struct tap_op_set *ops; /* the program's own; NULL: none */
     tap_isa isa;
@@ -44,6 +44,9 @@ void tap_model_release_nodes(tap_model *m);
 /* The constant that value v of g is, through captures: an initializer or a folded output; NULL: none.
  * Overridable inputs count as constants. */
 tap_gvalue *tap_constant_source(tap_graph *g, tap_vid v);
+/* The tensor's bytes in the file are not needed now: there is another form of them. They may be read again.
+ */
+void tap_model_forget(const tap_model *m, const tap_src_tensor *t);
 /* Packs constant inputs of n, once. Caller holds the lock. */
 tap_status tap_node_pack(tap_model *m, tap_node *n, tap_error *err);
 

@@ -5,14 +5,14 @@
 
 #include "run/work.h"
 
-/* Fills `inputs`; false where a constant input is no initializer, or there are too many. */
+/* Fills `inputs`; false where a constant input is computed, or there are too many. */
 static bool inputs_of(const tap_node *n, const void **inputs) {
     memset(inputs, 0, TAP_PACKED_INPUTS * sizeof *inputs);
     if (n->n_in > TAP_PACKED_INPUTS) return false;
     for (int32_t i = 0; i < n->n_in; i++) {
         const tap_gvalue *v = tap_constant_source(n->graph, n->in[i]);
-        if (v && !v->init) return false;
-        inputs[i] = v ? v->init->data : NULL;
+        if (v && !v->stored) return false;
+        inputs[i] = v ? v->stored->data : NULL;
     }
     return true;
 }

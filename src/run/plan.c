@@ -18,14 +18,10 @@ static void set_type(tap_slot *slot, const tap_type *type) {
 }
 
 static void set_constant(tap_slot *slot, const tap_gvalue *v) {
-    tap_type t = v->init ? (tap_type){.kind = TAP_KIND_TENSOR, .dtype = v->init->dtype, .rank = v->init->rank}
-                         : (tap_type){.kind = TAP_KIND_NONE, .rank = -1};
-    if (v->init)
-        memcpy(t.dims, v->init->dims, sizeof t.dims);
-    else if (v->constant->kind == TAP_KIND_TENSOR)
-        t = tap_type_of_tensor(&v->constant->tensor);
-    else
-        t = v->type;
+    const tap_value *c = v->stored ? NULL : v->constant;
+    tap_type t = v->stored                    ? tap_type_of_stored(v->stored)
+                 : c->kind == TAP_KIND_TENSOR ? tap_type_of_tensor(&c->tensor)
+                                              : v->type;
     set_type(slot, &t);
     slot->place = TAP_AT_CONST;
     slot->of_model = true;
@@ -49,14 +45,9 @@ static bool constant_in_parent(const tap_frame *f, tap_vid outer) {
 
 static void plan_borders(tap_frame *f, tap_plan *p) {
     tap_graph *g = f->graph;
-    for (size_t i = 0; i < p->n_slots; i++) {
-        p->slots[i].root = (int32_t)i;
-        p->slots[i].channels_last = i % TAP_SLOTS_PER_VALUE == 1;
-        p->slots[i].type.rank = -1;
-    }
     for (size_t v = 0; v < g->n_values; v++) {
         tap_gvalue *x = &g->values[v];
-        if (x->init || (x->constant && !p->overridden)) set_constant(tap_plan_slot(p, (tap_vid)v), x);
+        if (x->stored || (x->constant && !p->overridden)) set_constant(tap_plan_slot(p, (tap_vid)v), x);
     }
     for (size_t i = 0; i < g->n_inputs; i++) {
         const tap_gvalue *v = &g->values[g->inputs[i]];
@@ -373,11 +364,8 @@ static void bind_step(tap_step *s) {
 
 /* Memory of the constant that slot is, or is a form of. */
 static bool load_constant(tap_frame *f, tap_slot *slot) {
-    tap_plan *p = f->plan;
-    tap_slot *r = slot;
-    while (r->root != (int32_t)(r - p->slots)) r = &p->slots[r->root];
-    if (!r->tensor.data && !r->value && !tap_slot_load(f, (tap_vid)((r - p->slots) / TAP_SLOTS_PER_VALUE), r))
-        return false;
+    tap_slot *r = tap_slot_root(slot);
+    if (!r->tensor.data && !r->value && !tap_slot_load(f, r->value_id, r)) return false;
     slot->tensor.data = r->tensor.data;
     slot->tensor.buffer = r->tensor.buffer;
     return true;
@@ -398,30 +386,53 @@ static tap_status load_constants(tap_frame *f, tap_step *s, tap_error *err) {
     return TAP_OK;
 }
 
-static tap_status plan_shows(tap_frame *f, tap_plan *p, tap_error *err) {
+/* Value of which s is a form, where it is tapped; else TAP_NO_VALUE. */
+static tap_vid tapped_value(const tap_frame *f, const tap_slot *s) {
+    const tap_graph *g = f->graph;
+    if (!s || (size_t)s->value_id >= g->n_values) return TAP_NO_VALUE;
+    return f->session->tapped[g->values[s->value_id].global] ? s->value_id : TAP_NO_VALUE;
+}
+
+static tap_status plan_shows_of_step(tap_frame *f, tap_plan *p, tap_step *s, bool *shown, tap_error *err) {
+    int32_t n = 0;
+    for (int32_t i = 0; i < s->work.pub.n_out; i++) n += tapped_value(f, s->out[i]) != TAP_NO_VALUE;
+    if (n == 0) return TAP_OK;
+    s->shows = tap_arena_array(&p->memory, (size_t)n, sizeof *s->shows);
+    if (!s->shows) return no_memory(err);
+    for (int32_t i = 0; i < s->work.pub.n_out; i++) {
+        tap_vid v = tapped_value(f, s->out[i]);
+        if (v == TAP_NO_VALUE) continue;
+        tap_show_init(&s->shows[s->n_shows++], f, p, v);
+        shown[v] = true;
+    }
+    return TAP_OK;
+}
+
+/* Tapped values that no step makes. */
+static tap_status plan_preface(tap_frame *f, tap_plan *p, const bool *shown, tap_error *err) {
     const tap_session *se = f->session;
     const tap_graph *g = f->graph;
-    bool *shown = tap_arena_array(&p->memory, g->n_values, sizeof *shown);
-    p->preface = tap_arena_array(&p->memory, g->n_values, sizeof *p->preface);
-    if (!shown || !p->preface) return no_memory(err);
-    for (size_t k = 0; k < p->n_steps; k++) {
-        tap_step *s = p->steps[k];
-        if (!s->work.node) continue;
-        s->shows = tap_arena_array(&p->memory, (size_t)s->work.pub.n_out, sizeof *s->shows);
-        if (!s->shows) return no_memory(err);
-        for (int32_t i = 0; i < s->work.pub.n_out; i++) {
-            if (!s->out[i]) continue;
-            tap_vid v = (tap_vid)((s->out[i] - p->slots) / TAP_SLOTS_PER_VALUE);
-            if ((size_t)v >= g->n_values || !se->tapped[g->values[v].global]) continue;
-            s->shows[s->n_shows++] = v;
-            shown[v] = true;
-        }
-    }
+    tap_vid *list = tap_arena_array(&p->memory, g->n_values, sizeof *list);
+    if (!list) return no_memory(err);
+    size_t n = 0;
     for (size_t v = 0; v < g->n_values; v++)
         if (!shown[v] && g->values[v].outer == TAP_NO_VALUE && se->tapped[g->values[v].global] &&
             tap_reach_has(se, &g->values[v]))
-            p->preface[p->n_preface++] = (tap_vid)v;
+            list[n++] = (tap_vid)v;
+    p->preface = tap_arena_array(&p->memory, n, sizeof *p->preface);
+    if (!p->preface) return no_memory(err);
+    for (; p->n_preface < n; p->n_preface++)
+        tap_show_init(&p->preface[p->n_preface], f, p, list[p->n_preface]);
     return TAP_OK;
+}
+
+static tap_status plan_shows(tap_frame *f, tap_plan *p, tap_error *err) {
+    bool *shown = tap_arena_array(&p->memory, f->graph->n_values, sizeof *shown);
+    if (!shown) return no_memory(err);
+    tap_status st = TAP_OK;
+    for (size_t k = 0; k < p->n_steps && st == TAP_OK; k++)
+        if (p->steps[k]->work.node) st = plan_shows_of_step(f, p, p->steps[k], shown, err);
+    return st == TAP_OK ? plan_preface(f, p, shown, err) : st;
 }
 
 static tap_status make_steps(tap_frame *f, tap_plan *p, tap_error *err) {
@@ -469,11 +480,9 @@ tap_status tap_plan_build(tap_frame *f, const tap_type *key, bool generic, tap_p
     p->around_overridden = f->parent && f->parent->plan->overridden;
     p->overridden = p->around_overridden || (se->reach && se->n_sets > 0);
     p->n_values = g->n_values + n_key - g->n_inputs - g->n_captures;
-    p->n_slots = TAP_SLOTS_PER_VALUE * p->n_values;
-    p->slots = tap_arena_array(&p->memory, p->n_slots, sizeof *p->slots);
     p->key = tap_arena_array(&p->memory, n_key, sizeof *p->key);
     tap_plan *before = f->plan;
-    tap_status st = p->slots && p->key ? TAP_OK : no_memory(err);
+    tap_status st = p->key && tap_plan_make_slots(p) ? TAP_OK : no_memory(err);
     f->plan = p;
     if (st == TAP_OK) {
         for (size_t i = 0; i < n_key; i++) tap_type_copy(&p->memory, &p->key[i], &key[i]);
@@ -498,7 +507,7 @@ tap_status tap_plan_build(tap_frame *f, const tap_type *key, bool generic, tap_p
 
 void tap_plan_free(tap_plan *p, tap_budget *b) {
     if (!p) return;
-    for (size_t i = 0; p->slots && i < p->n_slots; i++) tap_slot_clear(&p->slots[i]);
+    for (tap_slot *s = p->slots; s; s = s->next) tap_slot_clear(s);
     tap_arena_clear(&p->memory);
     tap_mem_free(b, p);
 }

@@ -14,8 +14,8 @@ typedef enum tap_place {
     TAP_AT_RUN,   /* memory of its own, made while running */
 } tap_place;
 
-/* A value in one form. Each value of the graph has three: as ONNX has it; channels-last; and, for one that
- * holds a number for each channel, as a vector along the last axis. */
+/* A value in one form. Each value of the graph has one as ONNX has it; where somebody wants them, one that is
+ * channels-last and, of a value that holds a number for each channel, a vector along the last axis. */
 typedef struct tap_slot {
     tap_tensor tensor; /* dims in the order of the layout */
     tap_type type;     /* as planned, in ONNX's order */
@@ -25,13 +25,26 @@ typedef struct tap_slot {
     tap_buffer *held;  /* reference held on tensor.buffer */
     tap_place place;
     bool channels_last, is_static;
-    bool made_channels_last; /* plain slot: its node fills the other one */
-    bool made_absent;        /* AT_RUN: an empty optional was made */
-    bool of_model;           /* CONST: the same in every plan */
-    int32_t root;            /* slot whose memory this is; itself where it has its own */
-    int32_t first, last;     /* steps from which to which its memory is needed (roots) */
-    size_t offset;           /* in the arena (roots) */
+    bool made_channels_last;               /* plain slot: its node fills the other one */
+    bool made_absent;                      /* AT_RUN: an empty optional was made */
+    bool of_model;                         /* CONST: the same in every plan */
+    tap_vid value_id;                      /* of which value */
+    int32_t number;                        /* in the plan's list of slots */
+    int32_t first, last;                   /* steps from which to which its memory is needed (roots) */
+    struct tap_slot *root;                 /* slot whose memory this is; itself where it has its own */
+    size_t offset;                         /* in the arena (roots) */
+    struct tap_slot *images_last, *vector; /* plain slot: the other forms, NULL where nobody wanted them */
+    struct tap_slot *next;                 /* in the plan's list */
 } tap_slot;
+
+/* A tapped value as it is shown: what is told of it is the same in every run, but for where its elements lie
+ * and, in bodies, the iteration. */
+typedef struct tap_show {
+    tap_vid v;
+    tap_slot *slot; /* plain */
+    tap_event event;
+    tap_value around; /* of a tensor: what event.value points at */
+} tap_show;
 
 typedef enum tap_step_kind {
     TAP_STEP_RUN,
@@ -53,10 +66,10 @@ typedef struct tap_step {
     tap_slot **extra;       /* operands of the stages, ended by NULL */
     int32_t n_stages;
     bool infer, gather, alloc; /* while running: infer; look at kinds of inputs; make outputs */
-    tap_vid *shows;            /* tapped values that it makes */
+    tap_show *shows;           /* tapped values that it makes */
     tap_slot **drops;          /* AT_RUN slots that nobody needs afterwards */
     int32_t n_shows, n_drops;
-    tap_move move;  /* PERMUTE of known shape */
+    tap_move *move; /* PERMUTE of known shape */
     bool own_state; /* prepared for this plan: a default that it reads was replaced */
 } tap_step;
 
@@ -67,12 +80,13 @@ typedef struct tap_plan {
     bool generic;           /* dims of inputs are unknown in it */
     bool overridden;        /* values that the model alone makes constant may be others */
     bool around_overridden; /* so are those of the plan around it */
-    tap_slot *slots;        /* TAP_SLOTS_PER_VALUE x n_values */
     size_t n_values;        /* the graph's, then one for what a node computes where its output is given */
+    tap_slot *plain;        /* n_values */
+    tap_slot *slots, *last_slot; /* list of all: the plain ones first */
     size_t n_slots;
     tap_step **steps;
     size_t n_steps, room_steps;
-    tap_vid *preface; /* tapped values that no step makes */
+    tap_show *preface; /* tapped values that no step makes */
     size_t n_preface;
     size_t arena_bytes;
     tap_slot **inputs_views; /* views of inputs: data to be set at each run */
@@ -95,16 +109,17 @@ struct tap_frame {
     const tap_value *const *inputs; /* n_inputs of the run, NULL where absent */
 };
 
-#define TAP_SLOTS_PER_VALUE 3
-
 static inline tap_slot *tap_plan_slot(tap_plan *p, tap_vid v) {
-    return &p->slots[TAP_SLOTS_PER_VALUE * (size_t)v];
+    return &p->plain[v];
 }
-static inline tap_slot *tap_plan_slot_cl(tap_plan *p, tap_vid v) {
-    return &p->slots[TAP_SLOTS_PER_VALUE * (size_t)v + 1];
-}
-static inline tap_slot *tap_plan_slot_vector(tap_plan *p, tap_vid v) {
-    return &p->slots[TAP_SLOTS_PER_VALUE * (size_t)v + 2];
+/* The value's other forms, made where they are not there yet. NULL: no memory. (slot.c) */
+tap_slot *tap_plan_slot_last(tap_plan *p, tap_vid v);
+tap_slot *tap_plan_slot_vector(tap_plan *p, tap_vid v);
+/* Slots for n_values values, each in its plain form. false: no memory. */
+bool tap_plan_make_slots(tap_plan *p);
+static inline tap_slot *tap_slot_root(tap_slot *s) {
+    while (s->root != s) s = s->root;
+    return s;
 }
 
 /* Types in a key of the frame's graph. */
@@ -148,7 +163,10 @@ void tap_slot_clear(tap_slot *slot);
 /* Dims of a tensor type in the order of the slot's layout. */
 bool tap_slot_shape(tap_slot *slot, const tap_type *type);
 
-/* Tells listeners about value v of the frame's graph. (events.c) */
-tap_status tap_show_value(tap_frame *f, tap_vid v, tap_error *err);
+/* What is the same each time that value v of the frame's graph is shown; the plan's slots are there.
+ * (events.c) */
+void tap_show_init(tap_show *w, tap_frame *f, tap_plan *p, tap_vid v);
+/* Tells listeners about the value, or keeps it. */
+tap_status tap_show_value(tap_frame *f, tap_show *w, tap_error *err);
 
 #endif

@@ -6,11 +6,6 @@
 
 #include "run/plan.h"
 
-static tap_slot *root_of(tap_plan *p, tap_slot *s) {
-    while (s->root != (int32_t)(s - p->slots)) s = &p->slots[s->root];
-    return s;
-}
-
 static size_t bytes_of(const tap_slot *s) {
     return (size_t)s->tensor.count * tap_dtype_bytes(s->tensor.dtype);
 }
@@ -31,7 +26,7 @@ static void mark_outputs(const tap_frame *f, tap_plan *p, int32_t end) {
     for (size_t i = 0; i < f->graph->n_outputs; i++) {
         tap_vid v = f->graph->outputs[i];
         if (v == TAP_NO_VALUE) continue;
-        tap_slot *r = root_of(p, tap_plan_slot(p, v));
+        tap_slot *r = tap_slot_root(tap_plan_slot(p, v));
         r->last = end;
         if (f->graph->parent && r->place == TAP_AT_NONE) r->place = TAP_AT_RUN;
     }
@@ -43,7 +38,7 @@ static void place_made(tap_plan *p) {
         for (int32_t i = 0; i < s->work.pub.n_out; i++) {
             if (!s->out[i]) continue;
             tap_slot *y = s->out[i];
-            if (y->place != TAP_AT_NONE || y->root != (int32_t)(y - p->slots)) continue;
+            if (y->place != TAP_AT_NONE || y->root != y) continue;
             bool bodies = s->work.node && s->work.node->op->flags & TAP_HAS_BODY;
             /* A view that place_views left alone has an input whose place is found while running. */
             bool view = s->kind == TAP_STEP_VIEW;
@@ -53,24 +48,24 @@ static void place_made(tap_plan *p) {
     }
 }
 
-static void use(tap_plan *p, tap_slot *s, int32_t step) {
-    tap_slot *r = root_of(p, s);
+static void use(tap_slot *s, int32_t step) {
+    tap_slot *r = tap_slot_root(s);
     if (r->first < 0) r->first = step;
     if (r->last < step) r->last = step;
 }
 
 static void find_lifetimes(tap_plan *p) {
-    for (size_t i = 0; i < p->n_slots; i++) p->slots[i].first = p->slots[i].last = -1;
+    for (tap_slot *s = p->slots; s; s = s->next) s->first = s->last = -1;
     for (size_t k = 0; k < p->n_steps; k++) {
         const tap_step *s = p->steps[k];
         for (int32_t i = 0; i < s->work.pub.n_in; i++)
-            if (s->in[i]) use(p, s->in[i], (int32_t)k);
+            if (s->in[i]) use(s->in[i], (int32_t)k);
         for (int32_t i = 0; i < s->work.pub.n_out; i++)
-            if (s->out[i]) use(p, s->out[i], (int32_t)k);
-        for (int32_t i = 0; s->extra && s->extra[i]; i++) use(p, s->extra[i], (int32_t)k);
+            if (s->out[i]) use(s->out[i], (int32_t)k);
+        for (int32_t i = 0; s->extra && s->extra[i]; i++) use(s->extra[i], (int32_t)k);
         /* Bodies read what they capture while the node runs. */
         const tap_node *n = s->work.node;
-        for (int32_t i = 0; n && i < n->n_captures; i++) use(p, tap_plan_slot(p, n->captures[i]), (int32_t)k);
+        for (int32_t i = 0; n && i < n->n_captures; i++) use(tap_plan_slot(p, n->captures[i]), (int32_t)k);
     }
 }
 
@@ -80,24 +75,24 @@ static void hold_for_views(tap_plan *p) {
     for (size_t k = p->n_steps; k-- > 0;) {
         const tap_step *s = p->steps[k];
         if (s->kind != TAP_STEP_VIEW || !s->out[0]) continue;
-        tap_slot *x = root_of(p, s->in[0]), *y = root_of(p, s->out[0]);
+        tap_slot *x = tap_slot_root(s->in[0]), *y = tap_slot_root(s->out[0]);
         if (x->last < y->last) x->last = y->last;
     }
 }
 
 /* Whether y may be written over x, which this step reads as its input i and nobody reads later. */
-static bool may_overwrite(tap_plan *p, const tap_step *s, int32_t i, int32_t step) {
+static bool may_overwrite(const tap_step *s, int32_t i, int32_t step) {
     tap_slot *x = s->in[i], *y = s->out[0], *r;
     if (!x || !x->is_static || !y->is_static || x->channels_last != y->channels_last) return false;
-    r = root_of(p, x);
-    if (r->place != TAP_AT_ARENA || r->last != step || y->place != TAP_AT_ARENA || r == root_of(p, y))
+    r = tap_slot_root(x);
+    if (r->place != TAP_AT_ARENA || r->last != step || y->place != TAP_AT_ARENA || r == tap_slot_root(y))
         return false;
     if (x->tensor.count != y->tensor.count || bytes_of(x) != bytes_of(y) || bytes_of(r) != bytes_of(y))
         return false;
     for (int32_t k = 0; k < s->work.pub.n_in; k++)
-        if (k != i && s->in[k] && root_of(p, s->in[k]) == r) return false;
+        if (k != i && s->in[k] && tap_slot_root(s->in[k]) == r) return false;
     for (int32_t k = 0; s->extra && s->extra[k]; k++)
-        if (root_of(p, s->extra[k]) == r) return false;
+        if (tap_slot_root(s->extra[k]) == r) return false;
     return true;
 }
 
@@ -108,9 +103,9 @@ static void place_in_place(tap_plan *p) {
         /* A fused chain's stages read their operands after the kernel has begun to write. */
         if (s->n_stages) continue;
         for (int32_t i = 0; i < s->work.pub.n_in; i++) {
-            if (!may_overwrite(p, s, i, (int32_t)k)) continue;
-            tap_slot *y = root_of(p, s->out[0]), *r = root_of(p, s->in[i]);
-            y->root = (int32_t)(r - p->slots);
+            if (!may_overwrite(s, i, (int32_t)k)) continue;
+            tap_slot *y = tap_slot_root(s->out[0]), *r = tap_slot_root(s->in[i]);
+            y->root = r;
             if (y->last > r->last) r->last = y->last;
             break;
         }
@@ -121,7 +116,7 @@ static int by_size(const void *a, const void *b) {
     const tap_slot *x = *(tap_slot *const *)a, *y = *(tap_slot *const *)b;
     size_t m = bytes_of(x), n = bytes_of(y);
     if (m != n) return m < n ? 1 : -1;
-    return (x > y) - (x < y);
+    return (x->number > y->number) - (x->number < y->number);
 }
 
 /* The lowest place where s does not meet those placed before it, which are sorted by offset. */
@@ -145,10 +140,8 @@ static tap_status pack_arena(tap_plan *p, tap_error *err) {
              **placed = tap_arena_array(&p->memory, p->n_slots, sizeof *placed);
     if (!todo || !placed) return tap_error_no_memory(err, p->n_slots * sizeof *todo);
     size_t n = 0;
-    for (size_t i = 0; i < p->n_slots; i++) {
-        tap_slot *s = &p->slots[i];
-        if (s->place == TAP_AT_ARENA && s->root == (int32_t)i && s->first >= 0) todo[n++] = s;
-    }
+    for (tap_slot *s = p->slots; s; s = s->next)
+        if (s->place == TAP_AT_ARENA && s->root == s && s->first >= 0) todo[n++] = s;
     qsort(todo, n, sizeof *todo, by_size);
     for (size_t i = 0; i < n; i++) {
         size_t end =
@@ -163,8 +156,7 @@ static tap_status plan_drops(tap_plan *p, tap_error *err) {
     p->run_slots = tap_arena_array(&p->memory, p->n_slots, sizeof *p->run_slots);
     int32_t *n_at = tap_arena_array(&p->memory, p->n_steps, sizeof *n_at);
     if (!p->run_slots || !n_at) return tap_error_no_memory(err, p->n_slots * sizeof *p->run_slots);
-    for (size_t i = 0; i < p->n_slots; i++) {
-        tap_slot *s = &p->slots[i];
+    for (tap_slot *s = p->slots; s; s = s->next) {
         if (s->place != TAP_AT_RUN) continue;
         p->run_slots[p->n_run_slots++] = s;
         if (s->last >= 0 && s->last < (int32_t)p->n_steps) n_at[s->last]++;
@@ -184,8 +176,8 @@ static tap_status plan_drops(tap_plan *p, tap_error *err) {
 
 /* A view takes the place of its root; a view that is no static one is made while running. */
 static void place_aliases(tap_plan *p) {
-    for (size_t i = 0; i < p->n_slots; i++) {
-        tap_slot *s = &p->slots[i], *r = root_of(p, s);
+    for (tap_slot *s = p->slots; s; s = s->next) {
+        tap_slot *r = tap_slot_root(s);
         if (s == r) continue;
         s->place = r->place;
         if (r->place == TAP_AT_CONST) s->of_model = false;
@@ -195,9 +187,8 @@ static void place_aliases(tap_plan *p) {
 static tap_status collect_input_views(tap_plan *p, tap_error *err) {
     p->inputs_views = tap_arena_array(&p->memory, p->n_slots, sizeof *p->inputs_views);
     if (!p->inputs_views) return tap_error_no_memory(err, p->n_slots);
-    for (size_t i = 0; i < p->n_slots; i++)
-        if (p->slots[i].place == TAP_AT_INPUT && p->slots[i].root != (int32_t)i)
-            p->inputs_views[p->n_inputs_views++] = &p->slots[i];
+    for (tap_slot *s = p->slots; s; s = s->next)
+        if (s->place == TAP_AT_INPUT && s->root != s) p->inputs_views[p->n_inputs_views++] = s;
     return TAP_OK;
 }
 
@@ -212,10 +203,10 @@ tap_status tap_plan_memory(tap_frame *f, tap_plan *p, tap_error *err) {
     tap_status st = pack_arena(p, err);
     if (st != TAP_OK) return st;
     /* A view of memory made while running is made while running too: it holds a reference. */
-    for (size_t i = 0; i < p->n_slots; i++)
-        if (p->slots[i].root != (int32_t)i && root_of(p, &p->slots[i])->place == TAP_AT_RUN) {
-            p->slots[i].place = TAP_AT_RUN;
-            p->slots[i].last = root_of(p, &p->slots[i])->last;
+    for (tap_slot *s = p->slots; s; s = s->next)
+        if (s->root != s && tap_slot_root(s)->place == TAP_AT_RUN) {
+            s->place = TAP_AT_RUN;
+            s->last = tap_slot_root(s)->last;
         }
     place_aliases(p);
     st = plan_drops(p, err);

@@ -9,7 +9,7 @@
 tap_gvalue *tap_constant_source(tap_graph *g, tap_vid v) {
     while (v != TAP_NO_VALUE) {
         tap_gvalue *x = &g->values[v];
-        if (x->init || x->constant) return x;
+        if (x->stored || x->constant) return x;
         if (x->outer == TAP_NO_VALUE) return NULL;
         v = x->outer;
         g = g->parent;
@@ -47,7 +47,7 @@ static tap_status prepare_node(tap_model *m, tap_node *n, tap_error *err) {
     tap_work w;
     tap_work_init(&w, TAP_PREPARE, m, n, err);
     tap_status st = check_arity(&w);
-    if (st != TAP_OK) return st;
+    if (st != TAP_OK || tap_node_stored(n)) return st;
     if (n->foreign) know_bookkeeping(n);
     if (n->op->prepare) st = n->op->prepare(&w.pub, &n->state);
     if (w.failed != TAP_OK) return w.failed;
@@ -143,8 +143,7 @@ static void type_borders(tap_graph *g) {
         tap_gvalue *v = &g->values[i];
         if (v->producer) continue;
         if (v->init) {
-            v->type = (tap_type){.kind = TAP_KIND_TENSOR, .dtype = v->init->dtype, .rank = v->init->rank};
-            memcpy(v->type.dims, v->init->dims, sizeof v->type.dims);
+            v->type = tap_type_of_stored(v->init);
         } else if (v->outer != TAP_NO_VALUE) {
             v->type = g->parent->values[v->outer].type;
         } else if (v->type.kind == TAP_KIND_NONE && v->declared) {
@@ -226,13 +225,31 @@ tap_status tap_model_prepare(tap_model *m, tap_error *err) {
     return st;
 }
 
+/* Of small ones the pages are not worth a system call. */
+enum { FORGET_BYTES = 32 * 1024 };
+
+void tap_model_forget(const tap_model *m, const tap_src_tensor *t) {
+    if (t->n_bytes >= FORGET_BYTES && tap_mapping_of(m->mappings, t->data, t->n_bytes))
+        tap_mapping_let_go(t->data, t->n_bytes);
+}
+
+static void forget_packed(const tap_model *m, const tap_node *n) {
+    for (int32_t i = 0; i < n->n_in; i++) {
+        const tap_gvalue *v = n->op->packed_inputs >> i & 1 ? tap_constant_source(n->graph, n->in[i]) : NULL;
+        if (v && v->stored) tap_model_forget(m, v->stored);
+    }
+}
+
 tap_status tap_node_pack(tap_model *m, tap_node *n, tap_error *err) {
     if (n->packed || !n->op->pack) return TAP_OK;
     tap_work w;
     tap_work_init(&w, TAP_PACK, m, n, err);
     tap_status st = n->op->pack(&w.pub, n->state);
     if (w.failed != TAP_OK) st = w.failed;
-    if (st == TAP_OK) tap_packed_complete(n);
+    if (st == TAP_OK) {
+        tap_packed_complete(n);
+        forget_packed(m, n);
+    }
     n->packed = st == TAP_OK;
     return st;
 }

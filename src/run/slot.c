@@ -3,6 +3,40 @@
 
 #include "run/plan.h"
 
+/* Puts s into the plan's list. */
+static void enlist(tap_plan *p, tap_slot *s, tap_vid v) {
+    s->value_id = v;
+    s->number = (int32_t)p->n_slots++;
+    s->root = s;
+    s->type.rank = -1;
+    if (p->last_slot)
+        p->last_slot->next = s;
+    else
+        p->slots = s;
+    p->last_slot = s;
+}
+
+bool tap_plan_make_slots(tap_plan *p) {
+    p->plain = tap_arena_array(&p->memory, p->n_values, sizeof *p->plain);
+    for (size_t v = 0; p->plain && v < p->n_values; v++) enlist(p, &p->plain[v], (tap_vid)v);
+    return p->plain != NULL;
+}
+
+static tap_slot *other_form(tap_plan *p, tap_vid v, tap_slot **form) {
+    if (!*form && (*form = tap_arena_zero(&p->memory, sizeof **form))) enlist(p, *form, v);
+    return *form;
+}
+
+tap_slot *tap_plan_slot_last(tap_plan *p, tap_vid v) {
+    tap_slot *s = other_form(p, v, &p->plain[v].images_last);
+    if (s) s->channels_last = true;
+    return s;
+}
+
+tap_slot *tap_plan_slot_vector(tap_plan *p, tap_vid v) {
+    return other_form(p, v, &p->plain[v].vector);
+}
+
 bool tap_slot_shape(tap_slot *slot, const tap_type *type) {
     int64_t dims[TAP_RANK_MAX];
     int r = type->rank;
@@ -57,7 +91,9 @@ bool tap_slot_load(tap_frame *f, tap_vid v, tap_slot *slot) {
     tap_model *m = f->session->model;
     pthread_mutex_lock(&m->lock);
     tap_gvalue *src = tap_constant_source(f->graph, v);
+    bool first = src && src->stored && !src->constant;
     tap_value *c = src ? tap_graph_constant(&m->bound, src) : NULL;
+    if (c && first && c->tensor.data != src->stored->data) tap_model_forget(m, src->stored);
     pthread_mutex_unlock(&m->lock);
     if (!c) return false;
     if (c->kind == TAP_KIND_TENSOR)

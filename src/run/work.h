@@ -40,6 +40,7 @@ tap_status tap_work_infer(tap_work *w);
 /* A deep copy of a type's elem chain into arena. false: no memory. */
 bool tap_type_copy(tap_arena *a, tap_type *to, const tap_type *from);
 tap_type tap_type_of_tensor(const tap_tensor *t);
+tap_type tap_type_of_stored(const tap_src_tensor *t);
 bool tap_type_is_static(const tap_type *t); /* a tensor with all dims known */
 
 #endif

@@ -118,7 +118,7 @@ static void each_value(const char *fixture) {
 static void fixtures(void) {
     static const char *const names[] = {"arith",     "borders", "chain",  "count", "functions",
                                         "grow",      "lists",   "loops",  "names", "recurrent",
-                                        "sequences", "shapes",  "values", "wide"};
+                                        "sequences", "shapes",  "values", "wide",  "forms"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) each_value(names[i]);
 }
 

@@ -98,13 +98,16 @@ EXTENDED, ALL = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED, ort.GraphOptimiz
 WAYS = {
     "basic": optimised(ort.GraphOptimizationLevel.ORT_ENABLE_BASIC),
     "extended": optimised(EXTENDED),
+    "all": optimised(ALL),
     "dynamic": dynamic(),
     "dynamic int8 per channel": dynamic(weight_type=q.QuantType.QInt8, per_channel=True),
     "dynamic, extended": after(dynamic(), optimised(EXTENDED)),
     "static": static(),
     "static int8": static(activation_type=q.QuantType.QInt8, weight_type=q.QuantType.QInt8, per_channel=True),
     "static, extended": after(static(), optimised(EXTENDED)),
+    "static, all": after(static(), optimised(ALL)),
     "qdq, extended": after(lambda p, o, f: q.quantize_static(str(p), str(o), Feeds(f)), optimised(EXTENDED)),
+    "qdq, all": after(lambda p, o, f: q.quantize_static(str(p), str(o), Feeds(f)), optimised(ALL)),
     "four bits": four_bits,
     **{f"transformer {k}": transformer(k) for k in TRANSFORMERS},
 }

@@ -116,6 +116,41 @@ static void tokens(void) {
     node_end(&t);
 }
 
+/* Weights in blocks of 8: those of C channels lie [C][M] where both are a block, and their number tells that
+ * a block is not 16. */
+static void blocks_of_channels(void) {
+    double w[64] = {0}, y[8];
+    node_test t;
+    for (int m = 0; m < 8; m++) {
+        w[0 * 8 + m] = m;
+        w[3 * 8 + m] = 10 * m;
+        y[m] = 2 * m + 3 * 10 * m;
+    }
+    node_begin(&t, "Conv", 21, 1);
+    node_domain(&t, "com.microsoft.nchwc");
+    node_in(&t, TAP_FLOAT, "1,8,1,1", NUMS(2, 0, 0, 3, 0, 0, 0, 0));
+    node_const(&t, TAP_FLOAT, "8,8,1,1", w);
+    node_gives(&t, 0, TAP_FLOAT, "1,8,1,1", y);
+    node_end(&t);
+    /* Of 3 channels, which are no block, [C][M] as well; two places each. */
+    for (int i = 0; i < 48; i++) w[i] = i;
+    for (int m = 0; m < 8; m++)
+        y[m] = w[(0 * 2 + 0) * 8 + m] * 1 + w[(0 * 2 + 1) * 8 + m] * 10 + w[(2 * 2 + 1) * 8 + m] * 100;
+    node_begin(&t, "Conv", 21, 1);
+    node_domain(&t, "com.microsoft.nchwc");
+    node_in(&t, TAP_FLOAT, "1,3,1,2", NUMS(1, 10, 0, 0, 0, 100));
+    node_const(&t, TAP_FLOAT, "8,3,1,2", w);
+    node_gives(&t, 0, TAP_FLOAT, "1,8,1,1", y);
+    node_end(&t);
+    node_begin(&t, "ReorderOutput", 21, 1);
+    node_domain(&t, "com.microsoft.nchwc");
+    node_int(&t, "channels", 2);
+    node_int(&t, "channels_last", 1);
+    node_in(&t, TAP_FLOAT, "1,4,1,2", NUMS(1, 2, 3, 4, 5, 6, 7, 8));
+    node_gives(&t, 0, TAP_FLOAT, "1,1,2,2", NUMS(1, 3, 2, 4));
+    node_end(&t);
+}
+
 /* Values inside of the function have names of their own, and can be looked at. */
 static void inner_values(void) {
     node_test t;
@@ -135,6 +170,7 @@ static void inner_values(void) {
 
 int main(void) {
     static const test_case tests[] = {TEST(qlinear_add), TEST(few_bits), TEST(mask_of_lengths),
-                                      TEST(refusals),    TEST(tokens),   TEST(inner_values)};
+                                      TEST(refusals),    TEST(tokens),   TEST(blocks_of_channels),
+                                      TEST(inner_values)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }

@@ -96,6 +96,10 @@ static void wide(void) {
     check("wide", (given[]){{"x", 2, {33, 3001}, {1, 0}}, {"w", 2, {3001, 65}, {0, 0}}}, 2);
     check("wide", (given[]){{"x", 2, {2, 70001}, {0, 3}}, {"w", 2, {70001, 3}, {3, 0}}}, 2);
 }
+static void forms(void) {
+    check("forms", &(given){"image", 4, {2, 4, 9, 33}, {0, 0, 1, 1}}, 1);
+}
+
 static void recurrent(void) {
     check("recurrent", &(given){"x", 3, {9, 5, 3}, {1, 1, 0}}, 1);
 }
@@ -116,9 +120,12 @@ static void kinds(void) {
 }
 
 static const test_case tests[] = {
-    TEST(fusion_happens), TEST(branches_are_fused), TEST(chain), TEST(branches), TEST(lists),
-    TEST(wide),           TEST(recurrent),          TEST(arith), TEST(shapes),   TEST(bodies),
-    TEST(kinds),
+    TEST(fusion_happens), TEST(branches_are_fused),
+    TEST(chain),          TEST(branches),
+    TEST(lists),          TEST(wide),
+    TEST(recurrent),      TEST(arith),
+    TEST(shapes),         TEST(forms),
+    TEST(bodies),         TEST(kinds),
 };
 
 int main(void) {

@@ -78,9 +78,9 @@ static void one_by_one(const char *name) {
     reference_free(&r);
 }
 
-static const char *const names[] = {"arith",     "borders",   "chain",  "count",  "fails",
-                                    "functions", "grow",      "lists",  "loops",  "names",
-                                    "recurrent", "sequences", "shapes", "values", "wide"};
+static const char *const names[] = {"arith",  "borders", "chain", "count", "fails",     "functions",
+                                    "grow",   "lists",   "loops", "names", "recurrent", "sequences",
+                                    "shapes", "values",  "wide",  "forms"};
 
 static void at_once(void) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) everything_at_once(names[i], NULL);

@@ -42,7 +42,7 @@ static int look(const tap_event *e, void *user) {
 
 static const char *const names[] = {"arith",     "borders", "chain",  "count", "functions",
                                     "grow",      "lists",   "loops",  "names", "recurrent",
-                                    "sequences", "shapes",  "values", "wide"};
+                                    "sequences", "shapes",  "values", "wide",  "forms"};
 
 static void steady(const char *name, const char *tap, bool listen) {
     setup x;

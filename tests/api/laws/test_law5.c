@@ -60,8 +60,8 @@ static void every_limit(const char *name, uint64_t step) {
 }
 
 static void limits(void) {
-    static const char *const names[] = {"arith", "branches",  "chain",  "functions",
-                                        "loops", "recurrent", "values", "wide"};
+    static const char *const names[] = {"arith",     "branches", "chain", "functions", "loops",
+                                        "recurrent", "values",   "wide",  "forms"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) every_limit(names[i], 20011);
 }
 

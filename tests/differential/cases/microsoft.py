@@ -465,9 +465,21 @@ def group_query(g):
     inputs = [q, k, v, pasts[0], pasts[1], (lengths - 1).astype(np.int32), np.array(total, np.int32).reshape(g.pick((), (1,))),
               g.mild(t, cache, -1, 1) if rotary else None, g.mild(t, cache, -1, 1) if rotary else None, None,
               g.maybe(g.mild(t, (g.pick(1, b), g.pick(1, heads), s, total)), 0.2), g.maybe(g.mild(t, (heads,)), 0.2)]
-    if g.types.get("T_CACHE") not in (None, g.type(t)):
+    quantised, cache_type = {}, g.types.get("T_CACHE")
+    if cache_type in ("int8", "uint8"):
+        if g.type(t) == "bfloat16":  # a peer has float32 keys, which may be rounded to a neighbour
+            raise Skip
+        bits, per = (8, 4)[cache_type == "uint8"], g.pick("PER_TENSOR", "PER_CHANNEL")
+        quantised = {"kv_cache_bit_width": bits, "k_quant_type": per, "v_quant_type": per}
+        shape = (b, kv, room if pasts[0] is None else pasts[0].shape[2], d * bits // 8)
+        if not past:
+            shape = shape[:2] + (0,) + shape[3:]
+        inputs[3:5] = [whole(g, "T_CACHE", shape) for _ in range(2)]
+        inputs += [g.mild("T_KV_SCALE", (1,) if per == "PER_TENSOR" else (1, kv, 1, d), 0.005 * 16 ** (bits == 4), 0.02 * 16 ** (bits == 4))
+                   for _ in range(2)]
+    elif cache_type not in (None, g.type(t)):
         raise Skip
-    return {"num_heads": heads, "kv_num_heads": kv, "do_rotary": 1 if rotary else None, "rotary_interleaved": g.pick(None, 0, 1),
+    return {**quantised, "num_heads": heads, "smooth_softmax": g.maybe(1, 0.15), "kv_num_heads": kv, "do_rotary": 1 if rotary else None, "rotary_interleaved": g.pick(None, 0, 1),
             "scale": g.maybe(g.real(0.1, 1)), "softcap": g.maybe(g.real(1, 5), 0.2), "local_window_size": g.maybe(g.int(1, 5), 0.25)}, \
         inputs, 3
 

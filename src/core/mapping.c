@@ -8,8 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/error.h"
-#include "onnx/load.h"
+#include "core/mapping.h"
 
 struct tap_mapped {
     atomic_int refs;
@@ -89,6 +88,14 @@ bool tap_map_share(const tap_mapping *m, tap_arena *arena, tap_mapping **mapping
     atomic_fetch_add(&m->mapped->refs, 1);
     *mappings = copy;
     return true;
+}
+
+const tap_mapping *tap_mapping_of(const tap_mapping *mappings, const void *data, size_t n_bytes) {
+    for (const tap_mapping *x = mappings; x; x = x->next) {
+        uintptr_t begin = (uintptr_t)x->data, at = (uintptr_t)data;
+        if (at >= begin && at - begin <= x->n_bytes && n_bytes <= x->n_bytes - (at - begin)) return x;
+    }
+    return NULL;
 }
 
 bool tap_mapping_is_intact(const tap_mapping *m) {
