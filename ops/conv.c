@@ -1,4 +1,6 @@
 /* Conv. */
+#include <math.h>
+
 #include "common/conv_op.h"
 #include "common/finish.h"
 #include "common/widen.h"
@@ -6,6 +8,8 @@
 typedef struct conv_state {
     tap_conv_attrs attrs;
     void *packed; /* W; NULL: it is not constant */
+    size_t packed_bytes;
+    tap_dtype packed_dtype;
 } conv_state;
 
 static tap_status conv_prepare(tap_ctx *ctx, void **state) {
@@ -42,7 +46,23 @@ static tap_status conv_pack(tap_ctx *ctx, void *state) {
     tap_conv_weights p = tap_conv_weights_of(&s->attrs, w);
     if (!ready) tap_conv_pack(&p, packed);
     s->packed = packed;
+    s->packed_bytes = n;
+    s->packed_dtype = p.dtype;
     return TAP_OK;
+}
+
+/* Taps on zeros are left out, which gives what adding them gives unless a weight is infinite or NaN. */
+static bool conv_takes_zeros(tap_ctx *ctx) {
+    const conv_state *s = ctx->state;
+    if (!s->packed) return false;
+    bool finite = true;
+    if (s->packed_dtype == TAP_DOUBLE)
+        for (size_t i = 0; i < s->packed_bytes / sizeof(double); i++)
+            finite &= isfinite(((const double *)s->packed)[i]) != 0;
+    else
+        for (size_t i = 0; i < s->packed_bytes / sizeof(float); i++)
+            finite &= isfinite(((const float *)s->packed)[i]) != 0;
+    return finite;
 }
 
 /* W in packed form: what pack left, or packed into scratch now. */
@@ -117,7 +137,8 @@ static const tap_op ops[] = {
      .prepare = conv_prepare,
      .infer = conv_infer,
      .pack = conv_pack,
-     .run = conv_run},
+     .run = conv_run,
+     .takes_zeros = conv_takes_zeros},
     {0},
 };
 

@@ -1,4 +1,6 @@
 /* Pad and CenterCropPad: borders added or cut off. */
+#include <math.h>
+
 #include "common/move.h"
 #include "common/shape.h"
 #include "core/half.h"
@@ -321,6 +323,32 @@ static tap_status pad_run(tap_ctx *ctx) {
     return pad_copy(ctx, s->mode, &b, value);
 }
 
+static bool is_zero(tap_ctx *ctx) {
+    const pad_state *s = ctx->state;
+    static const char zero[16];
+    if (s->old) return s->value == 0 && !signbit(s->value);
+    if (!tap_has_in(ctx, 2)) return true;
+    const tap_tensor *value = tap_in_known(ctx, 2);
+    return value && value->dtype != TAP_STRING && value->count == 1 &&
+           memcmp(value->data, zero, tap_dtype_bytes(value->dtype)) == 0;
+}
+
+static bool pad_gives_zeros(tap_ctx *ctx, int rank, int64_t *zeros) {
+    const pad_state *s = ctx->state;
+    borders b;
+    bool known;
+    uint64_t touched;
+    if (s->mode != PAD_CONSTANT || !is_zero(ctx)) return false;
+    if (read_pads(ctx, rank, &b, &known, &touched) != TAP_OK || !known) return false;
+    for (int i = 0; i < rank; i++) {
+        if (b.before[i] < 0 || b.after[i] < 0 || (i < 2 && (b.before[i] || b.after[i]))) return false;
+        if (i < 2) continue;
+        zeros[2 * (i - 2)] = b.before[i];
+        zeros[2 * (i - 2) + 1] = b.after[i];
+    }
+    return true;
+}
+
 /* ---- CenterCropPad ---- */
 
 typedef struct center_state {
@@ -380,7 +408,7 @@ static tap_status center_run(tap_ctx *ctx) {
 #define ONE_OUT .out_min = 1, .out_max = 1, .dtypes = TAP_TYPES_ALL
 #define PAD                                                                               \
     ONE_OUT, .flags = TAP_TAKES_CHANNELS_LAST, .image_inputs = 1, .prepare = pad_prepare, \
-             .infer = pad_infer, .run = pad_run
+             .infer = pad_infer, .run = pad_run, .gives_zeros = pad_gives_zeros
 
 static const tap_op ops[] = {
     {.name = "Pad", .since = 1, .until = 10, .in_min = 1, .in_max = 1, PAD},

@@ -48,7 +48,8 @@ struct tap_tensor {
 typedef struct tap_body tap_body; /* a graph attribute: the body of If, Loop, Scan */
 typedef struct tap_ctx tap_ctx;
 
-/* A node at work. The fields hold in run; in prepare, infer and pack only `state`, `n_in` and `n_out` do. */
+/* A node at work. The fields hold in run; in prepare, infer and pack only `state`, `n_in` and `n_out` do, and
+ * in infer `zeros`. */
 struct tap_ctx {
     const void *state;           /* what prepare returned */
     int32_t n_in, n_out;         /* as written in the node, absent ones included */
@@ -56,6 +57,8 @@ struct tap_ctx {
     tap_tensor *const *out;      /* made as infer said; NULL where absent or known only at run time */
     bool channels_last;          /* tensors of rank >= 3 have dims N, spatial..., C */
     bool has_epilogue;           /* output 0 goes through tap_epilogue */
+    const int64_t *zeros;        /* how many stand around input 0, which is of rank >= 3, and count as part of
+                                    it: before and after each spatial axis (tap_op.takes_zeros); NULL: none */
 };
 
 /* ---- The row ---- */
@@ -151,6 +154,12 @@ typedef struct tap_op {
     /* Output 0 is numpy.transpose(input 0, perm): lets the plan do without it, and layouts be traced. perm:
      * rank entries. */
     bool (*permutation)(const tap_ctx *ctx, int rank, int *perm);
+    /* Output 0 is input 0, of that rank >= 3, with zeros around its spatial axes. zeros: how many, as in
+     * tap_ctx. Returns false where it is something else, or not known yet. Called while planning. */
+    bool (*gives_zeros)(tap_ctx *ctx, int rank, int64_t *zeros);
+    /* Whether the node gives the same from the input of a node with gives_zeros, and ctx->zeros, as from its
+     * output. Called while planning, after pack. */
+    bool (*takes_zeros)(tap_ctx *ctx);
     const void *data;  /* of a shared driver */
     const char *notes; /* what the standard leaves open and how it is here, in sentences; NULL: nothing */
     /* The operator is a function of others, which take the node's place when the model is opened; of the rest

@@ -40,6 +40,18 @@ static tap_status check_kernel(tap_ctx *ctx, const tap_conv_attrs *a, const tap_
     return TAP_OK;
 }
 
+/* The spatial dims of the input with the zeros around it that count as part of it. */
+static tap_status with_zeros(tap_ctx *ctx, int n, const int64_t *in, int64_t *out) {
+    for (int i = 0; i < n; i++) {
+        out[i] = in[i];
+        if (!ctx->zeros || in[i] < 0) continue;
+        if (!tap_add64(out[i], ctx->zeros[2 * i], &out[i]) ||
+            !tap_add64(out[i], ctx->zeros[2 * i + 1], &out[i]))
+            return tap_fail(ctx, TAP_RUN, "spatial axis %d of X overflows", i);
+    }
+    return TAP_OK;
+}
+
 tap_status tap_conv_shape(tap_ctx *ctx, const tap_conv_attrs *a, const tap_type *x, const tap_type *w,
                           const tap_type *bias, int *y_rank, int64_t *dims) {
     int rank = *y_rank = x->rank >= 0 ? x->rank : w->rank;
@@ -55,10 +67,11 @@ tap_status tap_conv_shape(tap_ctx *ctx, const tap_conv_attrs *a, const tap_type 
     if (s == TAP_OK && w->rank >= 0) s = check_kernel(ctx, a, w);
     if (s != TAP_OK) return s;
     tap_window_axis axes[TAP_RANK_MAX];
-    int64_t unknown[TAP_RANK_MAX];
+    int64_t unknown[TAP_RANK_MAX], in[TAP_RANK_MAX];
     for (int i = 0; i < TAP_RANK_MAX; i++) unknown[i] = -1;
-    s = tap_window_resolve(ctx, &a->window, rank - 2, x->rank >= 0 ? x->dims + 2 : unknown,
-                           w->rank >= 0 ? w->dims + 2 : unknown, axes);
+    s = with_zeros(ctx, rank - 2, x->rank >= 0 ? x->dims + 2 : unknown, in);
+    if (s == TAP_OK)
+        s = tap_window_resolve(ctx, &a->window, rank - 2, in, w->rank >= 0 ? w->dims + 2 : unknown, axes);
     if (s != TAP_OK) return s;
     dims[0] = x->rank >= 0 ? x->dims[0] : -1;
     dims[1] = w->rank >= 0 ? w->dims[0] : -1;
@@ -99,7 +112,9 @@ tap_status tap_conv_axes(tap_ctx *ctx, const tap_conv_attrs *a, const tap_tensor
                          tap_conv *v) {
     tap_window_axis axes[TAP_RANK_MAX];
     int n = x->rank - 2;
-    tap_status s = tap_window_resolve(ctx, &a->window, n, x->dims + 1, w->dims + 2, axes);
+    int64_t in[TAP_RANK_MAX];
+    tap_status s = with_zeros(ctx, n, x->dims + 1, in);
+    if (s == TAP_OK) s = tap_window_resolve(ctx, &a->window, n, in, w->dims + 2, axes);
     if (s != TAP_OK) return s;
     v->n_axes = n;
     v->images = x->dims[0];
@@ -108,9 +123,9 @@ tap_status tap_conv_axes(tap_ctx *ctx, const tap_conv_attrs *a, const tap_tensor
     v->m = w->dims[0] / a->group;
     v->slides = slides(&a->window, n - 1, w->dims[w->rank - 1]);
     for (int i = 0; i < n; i++)
-        v->axes[i] = (tap_conv_axis){.in = axes[i].in,
+        v->axes[i] = (tap_conv_axis){.in = x->dims[1 + i],
                                      .step = axes[i].stride,
-                                     .first = -axes[i].begin,
+                                     .first = -axes[i].begin - (ctx->zeros ? ctx->zeros[2 * i] : 0),
                                      .taps = axes[i].kernel,
                                      .tap_step = axes[i].dilation,
                                      .out = axes[i].out,

@@ -63,9 +63,12 @@ int64_t tap_conv_row(const tap_conv_space *s, int64_t l, int64_t tap) {
     int64_t row = 0, stride = s->last.in;
     for (int i = s->n_axes - 2; i >= 0; i--) {
         const tap_conv_axis *a = &s->axes[i];
-        int64_t x = l % a->out * a->step + a->first + tap % a->taps * a->tap_step;
+        /* What is left for the first axis is its index: images need no division. */
+        int64_t o = i ? l % a->out : l, t = i ? tap % a->taps : tap;
+        int64_t x = o * a->step + a->first + t * a->tap_step;
         if (x < 0 || x >= a->in) return -1;
         row += x * stride;
+        if (!i) break;
         stride *= a->in;
         l /= a->out;
         tap /= a->taps;
@@ -77,9 +80,9 @@ int64_t tap_conv_place(const tap_conv_space *s, int64_t l, int64_t o) {
     int64_t at = s->last.out_first + o * s->last.out_step, stride = s->last.out_extent;
     for (int i = s->n_axes - 2; i >= 0; i--) {
         const tap_conv_axis *a = &s->axes[i];
-        at += (a->out_first + l % a->out * a->out_step) * stride;
+        at += (a->out_first + (i ? l % a->out : l) * a->out_step) * stride;
         stride *= a->out_extent;
-        l /= a->out;
+        if (i) l /= a->out;
     }
     return at;
 }

@@ -54,7 +54,15 @@ static double cubic_weight(double x, double a) {
 }
 
 static double weight_at(const tap_kernel *k, double x) {
-    return k->cubic ? cubic_weight(x, k->a) : fmax(0, 1 - fabs(x));
+    double linear = 1 - fabs(x);
+    if (k->cubic) return cubic_weight(x, k->a);
+    return linear > 0 ? linear : 0;
+}
+
+/* p as a position from 0 to last; 0 where p is NaN. */
+static int32_t clamped(double p, double last) {
+    if (!(p > 0)) return 0;
+    return (int32_t)(p < last ? p : last);
 }
 
 /* How far the kernel is stretched: 1, or in / out where it is to blur what would alias. */
@@ -65,15 +73,16 @@ static double stretch_of(const tap_resample_axis *a, const tap_kernel *k) {
 
 static void fill_taps(const tap_resample_axis *a, const tap_kernel *k, tap_taps *t, int64_t o) {
     double c = tap_source_of(a, o, false), base = ceil(c) - 1, scale = stretch_of(a, k), sum = 0;
+    double last = (double)(a->in - 1);
     if (tap_source_outside(a, tap_source_of(a, o, true))) {
         t->outside[o] = 1;
         c = base = 0;
     }
     for (int i = 0; i < t->n; i++) {
         double p = base + 1 - t->n / 2 + i, w = weight_at(k, (p - c) * scale);
-        bool inside = p >= 0 && p <= (double)(a->in - 1);
+        bool inside = p >= 0 && p <= last;
         int64_t at = i * t->out + o;
-        t->at[at] = (int32_t)fmin(fmax(p, 0), (double)(a->in - 1));
+        t->at[at] = clamped(p, last);
         t->weight[at] = inside || !k->exclude_outside ? w : 0;
         sum += t->weight[at];
     }

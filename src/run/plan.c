@@ -491,6 +491,7 @@ tap_status tap_plan_build(tap_frame *f, const tap_type *key, bool generic, tap_p
         plan_borders(f, p);
         st = make_steps(f, p, err);
     }
+    if (st == TAP_OK) st = tap_plan_zeros(f, p, err);
     if (st == TAP_OK) st = tap_plan_layout(f, p, err);
     if (st == TAP_OK && !se->options.no_fusion) st = tap_plan_fuse(f, p, err);
     if (st == TAP_OK) st = tap_plan_memory(f, p, err);

@@ -129,6 +129,7 @@ tap_status tap_plan_build(tap_frame *f, const tap_type *key, bool generic, tap_p
 void tap_plan_free(tap_plan *p, tap_budget *b);
 
 /* The passes, in their order: layout and fusion never look at taps to decide how something is computed. */
+tap_status tap_plan_zeros(tap_frame *f, tap_plan *p, tap_error *err);
 tap_status tap_plan_layout(tap_frame *f, tap_plan *p, tap_error *err);
 tap_status tap_plan_fuse(tap_frame *f, tap_plan *p, tap_error *err);
 tap_status tap_plan_memory(tap_frame *f, tap_plan *p, tap_error *err);

@@ -100,6 +100,11 @@ static void forms(void) {
     check("forms", &(given){"image", 4, {2, 4, 9, 33}, {0, 0, 1, 1}}, 1);
 }
 
+static void zeros(void) {
+    check("zeros", &(given){"image", 4, {2, 3, 9, 33}, {0, 0, 1, 1}}, 1);
+    check("zeros", &(given){"image", 4, {1, 3, 40, 8}, {1, 0, 0, 0}}, 1);
+}
+
 static void recurrent(void) {
     check("recurrent", &(given){"x", 3, {9, 5, 3}, {1, 1, 0}}, 1);
 }
@@ -126,6 +131,7 @@ static const test_case tests[] = {
     TEST(recurrent),      TEST(arith),
     TEST(shapes),         TEST(forms),
     TEST(bodies),         TEST(kinds),
+    TEST(zeros),
 };
 
 int main(void) {
