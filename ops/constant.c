@@ -191,30 +191,48 @@ static tap_status range_infer(tap_ctx *ctx) {
     return tap_out_type(ctx, 0, type->dtype, 1, &n);
 }
 
-#define COUNT(T, EXPRESSION)                                           \
-    do {                                                               \
-        T *p = y->data;                                                \
-        for (int64_t i = 0; i < y->count; i++) p[i] = (T)(EXPRESSION); \
-    } while (0)
+typedef struct range {
+    tap_tensor *y;
+    double a, d;
+    uint64_t ia, id;
+} range;
+
+/* Elements whose numbers, less that of the first, are counted in 32 bits: conversions of those are vector
+ * code. */
+enum { COUNTED = 1024 };
+
+#define COUNT_REAL(T) \
+    for (int32_t k = 0; k < n; k++) ((T *)y->data)[i + k] = (T)(r->a + (base + (double)k) * r->d)
+#define COUNT_INT(T) \
+    for (int32_t k = 0; k < n; k++) ((T *)y->data)[i + k] = (T)(r->ia + (uint64_t)(i + k) * r->id)
+
+/* n elements from i on; every i has a double. */
+static void range_block(const range *r, int64_t i, int32_t n) {
+    const tap_tensor *y = r->y;
+    const double base = (double)i;
+    float f[COUNTED];
+    switch (y->dtype) {
+    case TAP_FLOAT: COUNT_REAL(float); break;
+    case TAP_DOUBLE: COUNT_REAL(double); break;
+    case TAP_INT16: COUNT_INT(int16_t); break;
+    case TAP_INT32: COUNT_INT(int32_t); break;
+    case TAP_INT64: COUNT_INT(int64_t); break;
+    default:
+        for (int32_t k = 0; k < n; k++) f[k] = tap_f64_to_f32_odd(r->a + (base + (double)k) * r->d);
+        tap_floats_from_f32(y->dtype, n, f, (uint16_t *)y->data + i);
+    }
+}
+
+static void range_task(void *arg, int64_t begin, int64_t end, int worker) {
+    (void)worker;
+    for (int64_t i = begin; i < end; i += COUNTED) range_block(arg, i, (int32_t)tap_min64(COUNTED, end - i));
+}
 
 static tap_status range_run(tap_ctx *ctx) {
     const tap_tensor *start = ctx->in[0], *delta = ctx->in[2];
-    tap_tensor *y = ctx->out[0];
-    double a = tap_real_at(start, 0), d = tap_real_at(delta, 0);
-    uint64_t ia = (uint64_t)tap_cut_at(start, 0), id = (uint64_t)tap_cut_at(delta, 0);
-    float f;
-    switch (y->dtype) {
-    case TAP_FLOAT: COUNT(float, a + (double)i * d); break;
-    case TAP_DOUBLE: COUNT(double, a + (double)i * d); break;
-    case TAP_INT16: COUNT(int16_t, ia + (uint64_t)i * id); break;
-    case TAP_INT32: COUNT(int32_t, ia + (uint64_t)i * id); break;
-    case TAP_INT64: COUNT(int64_t, ia + (uint64_t)i * id); break;
-    default:
-        for (int64_t i = 0; i < y->count; i++) {
-            f = tap_f64_to_f32_odd(a + (double)i * d);
-            tap_floats_from_f32(y->dtype, 1, &f, (uint16_t *)y->data + i);
-        }
-    }
+    range r = {ctx->out[0], tap_real_at(start, 0), tap_real_at(delta, 0), (uint64_t)tap_cut_at(start, 0),
+               (uint64_t)tap_cut_at(delta, 0)};
+    tap_parallel(ctx, r.y->count, 1 << 16, range_task, &r);
     return TAP_OK;
 }
 

@@ -27,7 +27,7 @@
 #define SMALL_BYTES 32768
 /* A copy of this many bytes does not stay in the cache in any case. */
 #define FAR_BYTES (INT64_C(20) << 20)
-/* Lines this many bytes apart share a set of the first-level cache with many others. */
+/* Lines this many bytes apart, or nearly so, share a set of the first-level cache with many others. */
 #define CROWDED 1024
 /* Rows that can all lie in one set of the first-level cache. */
 #define NARROW_ROWS 8
@@ -52,9 +52,14 @@ static int64_t pitch_of(const tap_move *m) {
 
 /* Whether rows, on either side, fall into the same few sets of the cache, so that lines are lost before they
  * are whole. */
+static bool is_crowded(int64_t step) {
+    const int64_t rest = (step < 0 ? -step : step) % CROWDED;
+    return rest < LINE / 4 || rest > CROWDED - LINE / 4;
+}
+
 static bool crowded(const tap_move *m) {
     const int b = m->n_outer + m->n_b - 1, a = b + m->n_a;
-    return m->src[b] % CROWDED == 0 || m->dst[a] % CROWDED == 0;
+    return is_crowded(m->src[b]) || is_crowded(m->dst[a]);
 }
 
 /* Whether tiles are made where they are: nothing is lost, and there is room for all in the last cache. */
