@@ -207,6 +207,21 @@ static void rows_are_summed_up(void) {
     }
 }
 
+static void ranges_count_far(void) {
+    static const tap_dtype all[] = {TAP_FLOAT, TAP_DOUBLE, TAP_INT16, TAP_INT32, TAP_INT64};
+    enum { N = 5003 };
+    for (size_t k = 0; k < TAP_COUNT_OF(all); k++) {
+        node_test t;
+        for (int i = 0; i < N; i++) y[i] = 17 - 3 * i;
+        node_begin(&t, "Range", 11, 1);
+        node_in(&t, all[k], "", NUMS(17));
+        node_in(&t, all[k], "", NUMS(17 - 3 * N));
+        node_in(&t, all[k], "", NUMS(-3));
+        node_gives(&t, 0, all[k], dims(1, N, 0, 0), y);
+        node_end(&t);
+    }
+}
+
 /* So many that they are sorted and not picked through a heap. Equals stay in their order. */
 static void many_are_chosen(void) {
     enum { ROWS = 3, N = 300, K = 150 };
@@ -365,18 +380,13 @@ static void sequences_share_what_they_have_in_common(void) {
 }
 
 int main(void) {
-    static const test_case tests[] = {TEST(short_rows_are_padded),
-                                      TEST(images_are_padded),
-                                      TEST(few_are_gathered),
-                                      TEST(elements_along_each_axis),
-                                      TEST(tuples_pick_and_put),
-                                      TEST(sequences_are_reversed),
-                                      TEST(rows_are_summed_up),
-                                      TEST(many_are_chosen),
-                                      TEST(flags_compress),
-                                      TEST(small_triangles),
-                                      TEST(one_hot_of_every_index_type),
-                                      TEST(groups_in_either_order),
-                                      TEST(sequences_share_what_they_have_in_common)};
+    static const test_case tests[] = {
+        TEST(short_rows_are_padded),  TEST(images_are_padded),
+        TEST(few_are_gathered),       TEST(elements_along_each_axis),
+        TEST(tuples_pick_and_put),    TEST(sequences_are_reversed),
+        TEST(rows_are_summed_up),     TEST(ranges_count_far),
+        TEST(many_are_chosen),        TEST(flags_compress),
+        TEST(small_triangles),        TEST(one_hot_of_every_index_type),
+        TEST(groups_in_either_order), TEST(sequences_share_what_they_have_in_common)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }
