@@ -131,6 +131,7 @@ static void choose_by_shape(matcher *w, entry *e) {
     const tap_uses *u = w->f->uses;
     int32_t only = -1;
     if (e->l->value >= 0 || e->module < 0 || e->l->status == TAP_LAYER_FOLDED || w->f->tree->rounded) return;
+    if (u->of[e->module].mixed) return;
     if (w->f->tree->grouped || e->call > 0 || lacks_calls(w, e) || !e->of->n_outputs ||
         e->of->outputs[e->output].rank < 1)
         return;
@@ -305,7 +306,7 @@ static bool is_an_input(const matcher *w, const entry *e, int32_t value) {
 static bool by_consumers(matcher *w, entry *e) {
     for (int32_t i = w->first_link[e - w->entries]; i >= 0; i = w->links[i].next) {
         const entry *c = &w->entries[w->links[i].consumer];
-        if (c->module < 0) continue;
+        if (c->module < 0 || w->f->uses->of[c->module].mixed) continue;
         int32_t value = taken_by(w, c, e);
         if (value >= 0 && is_an_input(w, e, value) && is_kind(e->of, "Reshape"))
             value = prepared(w, c, value);

@@ -103,15 +103,17 @@ static void find_repeats(tap_uses *u) {
     }
 }
 
+static void find_mixed(tap_uses *u);
+
 static tap_status look_at_modules(tap_uses *u, tap_arena *a, tap_error *err) {
     u->of = tap_arena_array(a, u->t->n, sizeof *u->of);
     if (!u->of) return tap_error_no_memory(err, u->t->n * sizeof *u->of);
-    for (size_t i = 0; i < u->t->n; i++) u->of[i] = (tap_module_uses){-1, -1, -1, -1, -1, false, 0, 0};
+    for (size_t i = 0; i < u->t->n; i++) u->of[i] = (tap_module_uses){-1, -1, -1, -1, -1, false, false, 0, 0};
     for (size_t i = 0; i < u->t->n; i++) {
         const tap_module *x = &u->t->modules[i];
         if (x->parent < 0 || !x->name || x->first < 0) continue;
-        u->of[x->parent].once += x->call == 0;
-        u->of[x->parent].twice += x->call == 1;
+        u->of[x->parent].once += x->again == 0;
+        u->of[x->parent].twice += x->again == 1;
     }
     int32_t n = leave_all(u);
     u->leavers = tap_arena_array(a, (size_t)n, sizeof *u->leavers);
@@ -119,6 +121,7 @@ static tap_status look_at_modules(tap_uses *u, tap_arena *a, tap_error *err) {
     leave_all(u);
     find_repeated(u);
     if (u->t->reentered) find_repeats(u);
+    if (u->t->dialect == TAP_DIALECT_SCOPES || u->t->dialect == TAP_DIALECT_FX) find_mixed(u);
     return TAP_OK;
 }
 
@@ -451,6 +454,48 @@ static int32_t recurrent_slot(const tap_uses *u, tap_vid v, int32_t depth) {
     return slot;
 }
 
+static bool swaps_time(const tap_node *n) {
+    if (!is_op(n, "Transpose")) return false;
+    for (size_t i = 0; i < n->src->n_attrs; i++) {
+        const tap_src_attr *a = &n->src->attrs[i];
+        if (strcmp(a->name, "perm") == 0)
+            return a->kind == TAP_ATTR_INTS && a->n == 3 && a->u.ints[0] == 1 && a->u.ints[1] == 0 &&
+                   a->u.ints[2] == 2;
+    }
+    return false;
+}
+
+/* From v back through nodes of m that only move elements; counts those that exchange the batch and the time.
+ */
+static tap_vid before_moves(const tap_uses *u, int32_t m, tap_vid v, int32_t *swaps) {
+    for (;;) {
+        int32_t at = u->position[v];
+        const tap_node *n = at >= 0 && tap_module_has(u->t, m, u->t->of_node[at]) ? u->g->nodes[at] : NULL;
+        bool moves = n && (is_op(n, "Transpose") || is_op(n, "Squeeze") || is_op(n, "Unsqueeze") ||
+                           is_op(n, "Reshape") || is_op(n, "Identity") || is_op(n, "Cast"));
+        if (!moves || !n->n_in || n->in[0] == TAP_NO_VALUE) return v;
+        *swaps += swaps_time(n);
+        v = n->in[0];
+    }
+}
+
+/* Whether the layer has the batch first, and its sequence still has the time first: the exporter cancelled
+ * the exchange behind it with that before what follows. It shows where the exchange before it is, or was
+ * cancelled likewise with that of a recurrent layer before. */
+static bool lost_its_end(const tap_uses *u, int32_t m, tap_vid sequence, int32_t depth) {
+    int32_t first = u->of[m].first_rnn, before = 0, behind = 0;
+    const tap_node *rnn = first >= 0 ? u->g->nodes[first] : NULL;
+    if (!rnn || depth > 16 || !rnn->n_in || rnn->in[0] == TAP_NO_VALUE) return false;
+    before_moves(u, m, sequence, &behind);
+    if (behind % 2) return false;
+    tap_vid given = before_moves(u, m, rnn->in[0], &before);
+    if (before % 2) return true;
+    if (u->position[given] < 0 || recurrent_slot(u, given, 0) != 0) return false;
+    int32_t other = u->t->of_node[u->position[given]];
+    while (other >= 0 && u->of[other].first_rnn < 0) other = u->t->modules[other].parent;
+    return other >= 0 && other != m && lost_its_end(u, other, given, depth + 1);
+}
+
 /* PyTorch's recurrent layers give the sequence, then the states: h, of an LSTM c, too. A packed sequence has
  * no tensor, and its batch sizes come before the states. */
 static bool recurrent_outputs(const tap_uses *u, int32_t m, const tap_vid *leaving, int32_t n,
@@ -467,6 +512,7 @@ static bool recurrent_outputs(const tap_uses *u, int32_t m, const tap_vid *leavi
         tap_vid *to = &out->value[slot ? slot + shift : 0];
         if (*to == TAP_NO_VALUE) *to = leaving[i];
     }
+    if (out->value[0] != TAP_NO_VALUE && lost_its_end(u, m, out->value[0], 0)) out->value[0] = TAP_NO_VALUE;
     /* States that nobody uses, where one node has them as the layer does. */
     for (int32_t k = 1; first == last && k < node->n_out && k + shift < TAP_MODULE_OUTPUTS; k++)
         if (out->value[k + shift] == TAP_NO_VALUE) out->value[k + shift] = node->out[k];
@@ -529,9 +575,49 @@ static bool has_several_calls(const tap_uses *u, int32_t m) {
     return false;
 }
 
-/* PyTorch: all modules in m are called again, so that m may have been, one call behind the other. */
-static bool may_be_called_again(const tap_uses *u, int32_t m) {
-    return u->t->dialect != TAP_DIALECT_TF && u->of[m].once > 0 && u->of[m].twice == u->of[m].once;
+/* ---- PyTorch's scopes that are not one call ---- */
+
+/* A module by itself in which a value comes back: the scope NAME_1 of a second call is that of a module
+ * called NAME_1, too. */
+static bool has_another_inside(const tap_uses *u, int32_t m) {
+    if (u->t->dialect != TAP_DIALECT_SCOPES || u->t->modules[m].n_inner) return false;
+    for (int32_t i = u->of[m].first_leaver; i >= 0; i = u->leavers[i].next) {
+        tap_vid v = u->leavers[i].v;
+        if (!is_about_shapes(&u->g->values[v]) && !only_shape_leaves(u, m, v) &&
+            !is_prepared_input(u, m, v) && comes_back(u, m, v))
+            return true;
+    }
+    return false;
+}
+
+/* The scope of the first call of what m, NAME_1, is taken for a later call of; -1: m is none. */
+static int32_t first_call_of(const tap_uses *u, int32_t m) {
+    const tap_module *x = &u->t->modules[m];
+    char raw[1024] = "";
+    tap_text text = {raw, sizeof raw, 0};
+    size_t stem, n = strlen(x->piece), all = x->name ? strlen(x->name) : 0;
+    if (tap_name_number(x->piece, n, &stem) < 1) return -1;
+    if (all >= n && strcmp(x->name + all - n, x->piece) == 0) return -1; /* a layer of that name */
+    tap_text_add(&text, "%.*s", (int)(strlen(x->raw) - n + stem), x->raw);
+    return tap_map_get(&u->t->by_raw, raw, -1);
+}
+
+/* Tracing numbers the scopes of calls, each in what is around it: the second call of a block is NAME_1, and
+ * those of the modules in it are in NAME, beside the first ones. Where NAME is itself a call of another, how
+ * often NAME was called before is not known. All modules called again in m may be m itself called twice, one
+ * call behind the other. */
+static void find_mixed(tap_uses *u) {
+    const tap_layer_tree *t = u->t;
+    for (size_t i = 0; i < t->n; i++) {
+        const tap_module *m = &t->modules[i];
+        tap_module_uses *of = &u->of[i];
+        of->mixed |= (of->once > 0 && of->twice == of->once) || has_another_inside(u, (int32_t)i);
+        int32_t first = t->dialect == TAP_DIALECT_SCOPES ? first_call_of(u, (int32_t)i) : -1;
+        if (first < 0) continue;
+        bool other = t->modules[first].name && strcmp(t->modules[first].name, m->name) != 0;
+        of->mixed |= other || t->modules[first].n_inner > 0;
+        if (t->modules[first].n_inner > 0) u->of[first].mixed |= u->of[first].twice > 0;
+    }
 }
 
 /* ---- The output ---- */
@@ -582,7 +668,7 @@ void tap_module_outputs_find(const tap_uses *u, int32_t m, tap_module_outputs *o
     int32_t around = u->t->modules[m].parent;
     /* One direction of two that became one node has no output of its own. */
     if (u->t->dialect == TAP_DIALECT_TF && around >= 0 && u->of[around].over_time >= 0) return;
-    if (has_several_calls(u, m) || may_be_called_again(u, m)) return;
+    if (has_several_calls(u, m) || u->of[m].mixed) return;
     int32_t n = u->t->rounded ? 0 : find_leaving(u, m, leaving, CANDIDATES);
     if (n > CANDIDATES) return;
     if (u->t->dialect == TAP_DIALECT_TF) {

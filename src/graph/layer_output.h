@@ -16,6 +16,7 @@ typedef struct tap_module_uses {
     int32_t first_leaver, last_leaver; /* -1: none */
     int32_t over_time;                 /* the first node of its own that repeats something; -1: none */
     int32_t first_rnn, last_rnn;       /* LSTM, GRU, RNN of its own; -1: none */
+    bool mixed;                        /* PyTorch: several calls are in it, or parts of one */
     bool repeats;                      /* one weight is used twice by the same operator: it is called again */
     int32_t once, twice;               /* modules in it that are called, and that are called again */
 } tap_module_uses;

@@ -293,9 +293,33 @@ static bool find_owners(const tap_bound *b, tap_arena *a, tap_map *owners) {
     return true;
 }
 
+/* By module: the operator of its only node; NULL: it has none, or several. */
+static const char **find_only_ops(const tap_bound *b, tap_arena *a, const tap_layer_tree *t) {
+    const char **ops = tap_arena_array(a, t->n, sizeof *ops);
+    bool *several = tap_arena_array(a, t->n, sizeof *several);
+    if (!ops || !several) return NULL;
+    for (size_t i = 0; i < t->n; i++) {
+        ops[i] = NULL;
+        several[i] = t->modules[i].n_inner > 0;
+    }
+    for (size_t i = 0; i < b->main->n_nodes; i++) {
+        int32_t m = t->of_node[i];
+        if (m < 0) continue;
+        several[m] |= ops[m] != NULL;
+        ops[m] = several[m] ? NULL : b->main->nodes[i]->src->op;
+    }
+    return ops;
+}
+
+/* What tells layers called NAME_1 from second calls. */
+typedef struct scopes {
+    tap_map owners;
+    const char **only_op;
+} scopes;
+
 /* "/layer1/layer1.0/conv1_1": what the framework calls it. A child of a Sequential repeats its parent's name;
- * the second call has _1 behind it. */
-static const char *scope_name(const tap_map *owners, const tap_layer_tree *t, tap_arena *a, tap_module *m) {
+ * the second call has _1 behind it, unless it has weights of that name or does something else. */
+static const char *scope_name(const scopes *w, const tap_layer_tree *t, tap_arena *a, tap_module *m) {
     const tap_module *up = m->parent < 0 ? NULL : &t->modules[m->parent];
     const char *around = up ? up->name : "";
     size_t n = strlen(m->piece), stem, up_n = up ? strlen(up->piece) : 0;
@@ -309,19 +333,22 @@ static const char *scope_name(const tap_map *owners, const tap_layer_tree *t, ta
     const char *first = up ? tap_arena_printf(a, "%s/%.*s", up->raw, (int)stem, m->piece)
                            : tap_arena_string(a, m->piece, stem);
     if (!first) return NULL;
-    if (tap_map_get(&t->by_raw, first, -1) < 0 || tap_map_get(owners, literal, 0)) return literal;
+    int32_t called = tap_map_get(&t->by_raw, first, -1);
+    if (called < 0 || tap_map_get(&w->owners, literal, 0)) return literal;
+    const char *op = w->only_op[m - t->modules], *other = w->only_op[called];
+    if (op && other && strcmp(op, other) != 0) return literal;
     return tap_arena_string(a, literal, strlen(literal) - (n - stem));
 }
 
 static bool name_scopes(const tap_bound *b, tap_layer_tree *t, tap_arena *a) {
-    tap_map owners;
-    tap_map_init(&owners, b->budget);
-    bool ok = find_owners(b, a, &owners);
+    scopes w = {.only_op = find_only_ops(b, a, t)};
+    tap_map_init(&w.owners, b->budget);
+    bool ok = w.only_op && find_owners(b, a, &w.owners);
     for (size_t i = 0; ok && i < t->n; i++) {
-        t->modules[i].name = scope_name(&owners, t, a, &t->modules[i]);
+        t->modules[i].name = scope_name(&w, t, a, &t->modules[i]);
         ok = t->modules[i].name != NULL;
     }
-    tap_map_free(&owners);
+    tap_map_free(&w.owners);
     return ok;
 }
 
@@ -369,7 +396,9 @@ static bool count_calls(tap_layer_tree *t, tap_arena *a) {
     if (n) qsort(all, n, sizeof *all, by_name_and_call);
     for (size_t i = 1; i < n; i++) {
         tap_module *m = &t->modules[all[i].m], *before = &t->modules[all[i - 1].m];
-        if (strcmp(m->name, before->name) == 0) m->call = before->call + 1;
+        if (strcmp(m->name, before->name) != 0) continue;
+        m->call = before->call + 1;
+        if (m->parent == before->parent) m->again = before->again + 1;
     }
     return true;
 }

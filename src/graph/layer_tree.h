@@ -13,6 +13,7 @@ typedef struct tap_module {
     const char *name;   /* the layer's, with those around it; NULL: the model itself, or not a layer */
     const char *kind;   /* class; NULL: not told */
     int32_t call;
+    int32_t again;       /* calls of it before, in the same call of what is around it */
     int32_t first, last; /* positions of its first and last node, those of modules in it included; -1: none */
     int32_t n_inner;     /* modules in it */
     int32_t pooler;      /* the module in it of that name; -1: none */

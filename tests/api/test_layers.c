@@ -138,6 +138,25 @@ static void traced(void) {
     tap_model_free(m);
 }
 
+/* Scopes that several calls have, or parts of one: no layer is given another's value. */
+static void traced_again(void) {
+    tap_model *m = open_layers("scopes_again", NULL);
+    if (!m) return;
+    CHECK_STR(about(m, "conv"), "found /conv/Gemm_output_0 01");
+    CHECK_STR(about(m, "conv_1"), "unknown");
+    CHECK_STR(about(m, "act"), "found /act/Relu_output_0 01");
+    CHECK_STR(about(m, "act#1"), "not listed");
+    CHECK_STR(about(m, "act_1"), "found /act_1/Tanh_output_0 01");
+    CHECK_STR(about(m, "block"), "unknown");
+    CHECK_STR(about(m, "block#1"), "unknown");
+    CHECK_STR(about(m, "block.b"), "found /block/b/Gemm_output_0 01");
+    CHECK_STR(about(m, "block.b#1"), "found /block/b_1/Gemm_output_0 01");
+    CHECK_STR(about(m, "l"), "unknown"); /* time first, and the layer has the batch first */
+    CHECK_STR(about(m, "m"), "unknown");
+    CHECK_STR(about(m, "n"), "found /n/Transpose_output_0 012");
+    tap_model_free(m);
+}
+
 static void exported(void) {
     tap_model *m = open_layers("fx", NULL);
     if (!m) return;
@@ -293,13 +312,20 @@ static void tflite_biases(void) {
 }
 
 int main(void) {
-    static const test_case tests[] = {
-        TEST(reshaped),           TEST(tflite_biases),
-        {"keras3", keras3},       {"keras3_with_list", keras3_with_list},
-        {"recurrent", recurrent}, {"given_channels_first", given_channels_first},
-        {"groups", groups},       {"traced", traced},
-        {"exported", exported},   {"only_nodes", only_nodes},
-        {"selectors", selectors}, {"values", values},
-        {"bad_lists", bad_lists}, {"strange_list", strange_list}};
+    static const test_case tests[] = {TEST(reshaped),
+                                      TEST(tflite_biases),
+                                      {"keras3", keras3},
+                                      {"keras3_with_list", keras3_with_list},
+                                      {"recurrent", recurrent},
+                                      {"given_channels_first", given_channels_first},
+                                      {"groups", groups},
+                                      {"traced", traced},
+                                      {"traced_again", traced_again},
+                                      {"exported", exported},
+                                      {"only_nodes", only_nodes},
+                                      {"selectors", selectors},
+                                      {"values", values},
+                                      {"bad_lists", bad_lists},
+                                      {"strange_list", strange_list}};
     return test_main(tests, sizeof tests / sizeof *tests);
 }

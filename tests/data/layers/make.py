@@ -234,6 +234,43 @@ def scopes():
         module('late', 'Dropout', [None])]}, open(os.path.join(HERE, 'scopes.layers.json'), 'w'), indent=1)
 
 
+def scopes_again():
+    """PyTorch by tracing: conv's second call has the scope of a layer called conv_1; a block that is called twice has its
+    second Relu in block_1 and its second Linears in block; act_1 is a Tanh and not act's second call; of two recurrent layers
+    with the batch first the exchanges between them are cancelled."""
+    def relu(scope, x):
+        return node('Relu', scope + '/Relu', [x], scope + '/Relu_output_0')
+
+    def gemm(scope, x, layer, y=None):
+        return node('Gemm', scope + '/Gemm', [x, layer + '.weight', layer + '.bias'], y or scope + '/Gemm_output_0')
+
+    def lstm(scope, x):
+        return node('LSTM', scope + '/LSTM', [x, 'onnx::LSTM_1', 'onnx::LSTM_2'], scope + '/LSTM_output_0', hidden_size=4)
+    nodes = [gemm('/conv', 'x', 'conv'), gemm('/conv_1', '/conv/Gemm_output_0', 'conv_1'),
+             relu('/act', '/conv_1/Gemm_output_0'),
+             node('Gemm', '/conv_1/Gemm_1', ['/act/Relu_output_0', 'conv.weight', 'conv.bias'], '/conv_1/Gemm_1_output_0'),
+             node('Tanh', '/act_1/Tanh', ['/conv_1/Gemm_1_output_0'], '/act_1/Tanh_output_0')]
+    x = '/act_1/Tanh_output_0'
+    for call in ('', '_1'):
+        nodes += [gemm('/block/a' + call, x, 'block.a'), relu('/block' + call, f'/block/a{call}/Gemm_output_0'),
+                  gemm('/block/b' + call, f'/block{call}/Relu_output_0', 'block.b')]
+        x = f'/block/b{call}/Gemm_output_0'
+    nodes += [gemm('/head', x, 'head', 'y'),
+              node('Transpose', '/l/Transpose', ['sequence'], '/l/Transpose_output_0', perm=[1, 0, 2]),
+              lstm('/l', '/l/Transpose_output_0'),
+              node('Squeeze', '/l/Squeeze', ['/l/LSTM_output_0', 'axis'], '/l/Squeeze_output_0'),
+              lstm('/m', '/l/Squeeze_output_0'),
+              node('Squeeze', '/m/Squeeze', ['/m/LSTM_output_0', 'axis'], '/m/Squeeze_output_0'),
+              lstm('/n', '/m/Squeeze_output_0'),
+              node('Squeeze', '/n/Squeeze', ['/n/LSTM_output_0', 'axis'], '/n/Squeeze_output_0'),
+              node('Transpose', '/n/Transpose', ['/n/Squeeze_output_0'], '/n/Transpose_output_0', perm=[1, 0, 2]),
+              node('Exp', '/Exp', ['/n/Transpose_output_0'], 'z')]
+    layers = ('conv', 'conv_1', 'block.a', 'block.b', 'head')
+    weights = [c for name in layers for c in (const(name + '.weight', 4, 4), const(name + '.bias', 4))]
+    weights += [const('onnx::LSTM_1', 1, 16, 4), const('onnx::LSTM_2', 1, 16, 4), const('axis', value=[1], dtype=np.int64)]
+    write('scopes_again', nodes, [('x', [2, 4]), ('sequence', [2, 5, 4])], [('y', [2, 4]), ('z', [2, 5, 4])], weights, 'pytorch')
+
+
 def fx():
     """PyTorch by torch.export: modules in the metadata, calls not numbered, a mask that the optimiser shares between two
     layers, a node that swallowed what followed a module."""
@@ -264,5 +301,5 @@ def nodes_only():
     write('nodes', nodes, [('x', [3, 4])], [('y', [3, 2])], [const('k', value=[2], dtype=np.int64)], 'skl2onnx')
 
 
-for make in (keras3, keras2, nchw, tflite, reshaped, tflite_biases, scopes, fx, nodes_only):
+for make in (keras3, keras2, nchw, tflite, reshaped, tflite_biases, scopes, scopes_again, fx, nodes_only):
     make()
