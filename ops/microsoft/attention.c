@@ -1,5 +1,5 @@
-/* Attention, QAttention, MultiHeadAttention of com.microsoft: the standard's Attention, with masks of several
- * forms. */
+/* Attention, QAttention, MultiHeadAttention, DecoderMaskedMultiHeadAttention of com.microsoft: the standard's
+ * Attention, with masks of several forms. */
 #include "core/error.h"
 #include "microsoft/microsoft.h"
 
@@ -112,13 +112,75 @@ static tap_status q_attention(tap_expansion *e) {
 /* ---- MultiHeadAttention: what comes has been projected; queries, keys and values may be packed ---- */
 
 /* Of the bias for all three: what is added to queries (part 0), keys or values, and `x` with it. */
-static const char *add_bias(tap_expansion *e, const char *x, int part, const char *y) {
-    if (!tap_expand_has_in(e, 3)) return x;
+static const char *add_bias(tap_expansion *e, int bias, const char *x, int part, const char *y) {
+    if (!tap_expand_has_in(e, bias)) return x;
     tap_expand_add(e, "%s = onnxtap.AddPart <part=%d> (%s, bias)", y, part, x);
     return y;
 }
 
+/* What is in a buffer of keys or values, `past`, up to `length` tokens: part. */
+static void first_tokens(tap_expansion *e, const char *part, const char *past) {
+    tap_expand_add(e, "%s = Slice (%s, none_64, length, token_axis)", part, past);
+}
+
+/* present: the buffer `past`, with new tokens behind its first `length`. */
+static void fill_buffer(tap_expansion *e, const char *present, const char *past, const char *new) {
+    tap_expand_add(e, "%s_before = Slice (%s, none_64, length, token_axis)", present, past);
+    tap_expand_add(e, "%s_count = Shape <start=2, end=3> (%s)", present, new);
+    tap_expand_add(e, "%s_from = Add (length, %s_count)", present, present);
+    tap_expand_add(e, "%s_end = Constant <value_ints=[9223372036854775807]> ()", present);
+    tap_expand_add(e, "%s_rest = Slice (%s, %s_from, %s_end, token_axis)", present, past, present, present);
+    tap_expand_add(e, "%s = Concat <axis=2> (%s_before, %s, %s_rest)", present, present, new, present);
+}
+
+/* Inputs of MultiHeadAttention and DecoderMaskedMultiHeadAttention, by what they are. */
+typedef struct places {
+    int bias, mask, attention_bias, past, past_length, indirection;
+} places;
+
+/* Attention of q, k, v to output, present_key, present_value, qk. */
+static tap_status attend_heads(tap_expansion *e, const places *at, const char *mask_name) {
+    const bool buffer = tap_expand_has_in(e, at->past_length), past = tap_expand_has_in(e, at->past);
+    const bool beams = tap_expand_has_in(e, at->indirection);
+    const char *keys = "past_key", *values = "past_value";
+    if (past != tap_expand_has_in(e, at->past + 1))
+        return tap_expand_fail(e, TAP_MODEL, "past_key and past_value go together");
+    if ((buffer && !past) || (beams && !buffer))
+        return tap_expand_fail(
+            e, TAP_MODEL,
+            "cache_indirection asks for past_sequence_length, and that for past_key and past_value");
+    if (buffer) {
+        tap_expand_add(e, "one_64 = Constant <value_ints=[1]> ()");
+        tap_expand_add(e, "none_64 = Constant <value_ints=[0]> ()");
+        tap_expand_add(e, "token_axis = Constant <value_ints=[2]> ()");
+        tap_expand_add(e, "length_1 = Reshape (past_sequence_length, one_64)");
+        tap_expand_add(e, "length = Cast <to=7> (length_1)");
+        if (beams) {
+            tap_expand_add(e, "beam_keys = onnxtap.FromBeams (past_key, cache_indirection, length)");
+            tap_expand_add(e, "beam_values = onnxtap.FromBeams (past_value, cache_indirection, length)");
+            keys = "beam_keys";
+            values = "beam_values";
+        }
+        first_tokens(e, "keys_before", keys);
+        first_tokens(e, "values_before", values);
+        keys = "keys_before";
+        values = "values_before";
+    }
+    const char *mask = add_mask(e, mask_name, "attention_bias", past ? keys : "",
+                                tap_expand_has_in(e, at->mask) || tap_expand_has_in(e, at->attention_bias));
+    tap_expand_add(e, "y, %s, %s, qk = Attention %s (q, k, v, %s, %s, %s)",
+                   buffer ? "keys_shown" : "present_key", buffer ? "values_shown" : "present_value",
+                   scale_of(e), mask, past ? keys : "", past ? values : "");
+    if (buffer) { /* which keeps each beam's own tokens */
+        fill_buffer(e, "present_key", "past_key", "k");
+        fill_buffer(e, "present_value", "past_value", "v");
+    }
+    join_heads(e, "y", "output");
+    return TAP_OK;
+}
+
 static tap_status multi_head(tap_expansion *e) {
+    static const places at = {3, 4, 5, 6, 8, 9};
     const bool key = tap_expand_has_in(e, 1), value = tap_expand_has_in(e, 2);
     const char *sources[3] = {"query", key ? "key" : "query", value ? "value" : key ? "key" : "query"};
     static const char *const names[] = {"q", "k", "v"}, *const biased[] = {"q_biased", "k_biased",
@@ -132,23 +194,35 @@ static tap_status multi_head(tap_expansion *e) {
     tap_status status = heads_of(e, &heads);
     if (status != TAP_OK) return status;
     if (value && !key) return tap_expand_fail(e, TAP_MODEL, "value is given without key");
-    if (tap_expand_has_in(e, 6) != tap_expand_has_in(e, 7))
-        return tap_expand_fail(e, TAP_MODEL, "past_key and past_value go together");
-    if (tap_expand_has_in(e, 8) || tap_expand_has_in(e, 9))
-        return tap_expand_fail(
-            e, TAP_UNSUPPORTED,
-            "past_sequence_length and cache_indirection are for buffers that a decoder shares: "
-            "export or optimise the model without them");
     for (int i = 0; i < 3; i++)
         tap_expand_add(e, "%s = onnxtap.Heads <heads=%lld, part=%d> (%s)", names[i], (long long)heads, i,
-                       add_bias(e, sources[i], i, biased[i]));
-    const char *mask =
-        add_mask(e, "key_padding_mask", "attention_bias", tap_expand_has_in(e, 6) ? "past_key" : "",
-                 tap_expand_has_in(e, 4) || tap_expand_has_in(e, 5));
-    tap_expand_add(e, "y, present_key, present_value, qk = Attention %s (q, k, v, %s, past_key, past_value)",
-                   scale_of(e), mask);
-    join_heads(e, "y", "output");
-    return TAP_OK;
+                       add_bias(e, 3, sources[i], i, biased[i]));
+    return attend_heads(e, &at, "key_padding_mask");
+}
+
+/* One token at a time. Without a buffer the past that is given is all there is. */
+static tap_status decoder_masked(tap_expansion *e) {
+    const bool shared = tap_expand_int(e, "past_present_share_buffer", 0) != 0;
+    const places at = {10, 3, 4, 5, shared ? 7 : -1, 9};
+    static const char *const names[] = {"q", "k", "v"}, *const sources[] = {"query", "key", "value"};
+    static const char *const biased[] = {"q_biased", "k_biased", "v_biased"};
+    int64_t heads;
+    tap_expand_names(
+        e,
+        "query, key?, value?, mask_index?, attention_bias?, past_key?, past_value?, past_sequence_length?, "
+        "beam_width?, cache_indirection?, bias?",
+        "output, present_key, present_value, qk");
+    tap_expand_has(e, "output_qk");
+    tap_status status = heads_of(e, &heads);
+    if (status != TAP_OK) return status;
+    if (!tap_expand_has_in(e, 1) || !tap_expand_has_in(e, 2))
+        return tap_expand_fail(e, TAP_UNSUPPORTED,
+                               "queries, keys and values in one tensor are for GPUs: export or optimise "
+                               "the model for CPUs");
+    for (int i = 0; i < 3; i++)
+        tap_expand_add(e, "%s = onnxtap.Heads <heads=%lld, part=%d> (%s)", names[i], (long long)heads, i,
+                       add_bias(e, 10, sources[i], i, biased[i]));
+    return attend_heads(e, &at, "mask_index");
 }
 
 #define FLOATS (TAP_BIT(TAP_FLOAT) | TAP_BIT(TAP_FLOAT16) | TAP_BIT(TAP_BFLOAT16))
@@ -159,6 +233,8 @@ static const tap_op ops[] = {
                     "T/3 U/2 V/1 V. V i T. U V/5", q_attention),
     TAP_MS_FUNCTION("MultiHeadAttention", 1, 10, 1, 4, FLOATS, "T/3-5 T/3-5 T/3-4 T/1 i T/4 T/4 T/4",
                     multi_head),
+    TAP_MS_FUNCTION("DecoderMaskedMultiHeadAttention", 1, 11, 1, 4, FLOATS,
+                    "T/3 T/3-4 T/3-4 i T/4 T/4 T/4 i. i. i/3 T/1", decoder_masked),
     {0},
 };
 

@@ -209,6 +209,49 @@ static tap_status part_run(tap_ctx *ctx) {
     return tap_broadcast(ctx, add_loops[x->dtype], NULL, in, 2, ctx->out, 1);
 }
 
+/* ---- FromBeams: y[b * beams + j][heads][place][d] = x of beam indirection[b][j][place] of batch b, for
+ * places before `length`; others are not looked at ---- */
+
+static tap_status beams_infer(tap_ctx *ctx) {
+    const tap_type *x = tap_in_type(ctx, 0), *t = tap_in_type(ctx, 1);
+    tap_status st = tap_need_rank(ctx, 0, 4, 4, "past_key or past_value");
+    if (!st) st = tap_need_dtype(ctx, 1, TAP_BIT(TAP_INT32), "cache_indirection");
+    if (!st) st = tap_need_rank(ctx, 1, 3, 3, "cache_indirection");
+    if (!st) st = tap_need_one(ctx, 2, "past_sequence_length");
+    if (st) return st;
+    if (x->rank == 4 && t->rank == 3) {
+        const int64_t rows = tap_product(t->dims, 2);
+        if ((rows >= 0 && x->dims[0] >= 0 && rows != x->dims[0]) ||
+            (t->dims[2] >= 0 && t->dims[2] < x->dims[2]))
+            return tap_fail(ctx, tap_misfit(ctx),
+                            "cache_indirection does not fit to %lld rows of %lld places",
+                            (long long)x->dims[0], (long long)x->dims[2]);
+    }
+    return tap_out_like(ctx, 0, x);
+}
+
+static tap_status beams_run(tap_ctx *ctx) {
+    const tap_tensor *x = ctx->in[0], *t = ctx->in[1];
+    const int64_t *d = x->dims, beams = t->dims[1];
+    const size_t row = (size_t)d[3] * tap_dtype_bytes(x->dtype);
+    const int32_t *from = t->data;
+    const int64_t length = tap_min64(d[2], tap_int_at(ctx->in[2], 0));
+    if (x->count) memset(ctx->out[0]->data, 0, (size_t)x->count * tap_dtype_bytes(x->dtype));
+    for (int64_t r = 0; r < d[0] && x->count; r++)
+        for (int64_t p = 0; p < length; p++) {
+            const int64_t beam = from[r * t->dims[2] + p];
+            if (beam < 0 || beam >= beams)
+                return tap_fail(ctx, TAP_RUN, "cache_indirection has beam %lld; there are %lld",
+                                (long long)beam, (long long)beams);
+            for (int64_t h = 0; h < d[1]; h++)
+                memcpy((char *)ctx->out[0]->data + (size_t)((r * d[1] + h) * d[2] + p) * row,
+                       (const char *)x->data +
+                           (size_t)(((r / beams * beams + beam) * d[1] + h) * d[2] + p) * row,
+                       row);
+        }
+    return TAP_OK;
+}
+
 #define PIECE "A piece of functions of com.microsoft."
 
 static const tap_op ops[] = {
@@ -216,6 +259,8 @@ static const tap_op ops[] = {
      .infer = mask_infer, .run = mask_run, .notes = PIECE},
     {TAP_MS_PIECE("AddPart", 2, 2, 1, 1), .loops = add_loops, .prepare = part_prepare, .infer = part_infer,
      .run = part_run, .notes = PIECE},
+    {TAP_MS_PIECE("FromBeams", 3, 3, 1, 1), .dtypes = TAP_TYPES_FLOAT, .infer = beams_infer, .run = beams_run,
+     .notes = PIECE},
     {0},
 };
 

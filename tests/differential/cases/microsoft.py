@@ -437,6 +437,28 @@ def multi_head(g):
             "scale": g.maybe(g.real(0.1, 1)), "mask_filter_value": g.maybe(-5000.0)}, inputs, [True, present, present]
 
 
+@op("DecoderMaskedMultiHeadAttention")
+def decoder_masked(g):
+    if g.types.get("M") not in (None, "int32"):
+        raise Skip
+    beams, heads, d, room = g.int(1, 3), g.int(1, 3), 2 * g.size(3, 16), g.int(2, 9)
+    b, n = beams * g.int(1, 2), heads * d
+    q, past = g.mild("T", (b, 1, n)), g.int(0, room - 1)
+    attributes = {"num_heads": heads, "scale": g.maybe(g.real(0.1, 1)), "mask_filter_value": g.maybe(-5000.0)}
+    if g.chance(0.3):
+        mask = (g.r.random((b, room)) < 0.7).astype(np.int32)
+        return attributes, [q, g.mild("T", (b, heads, room, d)), g.mild("T", (b, heads, room, d)), g.maybe(mask)], 1
+    mask = (g.r.random((b, past + 1)) < 0.7).astype(np.int32)
+    mask[:, 0] = 1
+    inputs = [q, g.mild("T", (b, 1, n)), g.mild("T", (b, 1, n)), g.maybe(mask), None,
+              g.mild("T", (b, heads, room, d)), g.mild("T", (b, heads, room, d)), np.array([past], np.int32)]
+    if g.chance(0.6):
+        inputs += [np.array([beams], np.int32), g.r.integers(0, beams, size=(b // beams, beams, room)).astype(np.int32)]
+    else:
+        inputs += [None, None]
+    return {**attributes, "past_present_share_buffer": 1}, inputs + [g.maybe(g.mild("T", (3 * n,)))], 3
+
+
 @op("GroupQueryAttention")
 def group_query(g):
     b, group, kv, d = g.int(1, 2), g.int(1, 3), g.int(1, 2), 16 * g.int(1, 2)
