@@ -537,6 +537,56 @@ def matmul_nbits(g):
          None if zeros is None else Fixed(zeros), None, g.maybe(g.mild("T1", (n,)))], 1
 
 
+@op("MatMulBnb4")
+def matmul_bnb4(g):
+    k, n, block = g.size(20, 90), g.size(8, 60), g.pick(16, 32)
+    if g.type("T1") == "bfloat16":
+        raise Skip
+    return {"K": k, "N": n, "block_size": block, "quant_type": g.int(0, 1), "transB": g.maybe(1)}, \
+        [g.mild("T1", g.shape(0, 2, 3, 0) + (g.size(4, 20), k)), Fixed(g.r.integers(0, 256, size=-(-n * k // 2)).astype(np.uint8)),
+         Fixed(g.mild("T1", (-(-n * k // block),), 0.1, 1))], 1
+
+
+def routing(g, t, experts, tokens):
+    act = g.pick(None, "relu", "gelu", "silu", "identity", "swiglu")
+    gates = {"swiglu_fusion": 1, "activation_alpha": g.maybe(1.702), "activation_beta": g.maybe(1.0),
+             "swiglu_limit": g.maybe(g.real(0.5, 3))} if act == "swiglu" else {}
+    return {"k": g.int(1, experts), "activation_type": act, "normalize_routing_weights": g.pick(None, 0, 1), **gates}, \
+        g.mild(t, (tokens, experts)), 2 if act == "swiglu" else 1
+
+
+@op("MoE")
+def moe(g):
+    experts, hidden, inner, shape = g.int(1, 4), g.size(4, 30), g.size(4, 30), g.pick((3,), (2, 2), (1,))
+    attributes, router, wide = routing(g, "T", experts, int(np.prod(shape)))
+    if g.type("T") != "float":
+        raise Skip
+    m = lambda *s: g.mild("T", s, -1, 1)  # noqa: E731
+    return attributes, [m(*shape, hidden), router, Fixed(m(experts, wide * inner, hidden)), g.maybe(m(experts, wide * inner)),
+                        Fixed(m(experts, hidden, inner)), g.maybe(m(experts, hidden))], 1
+
+
+@op("QMoE")
+def quantised_moe(g):
+    experts, hidden, inner, shape = g.int(1, 4), 16 * g.int(1, 2), 16 * g.int(1, 3), g.pick((3,), (2, 2), (1,))
+    if g.type("T") != "float" or g.type("T1") != "uint8" or g.type("T2") != "float":
+        raise Skip
+    attributes, router, wide = routing(g, "T", experts, int(np.prod(shape)))
+    bits, block, zeros = g.pick(2, 4), g.pick(None, 16), g.chance(0.5)
+    m = lambda *s: g.mild("T", s, -1, 1)  # noqa: E731
+    bytes_of = lambda *s: Fixed(g.r.integers(0, 256, size=s[:-1] + (-(-s[-1] * bits // 8),)).astype(np.uint8))  # noqa: E731
+
+    def scales(n, k):
+        return Fixed(g.mild("T", (experts, n) + ((k // block,) if block else ()), 0.01, 0.1))
+
+    def points(n, k):
+        return None if not zeros else bytes_of(experts, n, k // block) if block else bytes_of(experts, n)
+    return {**attributes, "expert_weight_bits": bits, "block_size": block}, \
+        [m(*shape, hidden), router, bytes_of(experts, wide * inner, hidden), scales(wide * inner, hidden), g.maybe(m(experts, wide * inner)),
+         bytes_of(experts, hidden, inner), scales(hidden, inner), g.maybe(m(experts, hidden)), None, None, None,
+         points(wide * inner, hidden), points(hidden, inner)], 1
+
+
 @op("GatherBlockQuantized")
 def gather_blocks(g):
     t = g.type("T1")
