@@ -170,8 +170,7 @@ tap_status tap_show_value(tap_frame *f, tap_show *w, tap_error *err) {
     if (s->place == TAP_AT_CONST && !s->tensor.data && !s->value && !tap_slot_load(f, w->v, s))
         return tap_error_no_memory(err, 0);
     tap_scratch_mark mark = tap_scratch_here(&se->scratch);
-    if (se->n_iterations && f->graph->parent)
-        w->event.name = name_now(se, f->graph->values[w->v].full);
+    if (se->n_iterations && f->graph->parent) w->event.name = name_now(se, f->graph->values[w->v].full);
     w->event.iterations = se->iterations;
     w->event.n_iterations = se->n_iterations;
     tap_status st = TAP_OK;
