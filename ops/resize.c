@@ -411,43 +411,38 @@ static tap_status run_nearest(tap_ctx *ctx, const resize_plan *p) {
 
 /* ---- Linear and cubic: a pass for each axis that changes ---- */
 
-typedef struct convert {
+/* The result in the output's dtype; integers are rounded and kept in range first. */
+typedef struct store {
     tap_dtype from, to;
+    bool round;
+    double lo, hi;
     const char *x;
     char *y;
-} convert;
+} store;
 
-static void convert_task(void *arg, int64_t begin, int64_t end, int worker) {
-    const convert *c = arg;
-    (void)worker;
-    TAP_ISA_NAME(tap_cast_dense)
-    (c->from, c->to, end - begin, c->x + (size_t)begin * tap_dtype_bytes(c->from),
-     c->y + (size_t)begin * tap_dtype_bytes(c->to));
-}
+enum { STORED = 1024 };
 
-static void convert_all(tap_ctx *ctx, tap_dtype from, tap_dtype to, int64_t n, const void *x, void *y) {
-    convert c = {from, to, x, y};
-    tap_parallel(ctx, n, 16384, convert_task, &c);
-}
-
-typedef struct saturate {
-    double *v, lo, hi;
-} saturate;
-
-static void saturate_task(void *arg, int64_t begin, int64_t end, int worker) {
-    const saturate *s = arg;
-    (void)worker;
+static void store_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const store *s = arg;
     const double lo = s->lo, hi = s->hi;
-    for (int64_t i = begin; i < end; i++) {
-        double v = rint(s->v[i]);
-        s->v[i] = v < lo ? lo : v > hi ? hi : v;
+    double whole[STORED];
+    (void)worker;
+    for (int64_t i = begin; i < end; i += STORED) {
+        const int64_t n = tap_min64(STORED, end - i);
+        const char *x = s->x + (size_t)i * tap_dtype_bytes(s->from);
+        for (int64_t k = 0; s->round && k < n; k++) {
+            const double v = rint(((const double *)(const void *)x)[k]);
+            whole[k] = v < lo ? lo : v > hi ? hi : v;
+        }
+        TAP_ISA_NAME(tap_cast_dense)
+        (s->from, s->to, n, s->round ? (const void *)whole : x, s->y + (size_t)i * tap_dtype_bytes(s->to));
     }
 }
 
-static void saturate_all(tap_ctx *ctx, tap_dtype t, int64_t n, double *v) {
-    saturate s = {v, 0, 0};
-    range_of(t, &s.lo, &s.hi);
-    tap_parallel(ctx, n, 16384, saturate_task, &s);
+static void store_all(tap_ctx *ctx, tap_dtype from, tap_dtype to, int64_t n, const void *x, void *y) {
+    store s = {from, to, (TAP_BIT(to) & (TAP_TYPES_INT | TAP_TYPES_UINT)) != 0, 0, 0, x, y};
+    if (s.round) range_of(to, &s.lo, &s.hi);
+    tap_parallel(ctx, n, 16384, store_task, &s);
 }
 
 /* The axes that change, those first that make the data smaller; of equals, the inner one. */
@@ -497,11 +492,6 @@ static tap_status run_passes(tap_ctx *ctx, const resize_plan *p) {
         tap_move_bytes(ctx, x->count * (int64_t)tap_dtype_bytes(x->dtype), x->data, y->data);
         return TAP_OK;
     }
-    if (stored != wide) {
-        if (!(to = tap_scratch(ctx, (size_t)(x->count * parts) * width))) return TAP_MEMORY;
-        convert_all(ctx, stored, wide, x->count * parts, from, to);
-        from = to;
-    }
     for (int i = 0; i < n; i++) {
         int axis = order[i];
         tap_taps t;
@@ -515,12 +505,13 @@ static tap_status run_passes(tap_ctx *ctx, const resize_plan *p) {
                  ? y->data
                  : tap_scratch(ctx, (size_t)pre * (size_t)t.out * (size_t)post * width);
         if (!to) return TAP_MEMORY;
-        tap_resample_pass(ctx, wide == TAP_DOUBLE, &t, pre, post, extrapolated(x->dtype, s->extrapolation),
-                          from, to);
+        status =
+            tap_resample_pass(ctx, wide == TAP_DOUBLE, &t, pre, post,
+                              extrapolated(x->dtype, s->extrapolation), i == 0 ? stored : wide, from, to);
+        if (status) return status;
         from = to;
     }
-    if (TAP_BIT(stored) & (TAP_TYPES_INT | TAP_TYPES_UINT)) saturate_all(ctx, stored, y->count, to);
-    if (stored != wide) convert_all(ctx, wide, stored, y->count * parts, to, y->data);
+    if (stored != wide) store_all(ctx, wide, stored, y->count * parts, to, y->data);
     return TAP_OK;
 }
 

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "common/cast.h"
 #include "common/tile.h"
 
 /* ---- Coordinates ---- */
@@ -119,12 +120,13 @@ tap_status tap_make_taps(tap_ctx *ctx, const tap_resample_axis *a, const tap_ker
 
 typedef struct pass {
     const tap_taps *t;
+    tap_dtype from; /* of x */
     const void *x;
     void *y;
     int64_t post;
     double constant;
     bool wide, by_rows;
-    char *room; /* by lines: for LINES of them, in and out, for each worker; NULL: one after the other */
+    char *room; /* by lines: for LINES of them for each worker; NULL: one after the other */
     size_t room_bytes;
 } pass;
 
@@ -133,6 +135,22 @@ typedef struct pass {
 /* Lines that are turned at a time, and bytes of one, in and out, that leave them in cache. */
 #define LINES      32
 #define LINE_BYTES 32768
+
+static tap_dtype computed(const pass *s) {
+    return s->wide ? TAP_DOUBLE : TAP_FLOAT;
+}
+
+/* n elements of x from `first` on, as they are computed with: where they lie, or in room. */
+static const void *elements_in(const pass *s, int64_t first, int64_t n, void *room) {
+    const char *x = (const char *)s->x + (size_t)first * tap_dtype_bytes(s->from);
+    if (s->from == computed(s)) return x;
+    TAP_ISA_NAME(tap_cast_dense)(s->from, computed(s), n, x, room);
+    return room;
+}
+
+static const void *lines_in(const pass *s, int64_t line, int64_t n, void *room) {
+    return elements_in(s, line * s->t->in, n * s->t->in, room);
+}
 
 #define T      float
 #define FN(f)  f##_float
@@ -155,21 +173,43 @@ static void pass_task(void *arg, int64_t begin, int64_t end, int worker) {
 }
 
 /* Lines of a single element each are turned into columns, so that the loop is along them and nothing is
- * gathered.
- */
+ * gathered. */
 static void take_room(tap_ctx *ctx, pass *s, int64_t pre) {
-    size_t line = (size_t)(s->t->in + s->t->out) * (s->wide ? sizeof(double) : sizeof(float));
+    const size_t width = tap_dtype_bytes(computed(s)), line = (size_t)(s->t->in + s->t->out) * width;
     if (s->by_rows || s->post != 1 || pre < LINES / 2 || line > LINE_BYTES) return;
-    s->room_bytes = tap_round_up(LINES * line, TAP_ALIGN);
+    s->room_bytes = tap_round_up(LINES * (line + (size_t)s->t->in * width), TAP_ALIGN);
     s->room = tap_scratch(ctx, s->room_bytes * (size_t)tap_workers(ctx));
 }
 
-void tap_resample_pass(tap_ctx *ctx, bool wide, const tap_taps *t, int64_t pre, int64_t post, double constant,
-                       const void *x, void *y) {
-    pass s = {t, x, y, post, constant, wide, post >= 8, NULL, 0};
+typedef struct conversion {
+    const pass *s;
+    char *to;
+} conversion;
+
+static void convert_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const conversion *c = arg;
+    (void)worker;
+    elements_in(c->s, begin, end - begin, c->to + (size_t)begin * tap_dtype_bytes(computed(c->s)));
+}
+
+/* All of x as it is computed with, for loops that read it more than once. */
+static tap_status convert_all(tap_ctx *ctx, pass *s, int64_t n) {
+    conversion c = {s, tap_scratch(ctx, (size_t)n * tap_dtype_bytes(computed(s)))};
+    if (!c.to) return TAP_MEMORY;
+    tap_parallel(ctx, n, 16384, convert_task, &c);
+    s->x = c.to;
+    s->from = computed(s);
+    return TAP_OK;
+}
+
+tap_status tap_resample_pass(tap_ctx *ctx, bool wide, const tap_taps *t, int64_t pre, int64_t post,
+                             double constant, tap_dtype from, const void *x, void *y) {
+    pass s = {t, from, x, y, post, constant, wide, post >= 8, NULL, 0};
     int64_t units = s.by_rows ? pre * t->out : pre, each = (s.by_rows ? post : post * t->out) * t->n;
     int64_t grain = tap_max64(1, 32768 / tap_max64(each, 1));
     take_room(ctx, &s, pre);
     if (s.room) grain = (int64_t)tap_round_up((size_t)grain, LINES);
+    if (!s.room && from != computed(&s) && convert_all(ctx, &s, pre * t->in * post)) return TAP_MEMORY;
     tap_parallel(ctx, units, grain, pass_task, &s);
+    return TAP_OK;
 }

@@ -56,9 +56,11 @@ tap_status TAP_ISA_NAME(tap_make_taps)(tap_ctx *ctx, const tap_resample_axis *a,
                                        tap_taps *t);
 #define tap_make_taps TAP_ISA_NAME(tap_make_taps)
 
-/* y[pre][out][post] from x[pre][in][post], of float or (wide) double. `constant`: for what lies outside. */
-void TAP_ISA_NAME(tap_resample_pass)(tap_ctx *ctx, bool wide, const tap_taps *t, int64_t pre, int64_t post,
-                                     double constant, const void *x, void *y);
+/* y[pre][out][post], of float or (wide) double, from x[pre][in][post] of dtype from. `constant`: for what
+ * lies outside. */
+tap_status TAP_ISA_NAME(tap_resample_pass)(tap_ctx *ctx, bool wide, const tap_taps *t, int64_t pre,
+                                           int64_t post, double constant, tap_dtype from, const void *x,
+                                           void *y);
 #define tap_resample_pass TAP_ISA_NAME(tap_resample_pass)
 
 #endif
