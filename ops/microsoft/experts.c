@@ -323,7 +323,7 @@ static tap_status weights_run(tap_ctx *ctx) {
 
 /* output of Experts in float32: its inputs are the node's by their places, or, where there is -1, weights
  * fc1, fc2, fc3. */
-static void experts(tap_expansion *e, const int *places, bool third) {
+static void experts(tap_expansion *e, const int *places, bool third, const char *normalise) {
     static const char *const names[] = {"input",    "router_probs", "fc1",      "fc2",           "fc1_bias",
                                         "fc2_bias", "fc3",          "fc3_bias", "router_weights"};
     char list[300] = "";
@@ -337,9 +337,9 @@ static void experts(tap_expansion *e, const int *places, bool third) {
     tap_expand_add(
         e,
         "y = onnxtap.Experts <k=@k, activation_type=@activation_type, activation_alpha=@activation_alpha, "
-        "activation_beta=@activation_beta, normalize_routing_weights=@normalize_routing_weights, "
+        "activation_beta=@activation_beta, normalize_routing_weights=%s, "
         "swiglu_fusion=@swiglu_fusion, swiglu_limit=@swiglu_limit, use_sparse_mixer=@use_sparse_mixer> (%s)",
-        list);
+        normalise, list);
     tap_expand_add(e, "output = CastLike (y, input)");
 }
 
@@ -370,7 +370,10 @@ static tap_status quantised(tap_expansion *e) {
             (long long)tap_max64(0, tap_expand_int(e, "block_size", 0)), i + 1, i + 1, i + 1);
     }
     if (!third) tap_expand_has(e, bits[2]);
-    experts(e, (const int[]){0, 1, -1, -1, 4, 7, -1, 10, 14}, third);
+    /* Shares that the router alone gives add up to 1, whatever the attribute says, as in ONNX Runtime. */
+    tap_expand_has(e, "normalize_routing_weights");
+    experts(e, (const int[]){0, 1, -1, -1, 4, 7, -1, 10, 14}, third,
+            tap_expand_has_in(e, 14) ? "@normalize_routing_weights" : "1");
     return TAP_OK;
 }
 
@@ -382,7 +385,7 @@ static tap_status unquantised(tap_expansion *e) {
         "output");
     for (int i = 0; i < (third ? 3 : 2); i++)
         tap_expand_add(e, "%s = Cast <to=1> (%s_weights)", weights[i], weights[i]);
-    experts(e, (const int[]){0, 1, -1, -1, 3, 5, -1, 7, -1}, third);
+    experts(e, (const int[]){0, 1, -1, -1, 3, 5, -1, 7, -1}, third, "@normalize_routing_weights");
     return TAP_OK;
 }
 
