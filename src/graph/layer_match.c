@@ -131,7 +131,7 @@ static void choose_by_shape(matcher *w, entry *e) {
     const tap_uses *u = w->f->uses;
     int32_t only = -1;
     if (e->l->value >= 0 || e->module < 0 || e->l->status == TAP_LAYER_FOLDED || w->f->tree->rounded) return;
-    if (u->of[e->module].mixed) return;
+    if (u->of[e->module].mixed || u->of[e->module].first_rnn >= 0) return;
     if (w->f->tree->grouped || e->call > 0 || lacks_calls(w, e) || !e->of->n_outputs ||
         e->of->outputs[e->output].rank < 1)
         return;
@@ -147,7 +147,7 @@ static void choose_by_shape(matcher *w, entry *e) {
         other.output = (int32_t)k;
         if ((int32_t)k != e->output && only >= 0 && fits(w, &other, only)) return;
     }
-    if (only >= 0) found(w, e, only);
+    if (only >= 0 && !tap_only_rewritten_take(u, e->module, w->f->vid[only])) found(w, e, only);
 }
 
 /* ---- By class ---- */

@@ -402,6 +402,8 @@ static bool is_in_the_middle(const tap_uses *u, int32_t m, tap_vid v) {
 
 /* Rules of PyTorch's optimiser after which what a node takes is still what its module was given. */
 static bool keeps_inputs(const char *rule) {
+    /* What two of them did is done by the second: it takes what the first was given. */
+    if (strncmp(rule, "FuseSuccessive", 14) == 0 || strncmp(rule, "FusePad", 7) == 0) return false;
     static const char *const safe[] = {"FuseBatchNorm", "RemoveOptionalBias", "Materialize", "RmsNorm",
                                        "LayerNorm",     "SkipLayerNorm",      "Fuse"};
     for (size_t i = 0; i < TAP_COUNT_OF(safe); i++)
@@ -411,7 +413,7 @@ static bool keeps_inputs(const char *rule) {
 
 /* All that take v outside of m were put there by a rule that swallowed other nodes: v may be something from
  * the middle. */
-static bool only_rewritten_take(const tap_uses *u, int32_t m, tap_vid v) {
+bool tap_only_rewritten_take(const tap_uses *u, int32_t m, tap_vid v) {
     bool any = false;
     if (u->g->values[v].is_output) return false;
     for (int32_t i = u->first[v]; i < u->first[v + 1]; i++) {
@@ -590,6 +592,30 @@ static bool has_another_inside(const tap_uses *u, int32_t m) {
     return false;
 }
 
+/* torch.export opens a module once for two calls in a row: one without modules in it whose operations come in
+ * the same order again. */
+static bool repeats_itself(const tap_uses *u, int32_t m) {
+    enum { OPERATIONS = 64 };
+    const char *ops[OPERATIONS], *before = "";
+    const tap_module *x = &u->t->modules[m];
+    int32_t n = 0;
+    if (u->t->dialect != TAP_DIALECT_FX || x->n_inner || x->first < 0) return false;
+    for (int32_t i = x->first; i <= x->last; i++) {
+        const char *scopes = tap_node_metadata(u->g->nodes[i], "pkg.torch.onnx.name_scopes");
+        const char *classes = tap_node_metadata(u->g->nodes[i], "pkg.torch.onnx.class_hierarchy");
+        if (u->t->of_node[i] != m || !scopes || !classes || strcmp(scopes, before) == 0) continue;
+        if (n == OPERATIONS) return false;
+        before = scopes;
+        ops[n++] = classes;
+    }
+    for (int32_t period = 1; period <= n / 2; period++) {
+        int32_t same = 0;
+        while (same < n - period && strcmp(ops[same], ops[same + period]) == 0) same++;
+        if (n % period == 0 && same == n - period) return true;
+    }
+    return false;
+}
+
 /* The scope of the first call of what m, NAME_1, is taken for a later call of; -1: m is none. */
 static int32_t first_call_of(const tap_uses *u, int32_t m) {
     const tap_module *x = &u->t->modules[m];
@@ -608,10 +634,13 @@ static int32_t first_call_of(const tap_uses *u, int32_t m) {
  * call behind the other. */
 static void find_mixed(tap_uses *u) {
     const tap_layer_tree *t = u->t;
-    for (size_t i = 0; i < t->n; i++) {
+    for (size_t i = t->n; i-- > 0;) { /* what is in a module comes behind it */
         const tap_module *m = &t->modules[i];
         tap_module_uses *of = &u->of[i];
-        of->mixed |= (of->once > 0 && of->twice == of->once) || has_another_inside(u, (int32_t)i);
+        of->mixed |= (of->once > 0 && of->twice >= of->once) || has_another_inside(u, (int32_t)i) ||
+                     repeats_itself(u, (int32_t)i);
+        if (t->dialect == TAP_DIALECT_FX && of->mixed && m->parent >= 0 && m->again == 0)
+            u->of[m->parent].twice++;
         int32_t first = t->dialect == TAP_DIALECT_SCOPES ? first_call_of(u, (int32_t)i) : -1;
         if (first < 0) continue;
         bool other = t->modules[first].name && strcmp(t->modules[first].name, m->name) != 0;
@@ -680,6 +709,6 @@ void tap_module_outputs_find(const tap_uses *u, int32_t m, tap_module_outputs *o
     if (n > 1) out->value[0] = last_of(u, m, leaving, n);
     if (n == 1 && goes_to_nameless_end(u, leaving[0])) out->value[0] = TAP_NO_VALUE;
     if (out->value[0] != TAP_NO_VALUE && is_in_the_middle(u, m, out->value[0])) out->value[0] = TAP_NO_VALUE;
-    if (out->value[0] != TAP_NO_VALUE && only_rewritten_take(u, m, out->value[0]))
+    if (out->value[0] != TAP_NO_VALUE && tap_only_rewritten_take(u, m, out->value[0]))
         out->value[0] = TAP_NO_VALUE;
 }

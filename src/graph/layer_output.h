@@ -44,6 +44,9 @@ typedef struct tap_module_outputs {
     int32_t n;
 } tap_module_outputs;
 
+/* Whether all that take v outside of module m swallowed what was between: v may be from the middle of m. */
+bool tap_only_rewritten_take(const tap_uses *u, int32_t m, tap_vid v);
+
 void tap_module_outputs_find(const tap_uses *u, int32_t m, tap_module_outputs *out);
 
 #endif
