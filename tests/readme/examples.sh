@@ -5,10 +5,10 @@
 #
 # In a block that opens with ```console, a line "$ COMMAND" is run (a "\" at its end continues it) and what lies between it
 # and the next one is what it printed, on standard output and standard error. A block that opens with ```c behind a line
-# <!-- file: PATH --> is that file. `check` fails with the difference where a text would change but for times and peak
-# memory; `refresh` changes it. Texts have no CR, which ends the lines of a .csv. Commands run in a folder of their own where
-# tests/ is the tree's, with the onnxtap installed at PREFIX, and, for what is not installed, with the build's programs; cc is
-# $CC with $CFLAGS.
+# <!-- file: PATH --> is that file. `check` fails with the difference where a text would change but for times, peak
+# memory and last digits; `refresh` changes it. Texts have no CR, which ends the lines of a .csv. Commands run in a folder of
+# their own where tests/ is the tree's, with the onnxtap installed at PREFIX, and, for what is not installed, with the build's
+# programs; cc is $CC with $CFLAGS.
 set -eu
 mode=$1 build=$(cd "$2" && pwd) prefix=$(cd "$3" && pwd)
 shift 3
@@ -57,9 +57,10 @@ regenerate() {
     [ $within = text ] || { echo "examples.sh: a block is not closed" >&2; return 1; }
 }
 
-# Times, the number of runs within a time, and peak memory: what no two runs have in common.
+# Times, the number of runs within a time, and peak memory: what no two runs have in common; and of numbers with many digits
+# the last ones, which float32 has from the instruction set that the machine has.
 without_measures() {
-    sed -E -e 's/ +[0-9.]+ (ms|MB)$/ # \1/' -e 's/^runs +[0-9]+$/runs #/' -e 's/"ms": [0-9.e-]+/"ms": #/'
+    sed -E -e 's/([0-9]\.[0-9]{3})[0-9]{3,}/\1~/g' -e 's/ +[0-9.]+ (ms|MB)$/ # \1/' -e 's/^runs +[0-9]+$/runs #/' -e 's/"ms": [0-9.e-]+/"ms": #/'
 }
 
 status=0
