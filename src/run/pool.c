@@ -1,8 +1,10 @@
 /* A pool of threads that run the pieces of one loop at a time.
  *
  * Workers wait for a ticket: `round` grows by one for each loop. They look for it for a while before they
- * sleep, for the loops of one model follow each other within microseconds. Pieces are taken from a shared
- * counter: which thread runs which piece is chance, the pieces themselves are not. */
+ * sleep, for the loops of one model follow each other within microseconds. Each thread has a share of the
+ * pieces and takes from the others' when that is done: what a thread wrote is then mostly what it reads in
+ * the next loop, and still in its caches. Which thread runs which piece is chance, the pieces themselves are
+ * not. */
 #include "run/pool.h"
 
 #include <pthread.h>
@@ -16,10 +18,17 @@ typedef struct pool_worker {
     pthread_t thread;
 } pool_worker;
 
+/* A thread's pieces: from `next` on, before `end`. On a cache line of its own. */
+typedef struct share {
+    _Alignas(64) atomic_int_least64_t next;
+    int64_t end;
+} share;
+
 struct tap_pool {
     tap_budget *budget;
     int n_threads;        /* with the caller */
     pool_worker *workers; /* n_threads - 1 */
+    share *shares;        /* n_threads */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     atomic_uint round;
@@ -30,8 +39,7 @@ struct tap_pool {
     /* the loop */
     tap_task *fn;
     void *arg;
-    int64_t n, grain, n_pieces;
-    atomic_int_least64_t next;
+    int64_t n, grain;
 };
 
 static inline void relax(void) {
@@ -42,12 +50,24 @@ static inline void relax(void) {
 #endif
 }
 
-static void take_pieces(tap_pool *p, int worker) {
+static void take_share(tap_pool *p, share *s, int worker) {
     for (;;) {
-        int64_t k = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
-        if (k >= p->n_pieces) return;
+        int64_t k = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed);
+        if (k >= s->end) return;
         int64_t begin = k * p->grain, end = begin + p->grain;
         p->fn(p->arg, begin, end < p->n ? end : p->n, worker);
+    }
+}
+
+static void take_pieces(tap_pool *p, int worker) {
+    for (int i = 0; i < p->n_threads; i++) take_share(p, &p->shares[(worker + i) % p->n_threads], worker);
+}
+
+static void share_out(tap_pool *p, int64_t n_pieces) {
+    int64_t each = n_pieces / p->n_threads, more = n_pieces % p->n_threads, begin = 0;
+    for (int i = 0; i < p->n_threads; i++) {
+        atomic_store_explicit(&p->shares[i].next, begin, memory_order_relaxed);
+        p->shares[i].end = begin += each + (i < more);
     }
 }
 
@@ -91,7 +111,10 @@ tap_pool *tap_pool_new(tap_budget *b, int n_threads) {
     p->budget = b;
     p->n_threads = 1;
     p->workers = tap_mem_alloc_zero(b, (size_t)n_threads * sizeof *p->workers);
-    if (!p->workers) {
+    p->shares = tap_mem_alloc_zero(b, (size_t)n_threads * sizeof *p->shares);
+    if (!p->workers || !p->shares) {
+        tap_mem_free(b, p->workers);
+        tap_mem_free(b, p->shares);
         tap_mem_free(b, p);
         return NULL;
     }
@@ -111,6 +134,7 @@ void tap_pool_free(tap_pool *p) {
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     tap_mem_free(p->budget, p->workers);
+    tap_mem_free(p->budget, p->shares);
     tap_mem_free(p->budget, p);
 }
 
@@ -132,8 +156,7 @@ void tap_pool_run(tap_pool *p, int64_t n, int64_t grain, tap_task *fn, void *arg
     p->arg = arg;
     p->n = n;
     p->grain = grain;
-    p->n_pieces = (n + grain - 1) / grain;
-    atomic_store_explicit(&p->next, 0, memory_order_relaxed);
+    share_out(p, (n + grain - 1) / grain);
     atomic_store(&p->open, true);
     atomic_fetch_add(&p->round, 1);
     if (atomic_load(&p->sleepers) > 0) {
