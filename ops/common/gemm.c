@@ -13,8 +13,11 @@
 #define COPIED_K    1024
 #define FEW_ROWS    8
 #define WORK_OF_JOB (1 << 20)
-/* A large product has about so many jobs. */
-#define JOBS 32
+/* A large product has about so many jobs, one of few panels and not many rows so many. */
+#define JOBS     32
+#define FEW_JOBS 4
+/* Panels that are never parted: tiles of few rows take so many at once. */
+#define PANELS_TOGETHER 4
 /* Rows of A that are copied lie so many bytes further apart, that they do not meet in the same cache sets. */
 #define A_PAD_BYTES 64
 
@@ -54,6 +57,15 @@ static tap_finish finish_of(const tap_gemm *g) {
     return f;
 }
 
+/* Where all panels are in one job its rows are divided, so that there is something for each worker. */
+static int64_t rows_of_job(const shape *s) {
+    const tap_gemm *g = s->g;
+    double jobs = (double)g->m * (double)g->n * (double)g->k / WORK_OF_JOB;
+    if (!g->packed || s->panels > PANELS_TOGETHER || jobs < 2) return s->rows;
+    int64_t n = jobs < FEW_JOBS ? (int64_t)jobs : FEW_JOBS, rows = (g->m + n - 1) / n;
+    return tap_min64(s->rows, (rows + s->set->rows - 1) / s->set->rows * s->set->rows);
+}
+
 /* Rows whose places in the first cache collide are copied, where a tile has many of them and enough panels
  * make use of it. */
 static shape shape_of(const tap_gemm *g) {
@@ -66,6 +78,7 @@ static shape shape_of(const tap_gemm *g) {
     s.rows = tap_min64(g->m, tap_min64(ROWS_OF_JOB / set->rows, TAP_BLOCK_ROWS_MAX) * set->rows);
     s.k_block = s.copy_a ? tap_min64(g->k, COPIED_K) : g->k;
     s.as_needed = !g->packed && !s.direct && g->m <= s.rows;
+    s.rows = rows_of_job(&s);
     return s;
 }
 
@@ -251,7 +264,7 @@ static void run_jobs(tap_ctx *ctx, jobs *j) {
     double panel = multiply_adds((double)s->rows, (double)s->columns, (double)g->k);
     j->panels = tap_max64(worth_a_job(panel, s->panels), s->panels * j->row_jobs / JOBS);
     if (s->copy_a) j->panels = tap_max64(j->panels, tap_min64(12, s->panels / 2));
-    j->panels = tap_min64(s->panels, (j->panels + 3) / 4 * 4);
+    j->panels = tap_min64(s->panels, (j->panels + PANELS_TOGETHER - 1) / PANELS_TOGETHER * PANELS_TOGETHER);
     int64_t n = j->row_jobs * ((s->panels + j->panels - 1) / j->panels);
     tap_parallel(ctx, n, worth_a_job(panel * (double)j->panels, n), block_task, j);
 }
