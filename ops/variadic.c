@@ -99,13 +99,13 @@ TAP_FOR_INTS(PAIR, min2, a < b ? a : b)
     FOLD(NAME, PAIR_NAME##_FLOAT, DIVIDE_FLOAT, BFLOAT16, true)   \
     FOLD(NAME, PAIR_NAME##_DOUBLE, DIVIDE_DOUBLE, DOUBLE, false)
 #define FOLD_INT(NAME, PAIR_NAME, DTYPE) FOLD(NAME, PAIR_NAME##_##DTYPE, NULL, DTYPE, false)
-#define FOLD_INTS(NAME, PAIR_NAME)                                                                       \
-    FOLD_INT(NAME, PAIR_NAME, INT8)                                                                      \
-    FOLD_INT(NAME, PAIR_NAME, INT16)                                                                     \
-    FOLD_INT(NAME, PAIR_NAME, INT32)                                                                     \
-    FOLD_INT(NAME, PAIR_NAME, INT64)                                                                     \
-    FOLD_INT(NAME, PAIR_NAME, UINT8) FOLD_INT(NAME, PAIR_NAME, UINT16) FOLD_INT(NAME, PAIR_NAME, UINT32) \
-        FOLD_INT(NAME, PAIR_NAME, UINT64)
+#define FOLD_INTS(NAME, PAIR_NAME)   \
+    FOLD_INT(NAME, PAIR_NAME, INT8)  \
+    FOLD_INT(NAME, PAIR_NAME, INT16) \
+    FOLD_INT(NAME, PAIR_NAME, INT32) \
+    FOLD_INT(NAME, PAIR_NAME, INT64) \
+    FOLD_INT(NAME, PAIR_NAME, UINT8) \
+    FOLD_INT(NAME, PAIR_NAME, UINT16) FOLD_INT(NAME, PAIR_NAME, UINT32) FOLD_INT(NAME, PAIR_NAME, UINT64)
 
 FOLD_FLOATS(max, max2, NULL, NULL)
 FOLD_FLOATS(min, min2, NULL, NULL)

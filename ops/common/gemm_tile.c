@@ -35,80 +35,44 @@
 
 #define SPLAT(p) (*(p) - (NAME(V)){0})
 
-#define KIND          f32
-#define WIDTH         2
-#define T             float
-#define LANES         (VECTOR_BYTES / 4)
-#define BROADCAST(p)  SPLAT(p)
-#define ADD(x, b, s)  VECTOR_ADD_F32(NAME(V), x, b, s)
-#define GREATER(a, b) VECTOR_GREATER_F32(NAME(V), a, b)
-#define LESSER(a, b)  VECTOR_LESSER_F32(NAME(V), a, b)
-#define TILE_LIST     LIST_2
-#define TILE_LIMITS   LIMITS_2
-#include "common/gemm_tile.inc"
+#define KIND        f32
+#define WIDTH       2
+#define TILE_LIST   LIST_2
+#define TILE_LIMITS LIMITS_2
+#include "common/gemm_tile_f32.inc"
 
 #if defined(TAP_ISA_avx512)
-#define KIND          f32_1
-#define WIDTH         1
-#define T             float
-#define LANES         (VECTOR_BYTES / 4)
-#define BROADCAST(p)  SPLAT(p)
-#define ADD(x, b, s)  VECTOR_ADD_F32(NAME(V), x, b, s)
-#define GREATER(a, b) VECTOR_GREATER_F32(NAME(V), a, b)
-#define LESSER(a, b)  VECTOR_LESSER_F32(NAME(V), a, b)
-#define TILE_LIST     LIST_1
-#define TILE_LIMITS   LIMITS_1
-#include "common/gemm_tile.inc"
+#define KIND        f32_1
+#define WIDTH       1
+#define TILE_LIST   LIST_1
+#define TILE_LIMITS LIMITS_1
+#include "common/gemm_tile_f32.inc"
 
-#define KIND          f32_3
-#define WIDTH         3
-#define T             float
-#define LANES         (VECTOR_BYTES / 4)
-#define BROADCAST(p)  SPLAT(p)
-#define ADD(x, b, s)  VECTOR_ADD_F32(NAME(V), x, b, s)
-#define GREATER(a, b) VECTOR_GREATER_F32(NAME(V), a, b)
-#define LESSER(a, b)  VECTOR_LESSER_F32(NAME(V), a, b)
-#define TILE_LIST     LIST_3
-#define TILE_LIMITS   LIMITS_3
-#include "common/gemm_tile.inc"
+#define KIND        f32_3
+#define WIDTH       3
+#define TILE_LIST   LIST_3
+#define TILE_LIMITS LIMITS_3
+#include "common/gemm_tile_f32.inc"
 
 #define KIND f32_1_sliding
 #define SLIDING
-#define WIDTH         1
-#define T             float
-#define LANES         (VECTOR_BYTES / 4)
-#define BROADCAST(p)  SPLAT(p)
-#define ADD(x, b, s)  VECTOR_ADD_F32(NAME(V), x, b, s)
-#define GREATER(a, b) VECTOR_GREATER_F32(NAME(V), a, b)
-#define LESSER(a, b)  VECTOR_LESSER_F32(NAME(V), a, b)
-#define TILE_LIST     LIST_SLIDING_1
-#define TILE_LIMITS   LIMITS_SLIDING_1
-#include "common/gemm_tile.inc"
+#define WIDTH       1
+#define TILE_LIST   LIST_SLIDING_1
+#define TILE_LIMITS LIMITS_SLIDING_1
+#include "common/gemm_tile_f32.inc"
 
 #define KIND f32_2_sliding
 #define SLIDING
-#define WIDTH         2
-#define T             float
-#define LANES         (VECTOR_BYTES / 4)
-#define BROADCAST(p)  SPLAT(p)
-#define ADD(x, b, s)  VECTOR_ADD_F32(NAME(V), x, b, s)
-#define GREATER(a, b) VECTOR_GREATER_F32(NAME(V), a, b)
-#define LESSER(a, b)  VECTOR_LESSER_F32(NAME(V), a, b)
-#define TILE_LIST     LIST_SLIDING_2
-#define TILE_LIMITS   LIMITS_SLIDING_2
-#include "common/gemm_tile.inc"
+#define WIDTH       2
+#define TILE_LIST   LIST_SLIDING_2
+#define TILE_LIMITS LIMITS_SLIDING_2
+#include "common/gemm_tile_f32.inc"
 
-#define KIND          f32_4
-#define WIDTH         4
-#define T             float
-#define LANES         (VECTOR_BYTES / 4)
-#define BROADCAST(p)  SPLAT(p)
-#define ADD(x, b, s)  VECTOR_ADD_F32(NAME(V), x, b, s)
-#define GREATER(a, b) VECTOR_GREATER_F32(NAME(V), a, b)
-#define LESSER(a, b)  VECTOR_LESSER_F32(NAME(V), a, b)
-#define TILE_LIST     LIST_4
-#define TILE_LIMITS   LIMITS_4
-#include "common/gemm_tile.inc"
+#define KIND        f32_4
+#define WIDTH       4
+#define TILE_LIST   LIST_4
+#define TILE_LIMITS LIMITS_4
+#include "common/gemm_tile_f32.inc"
 #endif
 
 #define KIND          f64

@@ -193,9 +193,22 @@ static tap_status crop_prepare(tap_ctx *ctx, void **state) {
     return TAP_OK;
 }
 
+/* Height and width of pictures, from input i; dims stay where it is unknown. */
+static tap_status read_image_size(tap_ctx *ctx, int i, const char *name, int64_t *dims) {
+    tap_ints size;
+    tap_status st = tap_read_ints(ctx, i, 2, name, &size);
+    if (!st && size.n >= 0 && size.n != 2)
+        st = tap_fail(ctx, tap_misfit(ctx), "%s has %d elements, not 2", name, size.n);
+    for (int k = 0; !st && size.known && k < 2; k++) {
+        dims[k] = size.v[k];
+        if (size.v[k] < 1 || size.v[k] > INT32_MAX)
+            st = tap_fail(ctx, tap_misfit(ctx), "%s has %lld", name, (long long)size.v[k]);
+    }
+    return st;
+}
+
 static tap_status crop_infer(tap_ctx *ctx) {
     const tap_type *x = tap_in_type(ctx, 0), *boxes = tap_in_type(ctx, 1);
-    tap_ints size;
     int64_t dims[4] = {-1, -1, -1, x->rank == 4 ? x->dims[3] : -1};
     tap_status st = tap_need_rank(ctx, 0, 4, 4, "the images");
     if (!st) st = tap_need_dtype(ctx, 1, TAP_BIT(TAP_FLOAT), "the boxes");
@@ -204,14 +217,7 @@ static tap_status crop_infer(tap_ctx *ctx) {
     if (st) return st;
     if (boxes->rank == 2) dims[0] = boxes->dims[0];
     st = tap_need_shape(ctx, 2, 1, dims, "box_ind");
-    if (!st) st = tap_read_ints(ctx, 3, 2, "crop_size", &size);
-    if (!st && size.n >= 0 && size.n != 2)
-        st = tap_fail(ctx, tap_misfit(ctx), "crop_size has %d elements, not 2", size.n);
-    for (int i = 0; !st && size.known && i < 2; i++) {
-        dims[i + 1] = size.v[i];
-        if (size.v[i] < 1 || size.v[i] > INT32_MAX)
-            st = tap_fail(ctx, tap_misfit(ctx), "crop_size has %lld", (long long)size.v[i]);
-    }
+    if (!st) st = read_image_size(ctx, 3, "crop_size", dims + 1);
     return st ? st : tap_out_type(ctx, 0, TAP_FLOAT, 4, dims);
 }
 
@@ -295,19 +301,11 @@ static tap_status scale_prepare(tap_ctx *ctx, void **state) {
 static tap_status scale_infer(tap_ctx *ctx) {
     const tap_type *x = tap_in_type(ctx, 0);
     int64_t dims[4] = {x->rank == 4 ? x->dims[0] : -1, -1, -1, x->rank == 4 ? x->dims[3] : -1};
-    tap_ints size;
     tap_status st = tap_need_rank(ctx, 0, 4, 4, "the images");
-    if (!st) st = tap_read_ints(ctx, 1, 2, "size", &size);
+    if (!st) st = read_image_size(ctx, 1, "size", dims + 1);
     for (int i = 2; i < 4 && !st; i++) {
         st = tap_need_dtype(ctx, i, TAP_BIT(TAP_FLOAT), i == 2 ? "scale" : "translation");
         if (!st) st = tap_need_shape(ctx, i, 1, (int64_t[]){2}, i == 2 ? "scale" : "translation");
-    }
-    if (!st && size.n >= 0 && size.n != 2)
-        st = tap_fail(ctx, tap_misfit(ctx), "size has %d elements, not 2", size.n);
-    for (int i = 0; !st && size.known && i < 2; i++) {
-        dims[i + 1] = size.v[i];
-        if (size.v[i] < 1 || size.v[i] > INT32_MAX)
-            st = tap_fail(ctx, tap_misfit(ctx), "size has %lld", (long long)size.v[i]);
     }
     return st ? st : tap_out_type(ctx, 0, TAP_FLOAT, 4, dims);
 }

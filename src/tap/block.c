@@ -70,17 +70,6 @@ static void finish(tap_block *b, double shift, int64_t n, double sum, double squ
 #define WIDE(p)        __builtin_convertvector(*(const f32x2_mem *)(p), dx)
 #include "tap/block.inc"
 #if defined(__x86_64__)
-#undef TARGET
-#undef F
-#undef LEAST
-#undef MOST
-#undef LANES
-#undef WIDE
-#undef fx
-#undef ix
-#undef dx
-#undef fx_mem
-#undef ix_mem
 #define TARGET       __attribute__((target("avx2")))
 #define F(name)      name##_avx2
 #define LEAST(v, lo) ((fx)_mm256_min_ps((__m256)(v), (__m256)(lo)))
@@ -93,18 +82,7 @@ static void finish(tap_block *b, double shift, int64_t n, double sum, double squ
 #define ix_mem       i32x8_mem
 #define WIDE(p)      ((dx)_mm256_cvtps_pd(_mm_loadu_ps(p)))
 #include "tap/block.inc"
-#undef TARGET
-#undef F
-#undef LEAST
-#undef MOST
 #undef CODES
-#undef LANES
-#undef WIDE
-#undef fx
-#undef ix
-#undef dx
-#undef fx_mem
-#undef ix_mem
 #define TARGET       __attribute__((target("avx512f")))
 #define F(name)      name##_avx512
 #define LEAST(v, lo) ((fx)_mm512_min_ps((__m512)(v), (__m512)(lo)))
