@@ -8,6 +8,7 @@ and the figure without it is given, too.
 Other programs disturb: of the rounds the best counts, in each the fastest run, or the processor's time of all, opening
 included, where that is better; and the peak is measured before and behind it.
 
+    cmake --build build/release --target bench_peak onnxtap_command
     python3 tests/bench/conv_in_graph.py [--build build/release] [--rounds 5]
 
 Needs the packages onnx and numpy; prints why and exits with 77 where they are missing.
@@ -49,6 +50,8 @@ def make_model(path):
 
 
 def output(*command):
+    if not os.path.exists(command[0]):
+        sys.exit(f"{command[0]} is not there: build the targets bench_peak and onnxtap_command")
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
