@@ -118,7 +118,7 @@ static void each_value(const char *fixture) {
 static void fixtures(void) {
     static const char *const names[] = {"arith",  "borders", "chain", "count",     "functions", "grow",
                                         "lists",  "loops",   "names", "recurrent", "sequences", "shapes",
-                                        "values", "wide",    "forms", "zeros"};
+                                        "values", "wide",    "forms", "zeros",     "turned"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) each_value(names[i]);
 }
 

@@ -6,7 +6,7 @@
 #include <onnxtap/profile.h>
 
 typedef struct sums {
-    size_t nodes, with, taps, begins, ends, inside;
+    size_t nodes, with, layouts, taps, begins, ends, inside;
     uint64_t end_ns;
 } sums;
 
@@ -18,6 +18,7 @@ static sums spans_of(const tap_session *s) {
         CHECK(x.begin_ns <= x.end_ns);
         all.nodes += x.kind == TAP_SPAN_NODE;
         all.with += x.n_with;
+        all.layouts += x.kind == TAP_SPAN_LAYOUT;
         all.taps += x.kind == TAP_SPAN_TAP;
         all.begins += x.kind == TAP_SPAN_BEGIN;
         all.ends += x.kind == TAP_SPAN_END;
@@ -68,6 +69,12 @@ static void taps_have_spans(void) {
     CHECK(run("arith", "all", false).taps > 0);
 }
 
+/* Between the two orders of axes that images have, a Transpose is the order that the convolution wants. */
+static void transposes_move_nothing(void) {
+    CHECK(run("turned", NULL, false).layouts == 0);
+    CHECK(run("turned", NULL, true).layouts == 0);
+}
+
 static void bodies_are_inside(void) {
     sums x = run("loops", NULL, false);
     CHECK(x.inside > 0 && x.begins > 1 && x.ends == 1);
@@ -85,6 +92,7 @@ static void a_trace_that_cannot_be_written(void) {
 static const test_case tests[] = {
     TEST(fused_and_not),
     TEST(taps_have_spans),
+    TEST(transposes_move_nothing),
     TEST(bodies_are_inside),
     TEST(a_trace_that_cannot_be_written),
 };

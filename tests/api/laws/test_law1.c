@@ -100,6 +100,10 @@ static void forms(void) {
     check("forms", &(given){"image", 4, {2, 4, 9, 33}, {0, 0, 1, 1}}, 1);
 }
 
+static void turned(void) {
+    check("turned", &(given){"image", 4, {2, 9, 33, 3}, {0, 1, 1, 0}}, 1);
+}
+
 static void zeros(void) {
     check("zeros", &(given){"image", 4, {2, 3, 9, 33}, {0, 0, 1, 1}}, 1);
     check("zeros", &(given){"image", 4, {1, 3, 40, 8}, {1, 0, 0, 0}}, 1);
@@ -131,7 +135,7 @@ static const test_case tests[] = {
     TEST(recurrent),      TEST(arith),
     TEST(shapes),         TEST(forms),
     TEST(bodies),         TEST(kinds),
-    TEST(zeros),
+    TEST(turned),         TEST(zeros),
 };
 
 int main(void) {
