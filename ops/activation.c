@@ -16,7 +16,8 @@ typedef struct params {
 #define F(name)       name##_float
 #define EXP(x)        tap_expf(x)
 #define EXPM1(x)      tap_expm1f(x)
-#define LOG1P(x)      tap_log1pf(x)
+#define LOG1P_UNIT(x) tap_log1p_unitf(x)
+#define DECAY(x)      tap_decayf(x)
 #define NORMAL_CDF(x) tap_normal_cdff(x)
 #define ABS(x)        fabsf(x)
 #define SELECT        tap_select
@@ -25,7 +26,8 @@ typedef struct params {
 #undef F
 #undef EXP
 #undef EXPM1
-#undef LOG1P
+#undef LOG1P_UNIT
+#undef DECAY
 #undef NORMAL_CDF
 #undef ABS
 #undef SELECT
@@ -34,7 +36,8 @@ typedef struct params {
 #define F(name)       name##_double
 #define EXP(x)        exp(x)
 #define EXPM1(x)      expm1(x)
-#define LOG1P(x)      log1p(x)
+#define LOG1P_UNIT(x) log1p(x)
+#define DECAY(x)      exp(-(x))
 #define NORMAL_CDF(x) (0.5 * erfc((x) * -0.70710678118654752440))
 #define ABS(x)        fabs(x)
 #include "activation.inc"

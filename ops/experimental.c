@@ -18,7 +18,7 @@ typedef struct params {
 
 static inline float soft_float(float x) {
     const float a = fabsf(x);
-    return (x > 0 ? x : 0) + tap_log1pf(tap_expf(-a));
+    return (x > 0 ? x : 0) + tap_log1p_unitf(tap_expf(-a));
 }
 
 static inline double soft_double(double x) {

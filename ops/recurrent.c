@@ -336,7 +336,7 @@ static void *carve(char **memory, int64_t n, size_t bytes) {
 #define TO              tap_to_f32
 #define EXP             tap_expf
 #define EXPM1           tap_expm1f
-#define LOG1P           tap_log1pf
+#define LOG1P_UNIT      tap_log1p_unitf
 #define TANH            tap_tanhf
 #define SIGMOID         tap_sigmoidf
 #define RINT            rintf
@@ -356,7 +356,7 @@ static double sigmoid(double x) {
 #define TO              tap_to_f64
 #define EXP             exp
 #define EXPM1           expm1
-#define LOG1P           log1p
+#define LOG1P_UNIT      log1p
 #define TANH            tanh
 #define SIGMOID         sigmoid
 #define RINT            rint

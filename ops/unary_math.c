@@ -1,7 +1,9 @@
 /* Exp, Log, Erf, and trigonometric and hyperbolic functions. Those of float32 are the vectorisable ones of
- * common/math.h and common/math_wide.h, the others the C library's. */
+ * common/math*.h, the others the C library's. */
 #include "common/convert.h"
 #include "common/elementwise.h"
+#include "common/math_hyper.h"
+#include "common/math_trig.h"
 #include "common/math_wide.h"
 
 #define FLOATS(NAME, F32, F64)                       \
@@ -23,31 +25,49 @@ TABLE(asinh, tap_asinhf, asinh)
 TABLE(acosh, tap_acoshf, acosh)
 TABLE(atanh, tap_atanhf, atanh)
 
-/* Angles so large that their reduction needs hundreds of digits of pi are the C library's. */
-TAP_LOOP1(is_far, float, uint8_t, !(fabsf(x) < TAP_TRIG_LIMIT))
-
+/* Angles are float32's below TAP_NEAR_ANGLE, float64's below TAP_TRIG_LIMIT; farther ones, whose reduction
+ * needs hundreds of digits of pi, are the C library's. Each angle decides for itself; a block that has only
+ * near ones takes a loop that can nothing else. */
 enum { BLOCK = 1024 };
 
-static bool any_far(int64_t n, char *const *p, const int64_t *step) {
-    uint8_t far[BLOCK], any = 0;
-    is_far(n, (char *[]){p[0], (char *)far}, (int64_t[]){step[0], 1}, NULL);
-    for (int64_t i = 0; i < n; i++) any |= far[i];
-    return any != 0;
+/* The largest |x|. As integers, for which no order of the maxima makes a difference; NaN is larger than all.
+ */
+static float farthest(int64_t n, const char *p, int64_t step) {
+    uint32_t most = 0;
+    if (step == (int64_t)sizeof(float)) {
+        const float *x = (const float *)p;
+        for (int64_t i = 0; i < n; i++) {
+            const uint32_t u = tap_bits(x[i]) & 0x7fffffffu;
+            most = u > most ? u : most;
+        }
+    } else
+        for (int64_t i = 0; i < n; i++) {
+            const uint32_t u = tap_bits(*(const float *)(p + i * step)) & 0x7fffffffu;
+            most = u > most ? u : most;
+        }
+    return tap_from_bits(most);
 }
 
-#define TRIGONOMETRIC(NAME)                                                          \
-    TAP_LOOP1(NAME##_near, float, float, tap_##NAME##f(x))                           \
-    TAP_LOOP1(NAME##_any, float, float,                                              \
-              fabsf(x) < TAP_TRIG_LIMIT ? tap_##NAME##f(x) : (float)NAME((double)x)) \
-    TAP_LOOP(NAME##_FLOAT) {                                                         \
-        for (int64_t i = 0; i < n; i += BLOCK) {                                     \
-            char *q[2] = {p[0] + i * step[0], p[1] + i * step[1]};                   \
-            const int64_t m = tap_min64(BLOCK, n - i);                               \
-            (any_far(m, q, step) ? NAME##_any : NAME##_near)(m, q, step, state);     \
-        }                                                                            \
-    }                                                                                \
-    TAP_LOOP1(NAME##_DOUBLE, double, double, NAME(x))                                \
-    TAP_HALVES1(NAME)                                                                \
+#define TRIGONOMETRIC(NAME)                                                                     \
+    static inline float NAME##_wide(float x) {                                                  \
+        return tap_select(fabsf(x) >= TAP_NEAR_ANGLE, tap_##NAME##f_wide(x), tap_##NAME##f(x)); \
+    }                                                                                           \
+    TAP_LOOP1(NAME##_near, float, float, tap_##NAME##f(x))                                      \
+    TAP_LOOP1(NAME##_far, float, float, NAME##_wide(x))                                         \
+    TAP_LOOP1(NAME##_any, float, float,                                                         \
+              fabsf(x) >= TAP_TRIG_LIMIT ? (float)NAME((double)x) : NAME##_wide(x))             \
+    TAP_LOOP(NAME##_FLOAT) {                                                                    \
+        for (int64_t i = 0; i < n; i += BLOCK) {                                                \
+            char *q[2] = {p[0] + i * step[0], p[1] + i * step[1]};                              \
+            const int64_t m = tap_min64(BLOCK, n - i);                                          \
+            const float far = farthest(m, q[0], step[0]);                                       \
+            (far < TAP_NEAR_ANGLE   ? NAME##_near                                               \
+             : far < TAP_TRIG_LIMIT ? NAME##_far                                                \
+                                    : NAME##_any)(m, q, step, state);                           \
+        }                                                                                       \
+    }                                                                                           \
+    TAP_LOOP1(NAME##_DOUBLE, double, double, NAME(x))                                           \
+    TAP_HALVES1(NAME)                                                                           \
     static tap_loop *const NAME##_loops[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(NAME)};
 TRIGONOMETRIC(sin)
 TRIGONOMETRIC(cos)

@@ -2,9 +2,10 @@
  * so that a plain loop over them vectorises and its vector body and its tail give the same bits. Other files
  * use these and not the C library's, so that an activation means the same wherever it is computed.
  *
- * Error in units in the last place, over all float32 arguments: log, log1p 0.9; exp 1.1; tanh, erf 1.4;
- * expm1 1.6; sigmoid 2.5. Overflow, underflow into subnormals, infinities, signed zeros and NaN are as C's
- * Annex F has them. The polynomials are minimax fits over the reduced ranges, made for this file. */
+ * Error in units in the last place, over all float32 arguments: log 0.9; exp 1.1; tanh, erf 1.4; expm1 and,
+ * between 0 and 1, log1p 1.6; sigmoid 2.5. Overflow, underflow into subnormals, infinities, signed zeros and
+ * NaN are as C's Annex F has them. The polynomials are minimax fits over the reduced ranges, made for this
+ * file. */
 #ifndef TAP_OPS_COMMON_MATH_H
 #define TAP_OPS_COMMON_MATH_H
 
@@ -19,6 +20,15 @@ static inline float tap_fma(float a, float b, float c) {
     return __builtin_fmaf(a, b, c);
 #else
     return a * b + c;
+#endif
+}
+
+/* Rounded once on every instruction set: where an error is to come out exactly. */
+static inline float tap_fma_once(float a, float b, float c) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return __builtin_fmaf(a, b, c);
+#else
+    return (float)((double)a * (double)b + (double)c);
 #endif
 }
 
@@ -102,6 +112,19 @@ static inline float tap_expf(float x) {
     return (1.0f + tap_expm1_reduced(r)) * tap_pow2(half) * tap_pow2(k - half);
 }
 
+/* e^x 2^lift, where -126 <= x / ln 2 + lift <= 127. */
+static inline float tap_exp_lifted(float x, uint32_t lift) {
+    float n;
+    uint32_t k;
+    float q = tap_expm1_reduced(tap_reduce_ln2(x, &n, &k)), s = tap_pow2(k + lift);
+    return tap_fma(s, q, s);
+}
+
+/* e^-a for a >= 0: tap_expf's bits, in fewer steps. */
+static inline float tap_decayf(float a) {
+    return tap_exp_lifted(tap_select(a > 104.0f, -104.0f, -a), 64u) * 0x1p-64f;
+}
+
 static inline float tap_expm1f(float x) {
     float n, y = tap_select(x > 89.0f, 89.0f, tap_select(x < -30.0f, -30.0f, x));
     uint32_t k;
@@ -111,14 +134,11 @@ static inline float tap_expm1f(float x) {
     return tap_select(n == 0.0f, tap_select(x == 0.0f, x, q), wide);
 }
 
-/* log x = *k ln 2 + log(1 + f), sqrt(1/2) <= 1 + f < sqrt 2, for finite x > 0; c is added to x's lost digits.
- */
-static inline float tap_log_reduced(float x, float c) {
-    int tiny = x < 0x1p-126f;
-    float y = x * tap_select(tiny, 0x1p+23f, 1.0f);
+/* log y + k ln 2 + c, for a normal y > 0. */
+static inline float tap_log_normal(float y, float k, float c) {
     uint32_t u = tap_bits(y) + (0x3f800000u - 0x3f3504f3u);
-    float k = (float)((int32_t)(u >> 23) - 127) - tap_select(tiny, 23.0f, 0.0f);
-    float f = tap_from_bits((u & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
+    k += (float)((int32_t)(u >> 23) - 127);
+    float f = tap_from_bits((u & 0x007fffffu) + 0x3f3504f3u) - 1.0f; /* sqrt(1/2) <= 1 + f < sqrt 2 */
     float p = 0x1.16a74ap-4f;
     p = tap_fma(p, f, -0x1.e02114p-4f);
     p = tap_fma(p, f, 0x1.e6d1b8p-4f);
@@ -134,25 +154,30 @@ static inline float tap_log_reduced(float x, float c) {
 }
 
 static inline float tap_logf(float x) {
-    float y = tap_log_reduced(x, 0.0f);
+    int tiny = x < 0x1p-126f;
+    float y = tap_log_normal(x * tap_select(tiny, 0x1p+23f, 1.0f), tap_select(tiny, -23.0f, 0.0f), 0.0f);
     y = tap_select(x < INFINITY, y, x); /* infinity, NaN */
     y = tap_select(x == 0.0f, -INFINITY, y);
     return tap_select(x < 0.0f, NAN, y);
 }
 
-static inline float tap_log1pf(float x) {
-    float u = 1.0f + x;
-    float lost = tap_select(x > 1.0f, 1.0f - (u - x), x - (u - 1.0f));
-    float y = tap_log_reduced(u, lost / u);
-    y = tap_select(x < INFINITY, y, x);
-    y = tap_select(x == -1.0f, -INFINITY, y);
-    y = tap_select(tap_bits(x) << 1 < 0x33000000u << 1, x, y); /* |x| < 2^-25, and both zeros */
-    return tap_select(x < -1.0f, NAN, y);
+/* log(1 + x) for 0 <= x <= 1. */
+static inline float tap_log1p_unitf(float x) {
+    float p = -0x1.af49cep-9f;
+    p = tap_fma(p, x, 0x1.4917cep-6f);
+    p = tap_fma(p, x, -0x1.d6b08cp-5f);
+    p = tap_fma(p, x, 0x1.b4ae08p-4f);
+    p = tap_fma(p, x, -0x1.3a435ep-3f);
+    p = tap_fma(p, x, 0x1.934b54p-3f);
+    p = tap_fma(p, x, -0x1.ff23e6p-3f);
+    p = tap_fma(p, x, 0x1.554dd0p-2f);
+    p = tap_fma(p, x, -0x1.ffffd2p-2f);
+    return tap_fma(p * x, x, x);
 }
 
 /* 1 / (1 + e^-x), without losing the digits of e^x for negative x. */
 static inline float tap_sigmoidf(float x) {
-    float e = tap_expf(-fabsf(x));
+    float e = tap_decayf(fabsf(x));
     return tap_select(x < 0.0f, e, 1.0f) / (1.0f + e);
 }
 
@@ -164,7 +189,7 @@ static inline float tap_tanhf(float x) {
     p = tap_fma(p, z, 0x1.1106f8p-3f);
     p = tap_fma(p, z, -0x1.555532p-2f);
     float small = tap_fma(p * z, a, a);
-    float large = 1.0f - 2.0f / (tap_expf(2.0f * a) + 1.0f);
+    float large = 1.0f - 2.0f / (tap_exp_lifted(tap_select(a > 20.0f, 40.0f, 2.0f * a), 0u) + 1.0f);
     return copysignf(tap_select(a < 0.625f, small, large), x);
 }
 
@@ -186,15 +211,15 @@ static inline float tap_erff(float x) {
     q = tap_fma(q, b, -0x1.444d26p-1f);
     q = tap_fma(q, b, -0x1.212626p+0f);
     q = tap_fma(q, b, 0x1.62d8b8p-13f);
-    float large = 1.0f - tap_expf(q);
+    float large = 1.0f - tap_exp_lifted(q, 0u);
     return tap_select(a < 1.0f, tap_fma(p, x, x), copysignf(large, x));
 }
 
 /* The probability that a standard normal variable is at most x, with all digits for negative x, too:
- * erfc(a) = e^(-a^2) Q(t) / (a + 2), a = |x| / sqrt 2, t = (a - 2) / (a + 2). Its error: 2 units. */
+ * erfc(a) = e^(-a^2) Q(t) / (a + 2), a = |x| / sqrt 2, t = (a - 2) / (a + 2). Its error: 6 units. */
 static inline float tap_normal_cdff(float x) {
     float a = fabsf(x), b = tap_select(a > 15.0f, 15.0f, a); /* beyond, e^(-b^2 / 2) is 0 */
-    float square = b * b, lost = tap_fma(b, b, -square);
+    float square = b * b, lost = tap_fma_once(b, b, -square);
     float r = 1.0f / tap_fma(b, 0x1.6a09e6p-1f, 2.0f), t = tap_fma(-4.0f, r, 1.0f);
     float q = 0x1.48445ep-14f;
     q = tap_fma(q, t, 0x1.04b4a6p-14f);
@@ -207,7 +232,7 @@ static inline float tap_normal_cdff(float x) {
     q = tap_fma(q, t, 0x1.1e2dd2p-2f);
     q = tap_fma(q, t, -0x1.5fd386p-1f);
     q = tap_fma(q, t, 0x1.058672p+0f);
-    float e = tap_expf(-0.5f * square), tail = 0.5f * tap_fma(e, -0.5f * lost, e) * (r * q);
+    float e = tap_exp_lifted(-0.5f * square, 40u), tail = tap_fma(e, -0.5f * lost, e) * (r * q) * 0x1p-41f;
     return tap_select(x < 0.0f, tail, 1.0f - tail);
 }
 

@@ -1,6 +1,6 @@
-/* float32 functions that are computed in float64 and rounded once: sin, cos, tan, asin, acos, atan, sinh,
- * cosh, asinh, acosh, atanh, pow, fmod. Expressions without branches and calls, as those of math.h, so that a
- * loop over them vectorises and its body and its tail give the same bits.
+/* float32 functions that are computed in float64 and rounded once: pow, fmod, and sin, cos, tan of large
+ * angles. Expressions without branches and calls, as those of math.h, so that a loop over them vectorises and
+ * its body and its tail give the same bits.
  *
  * Error over all float32 arguments: 0.501 units in the last place (sin, cos, tan: where |x| < TAP_TRIG_LIMIT;
  * fmod is exact where |a / b| < TAP_FMOD_LIMIT). Special values are as C's Annex F has them. */
@@ -115,100 +115,25 @@ TAP_WIDE_INLINE double tap_quadrant(double s, double c, uint64_t quadrant) {
     return tap_from_bits64(u ^ (quadrant >> 1 << 63));
 }
 
-TAP_WIDE_INLINE float tap_sinf(float x) {
+TAP_WIDE_INLINE float tap_sinf_wide(float x) {
     double s, c;
     uint64_t q;
     tap_sincos_wide((double)x, &s, &c, &q);
-    return (float)tap_select64(x == 0, (double)x, tap_quadrant(s, c, q));
+    return (float)tap_quadrant(s, c, q);
 }
 
-TAP_WIDE_INLINE float tap_cosf(float x) {
+TAP_WIDE_INLINE float tap_cosf_wide(float x) {
     double s, c;
     uint64_t q;
     tap_sincos_wide((double)x, &s, &c, &q);
     return (float)tap_quadrant(s, c, q + 1);
 }
 
-TAP_WIDE_INLINE float tap_tanf(float x) {
+TAP_WIDE_INLINE float tap_tanf_wide(float x) {
     double s, c;
     uint64_t q;
     tap_sincos_wide((double)x, &s, &c, &q);
-    double y = tap_quadrant(s, -c, q & 1) / tap_quadrant(c, s, q & 1);
-    return (float)tap_select64(x == 0, (double)x, y);
-}
-
-/* |x| becomes x, (x - 1) / (x + 1) or -1 / x, below tan(pi / 8). */
-TAP_WIDE_INLINE double tap_atan_wide(double x) {
-    double a = fabs(x);
-    int large = a > 0x1.3504f333f9de6p+1, medium = a > 0x1.a827999fcef32p-2;
-    double over = tap_select64(large, -1.0, tap_select64(medium, a - 1.0, a));
-    double under = tap_select64(large, a, tap_select64(medium, a + 1.0, 1.0));
-    double t = over / under, z = t * t;
-    double p = -0x1.9f52988464666p-6;
-    p = tap_fma64(p, z, 0x1.9bd61e9cd6a33p-5);
-    p = tap_fma64(p, z, -0x1.0a84c18f2bdcp-4);
-    p = tap_fma64(p, z, 0x1.3a5057def0309p-4);
-    p = tap_fma64(p, z, -0x1.744ec7eeb8f0ap-4);
-    p = tap_fma64(p, z, 0x1.c71bccf75dbd3p-4);
-    p = tap_fma64(p, z, -0x1.24924700765ccp-3);
-    p = tap_fma64(p, z, 0x1.9999999257954p-3);
-    p = tap_fma64(p, z, -0x1.55555555508ccp-2);
-    double base = tap_select64(large, 0x1.921fb54442d18p+0, tap_select64(medium, 0x1.921fb54442d18p-1, 0.0));
-    return tap_signed64(base + tap_fma64(p * z, t, t), x);
-}
-
-TAP_WIDE_INLINE float tap_atanf(float x) {
-    double y = tap_atan_wide((double)x);
-    return (float)tap_select64(x != x, (double)x, y);
-}
-
-TAP_WIDE_INLINE float tap_asinf(float x) {
-    double a = (double)x;
-    return (float)tap_atan_wide(a / sqrt((1.0 - a) * (1.0 + a)));
-}
-
-TAP_WIDE_INLINE float tap_acosf(float x) {
-    double a = (double)x;
-    return (float)(2.0 * tap_atan_wide(sqrt((1.0 - a) / (1.0 + a))));
-}
-
-/* ---- Hyperbolic ------------------------------------------------------------------------------------ */
-
-TAP_WIDE_INLINE float tap_sinhf(float x) {
-    double a = (double)x, z = a * a, e = tap_exp_wide(a);
-    double p = 1.0 / 362880;
-    p = tap_fma64(p, z, 1.0 / 5040);
-    p = tap_fma64(p, z, 1.0 / 120);
-    p = tap_fma64(p, z, 1.0 / 6);
-    return (float)tap_select64(fabs(a) < 0.25, tap_fma64(p * z, a, a), 0.5 * e - 0.5 / e);
-}
-
-TAP_WIDE_INLINE float tap_coshf(float x) {
-    double e = tap_exp_wide((double)x);
-    return (float)(0.5 * e + 0.5 / e);
-}
-
-TAP_WIDE_INLINE float tap_asinhf(float x) {
-    double a = fabs((double)x), z = a * a;
-    double p = -15.0 / 336;
-    p = tap_fma64(p, z, 3.0 / 40);
-    p = tap_fma64(p, z, -1.0 / 6);
-    double y = tap_log_wide(a + sqrt(z + 1.0));
-    return (float)tap_signed64(tap_select64(a < 0x1p-6, tap_fma64(p * z, a, a), y), (double)x);
-}
-
-TAP_WIDE_INLINE float tap_acoshf(float x) {
-    double a = (double)x;
-    return (float)tap_select64(a < 1.0, (double)NAN, tap_log_wide(a + sqrt((a - 1.0) * (a + 1.0))));
-}
-
-TAP_WIDE_INLINE float tap_atanhf(float x) {
-    double a = (double)x, z = a * a;
-    double p = 1.0 / 7;
-    p = tap_fma64(p, z, 1.0 / 5);
-    p = tap_fma64(p, z, 1.0 / 3);
-    double y = 0.5 * tap_log_wide((1.0 + a) / (1.0 - a));
-    return (float)tap_select64(fabs(a) < 0x1p-5, tap_fma64(p * z, a, a), y);
+    return (float)(tap_quadrant(s, -c, q & 1) / tap_quadrant(c, s, q & 1));
 }
 
 /* ---- Two operands ---------------------------------------------------------------------------------- */

@@ -1,0 +1,102 @@
+/* float32 sinh, cosh, asinh, acosh, atanh: expressions as those of math.h. What float32 would lose on the way
+ * (sums, roots) is carried along in a second number.
+ *
+ * Error in units in the last place, over all float32 arguments: 1.1. Special values are as C's Annex F has
+ * them. */
+#ifndef TAP_OPS_COMMON_MATH_HYPER_H
+#define TAP_OPS_COMMON_MATH_HYPER_H
+
+#include "common/math.h"
+
+/* a >= 0 as k ln 2 + r: cosh a and sinh a are sums of products of
+ *   cosh r = 1 + cosh_rest, sinh r = r + sinh_rest   and   up = 2^k / 4, down = 2^-k / 4, their sum, their
+ * difference; of halves of them, so that each is a float. */
+typedef struct tap_hyperbola {
+    float r, sinh_rest, cosh_rest, up, down, sum, less;
+} tap_hyperbola;
+
+static inline tap_hyperbola tap_hyperbolic(float a) {
+    float n, y = tap_select(a > 89.5f, 89.5f, a); /* beyond, both are infinite */
+    uint32_t k;
+    float r = tap_reduce_ln2(y, &n, &k), z = r * r;
+    float p = 0x1.a2e244p-13f;
+    p = tap_fma(p, z, 0x1.110fbep-7f);
+    p = tap_fma(p, z, 0x1.555556p-3f);
+    float q = 0x1.6d51dap-10f;
+    q = tap_fma(q, z, 0x1.5554e4p-5f);
+    q = tap_fma(q, z, 0.5f);
+    float up = tap_pow2(k - 2u), down = tap_pow2(0u - 2u - (k > 100u ? 100u : k));
+    return (tap_hyperbola){r, p * z * r, q * z, up, down, up + down, up - down};
+}
+
+static inline float tap_sinhf(float x) {
+    tap_hyperbola h = tap_hyperbolic(fabsf(x));
+    float y = tap_fma_once(h.r, h.sum, h.less), lost = tap_fma_once(h.r, h.sum, h.less - y);
+    y += tap_fma(h.cosh_rest, h.less, tap_fma(h.sinh_rest, h.sum, lost));
+    return copysignf(2.0f * y, x);
+}
+
+static inline float tap_coshf(float x) {
+    tap_hyperbola h = tap_hyperbolic(fabsf(x));
+    float y = tap_fma_once(h.r, h.less, h.up), lost = tap_fma_once(h.r, h.less, h.up - y);
+    y += tap_fma(h.cosh_rest, h.sum, tap_fma(h.sinh_rest, h.less, lost + h.down));
+    return 2.0f * y;
+}
+
+/* ---- Inverses: logarithms of a sum s + lost, lost of which a hundredth is enough ---- */
+
+/* To 0.3 %, for numbers far from the ends of float's range. */
+static inline float tap_near_reciprocal(float x) {
+    float y = tap_from_bits(0x7ef311c3u - tap_bits(x));
+    return y * tap_fma(-x, y, 2.0f);
+}
+
+/* From here on asinh and acosh are log 2x. */
+#define TAP_HYPER_FAR 0x1p11f
+
+static inline float tap_asinhf(float x) {
+    float a = fabsf(x), b = tap_select(a > TAP_HYPER_FAR, TAP_HYPER_FAR, a);
+    float p = 0x1.5b1ac2p-8f, z = b * b;
+    p = tap_fma(p, z, -0x1.09af66p-6f);
+    p = tap_fma(p, z, 0x1.d4c38ap-6f);
+    p = tap_fma(p, z, -0x1.6b7b3cp-5f);
+    p = tap_fma(p, z, 0x1.331e6ap-4f);
+    p = tap_fma(p, z, -0x1.555514p-3f);
+    float w = tap_fma_once(b, b, 1.0f), q = sqrtf(w);
+    float rest = tap_fma_once(-q, q, w) + tap_fma_once(b, b, 1.0f - w); /* of q^2 */
+    float s = b + q, lost = b - (s - q);
+    float c = tap_fma(lost, 2.0f * q, rest) * tap_near_reciprocal(2.0f * q * s);
+    float y = tap_log_normal(tap_select(a > TAP_HYPER_FAR, a, 0.5f * s), 1.0f, c);
+    y = tap_select(a < 0.5f, tap_fma(p * z, a, a), y);
+    return copysignf(tap_select(a < INFINITY, y, a), x);
+}
+
+/* Near 1, where the result is small, `lost` counts for more of it. */
+static inline float tap_acoshf(float x) {
+    float b = tap_select(x > TAP_HYPER_FAR, TAP_HYPER_FAR, x);
+    float square = b * b, less = square - 1.0f, low = tap_fma_once(b, b, -square);
+    float w = less + low, q = sqrtf(w);
+    float rest = tap_fma_once(-q, q, w) + (low - (w - less));
+    float s = b + q, lost = q - (s - b), d = tap_fma(2.0f * q, s, 0x1p-100f), by = tap_near_reciprocal(d);
+    float c = tap_fma(lost, 2.0f * q, rest) * (by * tap_fma(-d, by, 2.0f));
+    float y = tap_log_normal(tap_select(x > TAP_HYPER_FAR, x, 0.5f * s), 1.0f, c);
+    y = tap_select(x < INFINITY, y, x);
+    return tap_select(x < 1.0f, NAN, y);
+}
+
+/* From 1/2 on, log(1 + 2a / (1 - a)) / 2. */
+static inline float tap_atanhf(float x) {
+    float a = fabsf(x), z = a * a;
+    float p = 0x1.6947fep-3f;
+    p = tap_fma(p, z, 0x1.a69730p-5f);
+    p = tap_fma(p, z, 0x1.e40460p-4f);
+    p = tap_fma(p, z, 0x1.234d60p-3f);
+    p = tap_fma(p, z, 0x1.99a678p-3f);
+    p = tap_fma(p, z, 0x1.555540p-2f);
+    float y = (2.0f * a) / (1.0f - a), u = 1.0f + y, lost = 1.0f - (u - y);
+    float far = 0.5f * tap_log_normal(u, 0.0f, lost * tap_near_reciprocal(u));
+    far = tap_select(a < 1.0f, far, tap_select(a == 1.0f, INFINITY, NAN));
+    return copysignf(tap_select(a < 0.5f, tap_fma(p * z, a, a), far), x);
+}
+
+#endif
