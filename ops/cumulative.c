@@ -9,14 +9,13 @@ typedef struct cumulative {
     const void *x;
     void *y;
     int64_t d, post, blocks; /* x[pre][d][post], columns in blocks of COLUMNS */
-    int64_t rows;            /* pre * post */
     bool exclusive, reverse, product;
 } cumulative;
 
 #define COLUMNS 256
 /* Contiguous rows that are walked side by side. */
 #define ROWS 8
-/* Elements of a row that are added up at once where there are fewer rows. */
+/* Elements of a row that are added up at once. */
 #define LANES             8
 #define CUMULATIVE_INLINE static inline __attribute__((always_inline))
 
@@ -129,7 +128,6 @@ static tap_status cumulative_run(tap_ctx *ctx) {
     j.c.d = x->dims[axis];
     j.c.post = tap_product(x->dims + axis + 1, x->rank - axis - 1);
     j.c.blocks = (j.c.post + COLUMNS - 1) / COLUMNS;
-    j.c.rows = x->count / j.c.d;
     j.c.exclusive = s->exclusive;
     j.c.reverse = s->reverse;
     j.c.product = tap_ctx_op(ctx)->data != NULL;

@@ -2,9 +2,9 @@
 #include <math.h>
 
 #include "common/cast.h"
+#include "common/channels.h"
 #include "common/scalar.h"
 #include "common/shape.h"
-#include "core/move.h"
 
 typedef enum sample_mode { SAMPLE_LINEAR, SAMPLE_NEAREST, SAMPLE_CUBIC } sample_mode;
 typedef enum padding_mode { PADDING_ZEROS, PADDING_BORDER, PADDING_REFLECTION } padding_mode;
@@ -137,11 +137,14 @@ typedef struct sampler {
     int64_t taps_max, block, blocks;
     tap_dtype dtype; /* of x and y below                        */
     size_t width;
+    bool together; /* x has the channels of a pixel together          */
     const char *x;
     char *y;
     char *room;
-    size_t room_bytes; /* of a worker */
+    size_t room_bytes, tile_at; /* of a worker; where in it y's channels are together */
 } sampler;
+
+#define AT_ONCE 32 /* channels whose sums are in registers */
 
 #define TAP_WORD_LOOPS "grid_copy.inc"
 #include "common/words.inc"
@@ -185,6 +188,21 @@ static void sample_channel(const sampler *s, const taps *t, int64_t n, const cha
         (s->dtype == TAP_FLOAT ? mix_float : mix_double)(s, t, n, x, y);
 }
 
+/* Positions from .. from + n of an image. */
+static void sample_block(const sampler *s, const taps *t, int64_t image, int64_t from, int64_t n,
+                         char *tile) {
+    const char *x = s->x + (size_t)(image * s->channels * s->pixels) * s->width;
+    char *y = s->y + (size_t)(image * s->channels * s->places + from) * s->width;
+    if (s->together) {
+        (s->dtype == TAP_FLOAT ? mix_together_float : mix_together_double)(s, t, n, x, tile);
+        tap_channels_apart(s->width, n, s->channels, tile, s->places, y);
+        return;
+    }
+    for (int64_t c = 0; c < s->channels; c++)
+        sample_channel(s, t, n, x + (size_t)(c * s->pixels) * s->width,
+                       y + (size_t)(c * s->places) * s->width);
+}
+
 static void sample_task(void *arg, int64_t begin, int64_t end, int worker) {
     const sampler *s = arg;
     const int64_t all = s->block * s->taps_max;
@@ -198,9 +216,7 @@ static void sample_task(void *arg, int64_t begin, int64_t end, int worker) {
         for (int64_t q = 0; q < n; q++)
             t.n[q] = place_taps(s, image * s->places + from + q, t.at + q * s->taps_max,
                                 t.weight + q * s->taps_max);
-        for (int64_t c = 0; c < s->channels; c++)
-            sample_channel(s, &t, n, s->x + (size_t)((image * s->channels + c) * s->pixels) * s->width,
-                           s->y + (size_t)((image * s->channels + c) * s->places + from) * s->width);
+        sample_block(s, &t, image, from, n, s->room + (size_t)worker * s->room_bytes + s->tile_at);
     }
 }
 
@@ -219,8 +235,14 @@ static tap_status find_sizes(tap_ctx *ctx, sampler *s) {
         return tap_fail(ctx, TAP_UNSUPPORTED, "cubic interpolation along %d axes", s->axes);
     if (s->pixels == 0) return tap_fail(ctx, TAP_RUN, "images without elements cannot be sampled");
     s->block = tap_max64(1, tap_min64(256, 4096 / s->taps_max));
+    /* Worth it for sums, where most pixels are read. Complex numbers have parts of their own. */
+    s->together = s->taps_max > 1 && s->parts == 1 && s->channels >= TAP_CHANNELS_FEW &&
+                  s->places * s->taps_max >= s->pixels / 2;
+    if (s->together) s->block = tap_max64(16, tap_min64(s->block, 16384 / s->channels));
     s->blocks = (s->places + s->block - 1) / s->block;
-    s->room_bytes = tap_round_up((size_t)s->block * (2 * (size_t)s->taps_max + 1) * 8, TAP_ALIGN);
+    s->tile_at = tap_round_up((size_t)s->block * (2 * (size_t)s->taps_max + 1) * 8, TAP_ALIGN);
+    s->room_bytes = s->tile_at;
+    if (s->together) s->room_bytes += tap_round_up((size_t)(s->block * s->channels) * s->width, TAP_ALIGN);
     s->room = tap_scratch(ctx, s->room_bytes * (size_t)tap_workers(ctx));
     return s->room ? TAP_OK : TAP_MEMORY;
 }
@@ -243,8 +265,6 @@ static tap_status sample_run(tap_ctx *ctx) {
         .s = ctx->state, .grid = ctx->in[1], .parts = 1, .dtype = x->dtype, .x = x->data, .y = y->data};
     tap_status status;
     if (y->count == 0) return TAP_OK;
-    if ((status = find_sizes(ctx, &s))) return status;
-    s.width = tap_dtype_bytes(x->dtype);
     bool copies = s.s->mode == SAMPLE_NEAREST,
          pairs = x->dtype == TAP_COMPLEX64 || x->dtype == TAP_COMPLEX128;
     if (!copies) {
@@ -252,14 +272,17 @@ static tap_status sample_run(tap_ctx *ctx) {
         s.parts = pairs ? 2 : 1;
     }
     bool widened = !copies && !pairs && s.dtype != x->dtype;
+    s.width = tap_dtype_bytes(widened ? s.dtype : x->dtype);
+    if ((status = find_sizes(ctx, &s))) return status;
     if (widened) {
-        s.width = tap_dtype_bytes(s.dtype);
         char *wide = tap_scratch(ctx, (size_t)x->count * s.width);
         s.x = wide;
         s.y = tap_scratch(ctx, (size_t)y->count * s.width);
         if (!wide || !s.y) return TAP_MEMORY;
         TAP_ISA_NAME(tap_cast_dense)(x->dtype, s.dtype, x->count, x->data, wide);
     }
+    if (s.together && !(s.x = tap_channels_together(ctx, s.width, x->dims[0], s.channels, s.pixels, s.x)))
+        return TAP_MEMORY;
     tap_parallel(ctx, x->dims[0] * s.blocks,
                  tap_max64(1, 8192 / (s.block * s.taps_max * tap_max64(s.channels, 1))), sample_task, &s);
     if (widened) TAP_ISA_NAME(tap_cast_dense)(s.dtype, y->dtype, y->count, s.y, y->data);

@@ -1,7 +1,10 @@
 /* ai.onnx.ml: what is done to columns of features. Binarizer, Scaler, Normalizer, Imputer, OneHotEncoder,
  * FeatureVectorizer, ArrayFeatureExtractor. */
+#include <stdatomic.h>
+
 #include "common/dictionary.h"
 #include "common/ml.h"
+#include "core/move.h"
 
 enum { GRAIN = 1 << 14, BLOCK = 256 };
 
@@ -261,32 +264,54 @@ static tap_status imputer_infer(tap_ctx *ctx) {
     return status == TAP_OK ? tap_out_like(ctx, 0, tap_in_type(ctx, 0)) : status;
 }
 
-static bool is_old_real(const imputer_state *s, double x) {
-    return x == (double)s->old_float || (isnan(x) && isnan(s->old_float));
-}
+typedef struct imputer {
+    const imputer_state *s;
+    const tap_tensor *x, *y;
+    int64_t period; /* elements after which the imputed values begin again */
+} imputer;
 
-/* k goes round the imputed values, of which there may be one for all. */
-#define IMPUTE(T, IS_OLD, V)                             \
-    do {                                                 \
-        const T *x = in->data;                           \
-        T *y = out->data;                                \
-        for (int64_t i = 0, k = 0; i < in->count; i++) { \
-            const T v = x[i];                            \
-            y[i] = IS_OLD ? (T)V[k] : v;                 \
-            k = k + 1 == period ? 0 : k + 1;             \
-        }                                                \
+/* One imputed value for all elements, or one for each in a row. */
+#define IMPUTE(T, IS_OLD, V)                                       \
+    do {                                                           \
+        const T *x = (const T *)p->x->data + begin;                \
+        T *y = (T *)p->y->data + begin;                            \
+        const int64_t n = end - begin;                             \
+        if (p->period == 1) {                                      \
+            const T instead = (T)V[0];                             \
+            for (int64_t i = 0; i < n; i++) {                      \
+                const T v = x[i];                                  \
+                y[i] = IS_OLD ? instead : v;                       \
+            }                                                      \
+            break;                                                 \
+        }                                                          \
+        for (int64_t i = 0, k = begin % p->period; i < n; k = 0) { \
+            const int64_t m = tap_min64(n - i, p->period - k);     \
+            for (const int64_t stop = i + m; i < stop; i++, k++) { \
+                const T v = x[i];                                  \
+                y[i] = IS_OLD ? (T)V[k] : v;                       \
+            }                                                      \
+        }                                                          \
     } while (0)
 
-static tap_status imputer_run(tap_ctx *ctx) {
-    const imputer_state *s = ctx->state;
-    const tap_tensor *in = ctx->in[0], *out = ctx->out[0];
-    const int64_t period = s->n_floats + s->n_ints > 1 ? columns_of(tap_in_type(ctx, 0)) : 1;
-    switch (in->dtype) {
-    case TAP_FLOAT: IMPUTE(float, is_old_real(s, (double)v), s->floats); break;
-    case TAP_DOUBLE: IMPUTE(double, is_old_real(s, v), s->floats); break;
+static void imputer_piece(void *arg, int64_t begin, int64_t end, int worker) {
+    const imputer *p = arg;
+    const imputer_state *s = p->s;
+    const double old = (double)s->old_float;
+    const bool of_nan = isnan(old);
+    (void)worker;
+    switch (p->x->dtype) {
+    case TAP_FLOAT: IMPUTE(float, ((double)v == old) | (of_nan & (v != v)), s->floats); break;
+    case TAP_DOUBLE: IMPUTE(double, (v == old) | (of_nan & (v != v)), s->floats); break;
     case TAP_INT32: IMPUTE(int32_t, v == s->old_int, s->ints); break;
     default: IMPUTE(int64_t, v == s->old_int, s->ints); break;
     }
+}
+
+static tap_status imputer_run(tap_ctx *ctx) {
+    const imputer_state *s = ctx->state;
+    const bool one = s->n_floats + s->n_ints == 1;
+    imputer p = {s, ctx->in[0], ctx->out[0], one ? 1 : columns_of(tap_in_type(ctx, 0))};
+    tap_parallel(ctx, p.x->count, GRAIN, imputer_piece, &p);
     return TAP_OK;
 }
 
@@ -332,20 +357,35 @@ static int64_t category_at(const onehot_state *s, const tap_tensor *x, int64_t i
     return tap_find_number(&s->categories, (uint64_t)tap_cut_at(x, i), NULL);
 }
 
-static tap_status onehot_run(tap_ctx *ctx) {
-    const onehot_state *s = ctx->state;
-    const tap_tensor *x = ctx->in[0];
-    tap_tensor *y = ctx->out[0];
-    memset(y->data, 0, (size_t)y->count * sizeof(float));
-    for (int64_t i = 0; i < x->count; i++) {
-        int64_t k = category_at(s, x, i);
+typedef struct onehot {
+    const onehot_state *s;
+    const tap_tensor *x;
+    float *y;
+    atomic_bool stranger; /* an element is in no category */
+} onehot;
+
+static void onehot_piece(void *arg, int64_t begin, int64_t end, int worker) {
+    onehot *p = arg;
+    const int64_t n = (int64_t)p->s->categories.n;
+    (void)worker;
+    memset(p->y + begin * n, 0, (size_t)((end - begin) * n) * sizeof(float));
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t k = category_at(p->s, p->x, i);
         if (k >= 0)
-            ((float *)y->data)[i * (int64_t)s->categories.n + k] = 1;
-        else if (!s->zeros)
-            return tap_fail(ctx, TAP_RUN, "element %lld of the input is in no category, and zeros is 0",
-                            (long long)i);
+            p->y[i * n + k] = 1;
+        else if (!p->s->zeros)
+            atomic_store_explicit(&p->stranger, true, memory_order_relaxed);
     }
-    return TAP_OK;
+}
+
+static tap_status onehot_run(tap_ctx *ctx) {
+    onehot p = {ctx->state, ctx->in[0], ctx->out[0]->data, false};
+    tap_parallel(ctx, p.x->count, tap_max64(1, GRAIN / (int64_t)p.s->categories.n), onehot_piece, &p);
+    if (!atomic_load(&p.stranger)) return TAP_OK;
+    int64_t i = 0;
+    while (category_at(p.s, p.x, i) >= 0) i++;
+    return tap_fail(ctx, TAP_RUN, "element %lld of the input is in no category, and zeros is 0",
+                    (long long)i);
 }
 
 /* ---- FeatureVectorizer --------------------------------------------------------------------------------- */
@@ -389,17 +429,22 @@ static tap_status vectorizer_infer(tap_ctx *ctx) {
     return status == TAP_OK ? tap_out_type(ctx, 0, TAP_FLOAT, 2, dims) : status;
 }
 
-/* Each input's row is cut or filled up with zeros to its width. */
-static tap_status vectorizer_run(tap_ctx *ctx) {
-    const vectorizer_state *s = ctx->state;
-    tap_tensor *y = ctx->out[0];
-    int64_t rows = y->dims[0], at = 0;
-    memset(y->data, 0, (size_t)y->count * sizeof(float));
-    for (int i = 0; i < ctx->n_in; at += s->width[i++]) {
-        const tap_tensor *x = ctx->in[i];
-        int64_t features = rows ? x->count / rows : 0, n = tap_min64(features, s->width[i]);
-        for (int64_t row = 0; row < rows; row++) {
-            float *to = (float *)y->data + row * s->all + at;
+typedef struct vectorizer {
+    const tap_ctx *ctx;
+    int64_t rows;
+} vectorizer;
+
+/* Rows begin .. end of input i, cut or filled up with zeros to its width. */
+static void vectorize(const vectorizer *p, int i, int64_t at, int64_t begin, int64_t end) {
+    const vectorizer_state *s = p->ctx->state;
+    const tap_tensor *x = p->ctx->in[i];
+    const int64_t features = x->count / p->rows, n = tap_min64(features, s->width[i]);
+    for (int64_t row = begin; row < end; row++) {
+        float *to = (float *)p->ctx->out[0]->data + row * s->all + at;
+        if (x->dtype == TAP_FLOAT) {
+            tap_copy_row((const char *)((const float *)x->data + row * features), (char *)to,
+                         (size_t)n * sizeof *to);
+        } else {
             for (int64_t k = 0; k < n; k += BLOCK) {
                 double v[BLOCK];
                 const int64_t m = tap_min64(BLOCK, n - k);
@@ -407,7 +452,22 @@ static tap_status vectorizer_run(tap_ctx *ctx) {
                 for (int64_t q = 0; q < m; q++) to[k + q] = (float)v[q];
             }
         }
+        memset(to + n, 0, (size_t)(s->width[i] - n) * sizeof *to);
     }
+}
+
+static void vectorizer_piece(void *arg, int64_t begin, int64_t end, int worker) {
+    const vectorizer *p = arg;
+    const vectorizer_state *s = p->ctx->state;
+    int64_t at = 0;
+    (void)worker;
+    for (int i = 0; i < p->ctx->n_in; at += s->width[i++]) vectorize(p, i, at, begin, end);
+}
+
+static tap_status vectorizer_run(tap_ctx *ctx) {
+    const vectorizer_state *s = ctx->state;
+    vectorizer p = {ctx, ctx->out[0]->dims[0]};
+    tap_parallel(ctx, p.rows, tap_max64(1, GRAIN / tap_max64(s->all, 1)), vectorizer_piece, &p);
     return TAP_OK;
 }
 
@@ -427,19 +487,43 @@ static tap_status extractor_infer(tap_ctx *ctx) {
     return tap_out_type(ctx, 0, x->dtype, x->rank, dims);
 }
 
+typedef struct extractor {
+    const char *x;
+    char *y;
+    const int64_t *k;
+    int64_t n, columns;
+    size_t each;
+} extractor;
+
+static inline __attribute__((always_inline)) void extract(const extractor *p, size_t each, int64_t begin,
+                                                          int64_t end) {
+    const char *x = p->x + (size_t)(begin * p->columns) * each;
+    char *y = p->y + (size_t)(begin * p->n) * each;
+    for (int64_t row = begin; row < end; row++, x += (size_t)p->columns * each)
+        for (int64_t i = 0; i < p->n; i++, y += each) memcpy(y, x + (size_t)p->k[i] * each, each);
+}
+
+static void extractor_piece(void *arg, int64_t begin, int64_t end, int worker) {
+    const extractor *p = arg;
+    (void)worker;
+    if (p->each == 4)
+        extract(p, 4, begin, end);
+    else if (p->each == 8)
+        extract(p, 8, begin, end);
+    else
+        extract(p, p->each, begin, end);
+}
+
 static tap_status extractor_run(tap_ctx *ctx) {
     const tap_tensor *x = ctx->in[0], *index = ctx->in[1];
-    int64_t columns = x->dims[x->rank - 1], n = index->count, rows = columns ? x->count / columns : 0;
-    const int64_t *k = index->data;
-    size_t each = tap_dtype_bytes(x->dtype);
-    char *y = ctx->out[0]->data;
-    for (int64_t i = 0; i < n; i++)
-        if (k[i] < 0 || k[i] >= columns)
+    extractor p = {x->data,      ctx->out[0]->data,    index->data,
+                   index->count, x->dims[x->rank - 1], tap_dtype_bytes(x->dtype)};
+    for (int64_t i = 0; i < p.n; i++)
+        if (p.k[i] < 0 || p.k[i] >= p.columns)
             return tap_fail(ctx, TAP_RUN, "index %lld is %lld, and there are %lld columns", (long long)i,
-                            (long long)k[i], (long long)columns);
-    for (int64_t row = 0; row < rows; row++)
-        for (int64_t i = 0; i < n; i++, y += each)
-            memcpy(y, (const char *)x->data + (size_t)(row * columns + k[i]) * each, each);
+                            (long long)p.k[i], (long long)p.columns);
+    if (p.columns == 0) return TAP_OK;
+    tap_parallel(ctx, x->count / p.columns, tap_max64(1, GRAIN / p.n), extractor_piece, &p);
     return TAP_OK;
 }
 

@@ -1,7 +1,8 @@
 /* ai.onnx.ml: LinearClassifier, LinearRegressor. */
 #include "common/ml.h"
 
-enum { ROWS_AT_ONCE = 64 };
+/* Rows of a task, and elements that are widened at once, where a row is not longer. */
+enum { ROWS_AT_ONCE = 256, BLOCK = 1024 };
 
 /* scores[n] = coefficients[n][features] . x[features] + intercepts[n] */
 typedef struct linear_state {
@@ -98,8 +99,9 @@ typedef struct linear {
     tap_tensor *label; /* NULL: none      */
     float *z;
     tap_rows rows;
-    int64_t n, columns;
-    double *room; /* [worker][features + columns] */
+    int64_t n, columns, block; /* block: rows that are taken at once */
+    char *room;                /* for each worker: [block][features], then [columns] */
+    size_t room_bytes;
 } linear;
 
 static void score_row(const linear *l, const double *x, double *score) {
@@ -120,19 +122,26 @@ static void two_for_one(tap_post post, double *score) {
     tap_post_apply(post, score, 2);
 }
 
+static void linear_row(const linear *l, int64_t row, const double *x, double *score) {
+    score_row(l, x, score);
+    int64_t best = l->n == 1 ? score[0] > 0 : tap_largest(score, l->n);
+    if (l->label) tap_classes_put(&l->s->classes, l->label, row, best);
+    if (l->columns > l->n)
+        two_for_one(l->s->post, score);
+    else
+        tap_post_apply(l->s->post, score, l->n);
+    for (int64_t k = 0; k < l->columns; k++) l->z[row * l->columns + k] = (float)score[k];
+}
+
 static void linear_rows(void *arg, int64_t begin, int64_t end, int worker) {
     const linear *l = arg;
-    double *x = l->room + worker * (l->rows.features + l->columns), *score = x + l->rows.features;
-    for (int64_t row = begin; row < end; row++) {
-        tap_reals_of(l->x, row * l->rows.features, l->rows.features, x);
-        score_row(l, x, score);
-        int64_t best = l->n == 1 ? score[0] > 0 : tap_largest(score, l->n);
-        if (l->label) tap_classes_put(&l->s->classes, l->label, row, best);
-        if (l->columns > l->n)
-            two_for_one(l->s->post, score);
-        else
-            tap_post_apply(l->s->post, score, l->n);
-        for (int64_t k = 0; k < l->columns; k++) l->z[row * l->columns + k] = (float)score[k];
+    const int64_t features = l->rows.features;
+    double *x = (double *)(void *)(l->room + (size_t)worker * l->room_bytes),
+           *score = x + l->block * features;
+    for (int64_t row = begin; row < end; row += l->block) {
+        const int64_t n = tap_min64(l->block, end - row);
+        tap_reals_of(l->x, row * features, n * features, x);
+        for (int64_t i = 0; i < n; i++) linear_row(l, row + i, x + i * features, score);
     }
 }
 
@@ -144,8 +153,9 @@ static tap_status linear_run(tap_ctx *ctx) {
     int64_t dims[2] = {l.rows.rows, l.columns};
     tap_tensor *z = l.s->classifier ? tap_out(ctx, 1, TAP_FLOAT, 2, dims) : ctx->out[0];
     l.label = l.s->classifier ? tap_out(ctx, 0, tap_classes_dtype(&l.s->classes), 1, dims) : NULL;
-    l.room =
-        tap_scratch(ctx, (size_t)tap_workers(ctx) * (size_t)(l.rows.features + l.columns) * sizeof *l.room);
+    l.block = tap_max64(1, BLOCK / tap_max64(1, l.rows.features));
+    l.room_bytes = tap_round_up((size_t)(l.block * l.rows.features + l.columns) * sizeof(double), TAP_ALIGN);
+    l.room = tap_scratch(ctx, (size_t)tap_workers(ctx) * l.room_bytes);
     if (!z || !l.room || (l.s->classifier && !l.label)) return TAP_MEMORY;
     l.z = z->data;
     tap_parallel(ctx, l.rows.rows, ROWS_AT_ONCE, linear_rows, &l);

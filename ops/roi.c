@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "common/cast.h"
+#include "common/channels.h"
 #include "common/scalar.h"
 #include "common/shape.h"
 #include "common/widen.h"
@@ -26,6 +27,7 @@ typedef struct roi_align {
     bool wide;
     char *room;
     size_t room_bytes; /* of a worker */
+    size_t tile_at;    /* where in it a region's channels are together; 0: they are apart, in x too */
 } roi_align;
 
 typedef struct pool_state {
@@ -39,12 +41,17 @@ typedef struct roi_pool {
     void *y;
     int64_t channels, image_height, image_width;
     bool wide;
+    char *room; /* for a region with its channels together, as they are in x then; NULL: they are apart */
+    size_t room_bytes; /* of a worker */
 } roi_pool;
 
 /* A rounded coordinate, kept where arithmetic with it does not overflow. */
 static int64_t pixel_of(double v) {
     return isnan(v) ? 0 : (int64_t)fmin(fmax(v, -0x1p40), 0x1p40);
 }
+
+/* Channels whose results are in registers. */
+#define AT_ONCE 32
 
 #define MAX(a, b) ((a) > (b) || (a) != (a) ? (a) : (b))
 
@@ -70,6 +77,12 @@ static void *wide_output(tap_ctx *ctx) {
 static void narrow_output(tap_ctx *ctx, const void *wide) {
     tap_tensor *y = ctx->out[0];
     if (wide != y->data) tap_narrow_rows(y->dtype, wide, y->data, y->count, 0, 1, 0, y->count);
+}
+
+/* Whether the channels of a pixel are put together: not for few of them, nor where regions may be expected to
+ * read much less than all pixels. bins: of all regions. */
+static bool worth_together(const tap_tensor *x, int64_t channels, int64_t bins) {
+    return channels >= TAP_CHANNELS_FEW && x->count / channels / 32 <= bins;
 }
 
 /* ---- RoiAlign ---- */
@@ -142,6 +155,14 @@ static tap_status align_run(tap_ctx *ctx) {
     j.room_bytes = tap_round_up((j.wide ? room_double : room_float)(&j, batch->count, &bad), TAP_ALIGN);
     if (j.room_bytes == 0)
         return tap_fail(ctx, TAP_RUN, "region %lld is too large to be sampled", (long long)bad);
+    const size_t width = j.wide ? sizeof(double) : sizeof(float);
+    const int64_t bins = j.s->height * j.s->width;
+    if (worth_together(x, j.channels, bins * batch->count)) {
+        j.x = tap_channels_together(ctx, width, x->dims[0], j.channels, j.image_height * j.image_width, j.x);
+        if (!j.x) return TAP_MEMORY;
+        j.tile_at = j.room_bytes;
+        j.room_bytes += tap_round_up((size_t)(bins * j.channels) * width, TAP_ALIGN);
+    }
     j.room = tap_scratch(ctx, j.room_bytes * (size_t)tap_workers(ctx));
     if (!j.room) return TAP_MEMORY;
     tap_parallel(ctx, batch->count, 1, align_task, &j);
@@ -181,8 +202,8 @@ static tap_status pool_infer(tap_ctx *ctx) {
 
 static void pool_task(void *arg, int64_t begin, int64_t end, int worker) {
     const roi_pool *j = arg;
-    (void)worker;
-    for (int64_t r = begin; r < end; r++) (j->wide ? pool_double : pool_float)(j, r);
+    char *room = j->room ? j->room + (size_t)worker * j->room_bytes : NULL;
+    for (int64_t r = begin; r < end; r++) (j->wide ? pool_double : pool_float)(j, r, room);
 }
 
 static tap_status pool_run(tap_ctx *ctx) {
@@ -203,6 +224,14 @@ static tap_status pool_run(tap_ctx *ctx) {
     j.rois = tap_widen(ctx, rois);
     j.y = wide_output(ctx);
     if (!j.x || !j.rois || !j.y) return TAP_MEMORY;
+    const size_t width = j.wide ? sizeof(double) : sizeof(float);
+    const int64_t bins = j.s->height * j.s->width;
+    if (worth_together(x, j.channels, bins * rois->dims[0])) {
+        j.x = tap_channels_together(ctx, width, x->dims[0], j.channels, j.image_height * j.image_width, j.x);
+        j.room_bytes = tap_round_up((size_t)(bins * j.channels) * width, TAP_ALIGN);
+        j.room = tap_scratch(ctx, j.room_bytes * (size_t)tap_workers(ctx));
+        if (!j.x || !j.room) return TAP_MEMORY;
+    }
     tap_parallel(ctx, rois->dims[0], 1, pool_task, &j);
     narrow_output(ctx, j.y);
     return TAP_OK;

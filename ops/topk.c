@@ -68,14 +68,27 @@ static void sink(tap_keyed *heap, int64_t n, int64_t i) {
     heap[i] = v;
 }
 
-/* The first k in order of n keys, sorted, through a heap of k: most elements cost one comparison. */
+/* Keys that are compared with the heap's last at once: most have none that is before it. */
+#define AT_ONCE 16
+
+static uint64_t least_of(const uint64_t *keys) {
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < AT_ONCE; i++) least = keys[i] < least ? keys[i] : least;
+    return least;
+}
+
+/* The first k in order of n keys, sorted, through a heap of k. */
 static void choose_by_heap(const uint64_t *keys, int64_t n, int64_t k, tap_keyed *heap) {
     for (int64_t i = 0; i < k; i++) heap[i] = (tap_keyed){keys[i], i};
     for (int64_t i = k / 2; i-- > 0;) sink(heap, k, i);
-    for (int64_t i = k; i < n; i++) {
-        if (keys[i] >= heap[0].key) continue;
-        heap[0] = (tap_keyed){keys[i], i};
-        sink(heap, k, 0);
+    for (int64_t i = k, end; i < n; i = end) {
+        end = tap_min64(i + AT_ONCE, n);
+        if (end - i == AT_ONCE && least_of(keys + i) >= heap[0].key) continue;
+        for (; i < end; i++) {
+            if (keys[i] >= heap[0].key) continue;
+            heap[0] = (tap_keyed){keys[i], i};
+            sink(heap, k, 0);
+        }
     }
     for (int64_t i = k; i-- > 1;) {
         tap_keyed last = heap[i];

@@ -31,11 +31,15 @@ static inline uint64_t tap_key_of_int(int64_t v) {
 /* out[i] = key of x[i * step], for i < n. Numeric types and bool; complex ones are two numbers each: see
  * tap_key_parts. */
 static inline void tap_order_keys(tap_dtype t, int64_t n, const void *x, int64_t step, uint64_t *out) {
-#define TAP_KEYS(T, KEY)                \
-    for (int64_t i = 0; i < n; i++) {   \
-        T v = ((const T *)x)[i * step]; \
-        out[i] = KEY;                   \
-    }                                   \
+#define TAP_KEYS(T, KEY)                           \
+    for (int64_t i = 0; i < n && step == 1; i++) { \
+        T v = ((const T *)x)[i];                   \
+        out[i] = KEY;                              \
+    }                                              \
+    for (int64_t i = 0; i < n && step != 1; i++) { \
+        T v = ((const T *)x)[i * step];            \
+        out[i] = KEY;                              \
+    }                                              \
     break
     switch (t) {
     case TAP_COMPLEX64:

@@ -149,7 +149,7 @@ static const void *elements_in(const pass *s, int64_t first, int64_t n, void *ro
 }
 
 static const void *lines_in(const pass *s, int64_t line, int64_t n, void *room) {
-    return elements_in(s, line * s->t->in, n * s->t->in, room);
+    return elements_in(s, line * s->t->in * s->post, n * s->t->in * s->post, room);
 }
 
 #define T      float
@@ -172,11 +172,12 @@ static void pass_task(void *arg, int64_t begin, int64_t end, int worker) {
         (s->wide ? lines_double : lines_float)(s, begin, end);
 }
 
-/* Lines of a single element each are turned into columns, so that the loop is along them and nothing is
- * gathered. */
+/* Lines of which few elements lie together are turned into columns, so that the loop is along them and
+ * nothing is gathered. */
 static void take_room(tap_ctx *ctx, pass *s, int64_t pre) {
-    const size_t width = tap_dtype_bytes(computed(s)), line = (size_t)(s->t->in + s->t->out) * width;
-    if (s->by_rows || s->post != 1 || pre < LINES / 2 || line > LINE_BYTES) return;
+    const size_t width = tap_dtype_bytes(computed(s)) * (size_t)s->post;
+    const size_t line = (size_t)(s->t->in + s->t->out) * width;
+    if (s->by_rows || pre < LINES / 2 || line > LINE_BYTES) return;
     s->room_bytes = tap_round_up(LINES * (line + (size_t)s->t->in * width), TAP_ALIGN);
     s->room = tap_scratch(ctx, s->room_bytes * (size_t)tap_workers(ctx));
 }

@@ -379,6 +379,73 @@ static void sequences_share_what_they_have_in_common(void) {
     for (int i = 99; i > 0; i--) tap_value_release(other[i]);
 }
 
+static void ml_begin(node_test *t, const char *op) {
+    node_begin(t, op, 13, 1);
+    node_domain(t, "ai.onnx.ml");
+}
+
+/* Operators of ai.onnx.ml on more rows than one task has, whose ends are in the middle of a row's values. */
+static void features_of_many_rows(void) {
+    enum { ROWS = 9001, N = 3, WIDE = 5 };
+    node_test t;
+    numbers(x, ROWS * N, 0, 5);
+    for (size_t one = 0; one < 2; one++) {
+        for (int i = 0; i < ROWS * N; i++) y[i] = x[i] != 2 ? x[i] : one ? 7 : 7 + i % N;
+        ml_begin(&t, "Imputer");
+        node_floats(&t, "imputed_value_floats", one ? 1 : 3, NUMS(7, 8, 9));
+        node_float(&t, "replaced_value_float", 2);
+        node_in(&t, TAP_FLOAT, dims(2, ROWS, N, 0), x);
+        node_gives(&t, 0, TAP_FLOAT, dims(2, ROWS, N, 0), y);
+        node_end(&t);
+    }
+    for (int i = 0; i < ROWS * 2; i++) y[i] = x[i / 2 * N + (i % 2 ? 0 : 2)];
+    for (size_t k = 2; k < TAP_COUNT_OF(types); k++) {
+        ml_begin(&t, "ArrayFeatureExtractor");
+        node_in(&t, types[k], dims(2, ROWS, N, 0), x);
+        node_in(&t, TAP_INT64, "2", NUMS(2, 0));
+        node_gives(&t, 0, types[k], dims(2, ROWS, 2, 0), y);
+        node_end(&t);
+    }
+    for (int i = 0; i < ROWS * WIDE; i++) { /* two of three, and all three without the last */
+        const int row = i / WIDE, c = i % WIDE;
+        y[i] = c < 2 ? x[row * N + c] : c < 4 ? x[row * 2 + c - 2] : 0;
+    }
+    for (size_t k = 2; k < TAP_COUNT_OF(types); k++) {
+        ml_begin(&t, "FeatureVectorizer");
+        node_ints(&t, "inputdimensions", INTS(2, 3));
+        node_in(&t, types[k], dims(2, ROWS, N, 0), x);
+        node_in(&t, types[k], dims(2, ROWS, 2, 0), x);
+        node_gives(&t, 0, TAP_FLOAT, dims(2, ROWS, WIDE, 0), y);
+        node_end(&t);
+    }
+    for (int i = 0; i < ROWS; i++) y[i] = 3 * x[i * N] - x[i * N + 1] + 2 * x[i * N + 2] + 1;
+    ml_begin(&t, "LinearRegressor");
+    node_floats(&t, "coefficients", 3, NUMS(3, -1, 2));
+    node_floats(&t, "intercepts", 1, NUMS(1));
+    node_in(&t, TAP_FLOAT, dims(2, ROWS, N, 0), x);
+    node_gives(&t, 0, TAP_FLOAT, dims(2, ROWS, 1, 0), y);
+    node_end(&t);
+}
+
+static void categories_of_many(void) {
+    enum { N = 9001 };
+    node_test t;
+    numbers(x, N, 0, 5); /* 4 is no category */
+    for (int i = 0; i < N * 4; i++) y[i] = x[i / 4] == i % 4;
+    ml_begin(&t, "OneHotEncoder");
+    node_ints(&t, "cats_int64s", INTS(0, 1, 2, 3));
+    node_in(&t, TAP_INT64, dims(1, N, 0, 0), x);
+    node_gives(&t, 0, TAP_FLOAT, dims(2, N, 4, 0), y);
+    node_end(&t);
+    for (int i = 0; i < N; i++) x[i] = i == 5000 || i == 8990 ? 4 : 1;
+    ml_begin(&t, "OneHotEncoder");
+    node_ints(&t, "cats_int64s", INTS(0, 1, 2, 3));
+    node_int(&t, "zeros", 0);
+    node_in(&t, TAP_INT64, dims(1, N, 0, 0), x);
+    node_fails(&t, TAP_RUN, "element 5000 of the input is in no category");
+    node_end(&t);
+}
+
 int main(void) {
     static const test_case tests[] = {
         TEST(short_rows_are_padded),  TEST(images_are_padded),
@@ -387,6 +454,7 @@ int main(void) {
         TEST(rows_are_summed_up),     TEST(ranges_count_far),
         TEST(many_are_chosen),        TEST(flags_compress),
         TEST(small_triangles),        TEST(one_hot_of_every_index_type),
-        TEST(groups_in_either_order), TEST(sequences_share_what_they_have_in_common)};
+        TEST(groups_in_either_order), TEST(sequences_share_what_they_have_in_common),
+        TEST(features_of_many_rows),  TEST(categories_of_many)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }
