@@ -24,8 +24,19 @@ FLOATS2(div, a / b)
 TAP_FOR_UNSIGNED(WRAPPING, add, 1u * a + b)
 TAP_FOR_UNSIGNED(WRAPPING, sub, 1u * a - b)
 TAP_FOR_UNSIGNED(WRAPPING, mul, 1u * a * b)
-#define QUOTIENT(NAME, T, ...) TAP_LOOP2(NAME, T, T, tap_quotient_##T(a, b))
-TAP_FOR_INTS(QUOTIENT, div, )
+#define QUOTIENT(NAME, T) TAP_LOOP2(NAME, T, T, tap_quotient_##T(a, b))
+QUOTIENT(div_INT8, int8_t)
+QUOTIENT(div_UINT8, uint8_t)
+QUOTIENT(div_INT16, int16_t)
+QUOTIENT(div_UINT16, uint16_t)
+QUOTIENT(div_INT32, int32_t)
+QUOTIENT(div_UINT32, uint32_t)
+#define QUOTIENT64(NAME, T)                                   \
+    TAP_LOOP2(NAME##_near, T, T, tap_near_quotient_##T(a, b)) \
+    TAP_LOOP2(NAME##_any, T, T, tap_quotient_##T(a, b))       \
+    TAP_LOOP2_NEAR(NAME, T)
+QUOTIENT64(div_INT64, int64_t)
+QUOTIENT64(div_UINT64, uint64_t)
 
 static tap_loop *const add[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(add), TAP_ROW_INTS_WRAPPING(add)};
 static tap_loop *const sub[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(sub), TAP_ROW_INTS_WRAPPING(sub)};

@@ -138,17 +138,26 @@ static inline double floor_mod(double a, double b) {
     return copysign(0.0, b);
 }
 
-/* By 0 the standard leaves it open: 0. */
-#define MOD_SIGNED(NAME, T, ...)                                         \
-    static inline T NAME##_one(T a, T b, bool truncates) {               \
-        const T r = tap_remainder_##T(a, b);                             \
-        const bool moves = !truncates & (r != 0) & ((r < 0) != (b < 0)); \
-        return (T)(r + (moves ? b : 0)); /* of different signs */        \
-    }                                                                    \
+/* By 0 the standard leaves it open: 0. A remainder whose sign differs from the divisor's moves by it. */
+#define MOD_SIGNED(NAME, T, REMAINDER)                                                      \
+    static inline T NAME##_one(T a, T b, bool truncates) {                                  \
+        const T r = REMAINDER(a, b), moves = (T) - ((r != 0) & ((r ^ b) < 0) & !truncates); \
+        return (T)(r + (b & moves));                                                        \
+    }                                                                                       \
     TAP_LOOP2_WITH(NAME, mod_state, T, T, T, NAME##_one(a, b, s.truncates))
-#define MOD_UNSIGNED(NAME, T, ...) TAP_LOOP2(NAME, T, T, tap_remainder_##T(a, b))
-TAP_FOR_SIGNED(MOD_SIGNED, mod, )
-TAP_FOR_UNSIGNED(MOD_UNSIGNED, mod, )
+#define MOD_UNSIGNED(NAME, T, REMAINDER) TAP_LOOP2(NAME, T, T, REMAINDER(a, b))
+MOD_SIGNED(mod_INT8, int8_t, tap_remainder_int8_t)
+MOD_SIGNED(mod_INT16, int16_t, tap_remainder_int16_t)
+MOD_SIGNED(mod_INT32, int32_t, tap_remainder_int32_t)
+MOD_SIGNED(mod_INT64_near, int64_t, tap_near_remainder_int64_t)
+MOD_SIGNED(mod_INT64_any, int64_t, tap_remainder_int64_t)
+TAP_LOOP2_NEAR(mod_INT64, int64_t)
+MOD_UNSIGNED(mod_UINT8, uint8_t, tap_remainder_uint8_t)
+MOD_UNSIGNED(mod_UINT16, uint16_t, tap_remainder_uint16_t)
+MOD_UNSIGNED(mod_UINT32, uint32_t, tap_remainder_uint32_t)
+MOD_UNSIGNED(mod_UINT64_near, uint64_t, tap_near_remainder_uint64_t)
+MOD_UNSIGNED(mod_UINT64_any, uint64_t, tap_remainder_uint64_t)
+TAP_LOOP2_NEAR(mod_UINT64, uint64_t)
 
 static inline float mod_signs(float r, float b, bool truncates) {
     float moved = tap_select((int)(r < 0) ^ (int)(b < 0), r + b, r);

@@ -52,6 +52,18 @@ static inline float tap_from_bits(uint32_t u) {
     return x;
 }
 
+static inline uint64_t tap_bits64(double x) {
+    uint64_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+static inline double tap_from_bits64(uint64_t u) {
+    double x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
 /* c ? a : b without a branch that a compiler would have to prove away. */
 static inline float tap_select(int c, float a, float b) {
     uint32_t m = 0u - (uint32_t)c;
@@ -59,12 +71,8 @@ static inline float tap_select(int c, float a, float b) {
 }
 
 static inline double tap_select64(int c, double a, double b) {
-    uint64_t x, y, m = 0u - (uint64_t)c;
-    memcpy(&x, &a, sizeof x);
-    memcpy(&y, &b, sizeof y);
-    x = (x & m) | (y & ~m);
-    memcpy(&a, &x, sizeof a);
-    return a;
+    uint64_t m = 0u - (uint64_t)c;
+    return tap_from_bits64((tap_bits64(a) & m) | (tap_bits64(b) & ~m));
 }
 
 /* a / b, given r = 1 / b: the same number (if it is not subnormal), sooner where many are divided by one. */

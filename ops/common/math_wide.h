@@ -16,18 +16,6 @@
 /* Large as they are, a loop calls none of them. */
 #define TAP_WIDE_INLINE static inline __attribute__((always_inline))
 
-TAP_WIDE_INLINE uint64_t tap_bits64(double x) {
-    uint64_t u;
-    memcpy(&u, &x, sizeof u);
-    return u;
-}
-
-TAP_WIDE_INLINE double tap_from_bits64(uint64_t u) {
-    double x;
-    memcpy(&x, &u, sizeof x);
-    return x;
-}
-
 /* x's size with s's sign. */
 TAP_WIDE_INLINE double tap_signed64(double x, double s) {
     const uint64_t sign = UINT64_C(1) << 63;

@@ -58,7 +58,39 @@ static void unsigned_types(void) {
     CHECK_TYPE(uint64_t, 0);
 }
 
+#define CHECK_NEAR(T, a, b)                                                \
+    do {                                                                   \
+        const T x = (T)(a), y = (T)(b);                                    \
+        if (!tap_all_near_##T(1, (const char *)&x, sizeof x) ||            \
+            !tap_all_near_##T(1, (const char *)&y, sizeof y))              \
+            break;                                                         \
+        near++;                                                            \
+        if (tap_near_quotient_##T(x, y) != (y == 0 ? 0 : x / y)) wrong++;  \
+        if (tap_near_remainder_##T(x, y) != (y == 0 ? 0 : x % y)) wrong++; \
+    } while (0)
+
+/* Those below 2^50, to the last of them. */
+static void near_ones(void) {
+    int wrong = 0, near = 0;
+    for (int i = 0; i < 600000; i++) {
+        const uint64_t d = interesting(1), n = interesting(d),
+                       top = (UINT64_C(1) << 50) - 1 - next_random() % 3;
+        CHECK_NEAR(int64_t, n, d);
+        CHECK_NEAR(uint64_t, n, d);
+        CHECK_NEAR(int64_t, (int64_t)n >> 14, (int64_t)d >> (14 + i % 50));
+        CHECK_NEAR(uint64_t, n >> 14, d >> (14 + i % 50));
+        CHECK_NEAR(int64_t, i & 1 ? top : 0 - top, i & 2 ? d >> 20 : 0 - (d >> 20));
+    }
+    CHECK_EQ(wrong, 0);
+    CHECK(near > 1000000);
+    const int64_t ends[] = {(INT64_C(1) << 50) - 1, -(INT64_C(1) << 50), INT64_C(1) << 50,
+                            -(INT64_C(1) << 50) - 1};
+    for (int i = 0; i < 4; i++) CHECK_EQ(tap_all_near_int64_t(1, (const char *)&ends[i], 8), i < 2);
+    CHECK(tap_all_near_uint64_t(1, (const char *)&ends[0], 8) &&
+          !tap_all_near_uint64_t(2, (const char *)ends, 8));
+}
+
 int main(void) {
-    static const test_case tests[] = {TEST(signed_types), TEST(unsigned_types)};
+    static const test_case tests[] = {TEST(signed_types), TEST(unsigned_types), TEST(near_ones)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }
