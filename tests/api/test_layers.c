@@ -171,6 +171,19 @@ static void exported(void) {
     tap_model_free(m);
 }
 
+/* Modules called twice in a row, and what a node that swallowed another takes: no layer is given another's value. */
+static void exported_again(void) {
+    tap_model *m = open_layers("fx_again", NULL);
+    if (!m) return;
+    CHECK_STR(about(m, "own"), "unknown");
+    CHECK_STR(about(m, "pair"), "unknown");
+    CHECK_STR(about(m, "pair.0"), "unknown");
+    CHECK_STR(about(m, "tall"), "found exp_1 01"); /* one call: its operations do not come again in the same order */
+    CHECK_STR(about(m, "act"), "unknown");
+    CHECK_STR(about(m, "head"), "found y 01");
+    tap_model_free(m);
+}
+
 static void only_nodes(void) {
     tap_model *m = open_layers("nodes", NULL);
     if (!m) return;
@@ -322,6 +335,7 @@ int main(void) {
                                       {"traced", traced},
                                       {"traced_again", traced_again},
                                       {"exported", exported},
+                                      {"exported_again", exported_again},
                                       {"only_nodes", only_nodes},
                                       {"selectors", selectors},
                                       {"values", values},

@@ -294,6 +294,31 @@ def fx():
     write('fx', nodes, [('x', ['n', 4])], [('logits', ['n', 4])], weights, 'pytorch', 18)
 
 
+def fx_again():
+    """PyTorch by torch.export, whose scopes do not tell two calls in a row from one: own, without modules in it, runs its
+    operations twice; pair is such a Sequential; tall is called once and has an operation twice, not in a row; act ends in a
+    Relu that was swallowed by the one behind it."""
+    def n(op, y, inputs, path, aten, rule=None):
+        kinds = {'own': 'pkg.Own', 'pair': 'pkg.Pair', 'pair.0': 'pkg.Linear', 'tall': 'pkg.Tall', 'act': 'pkg.Act',
+                 'head': 'pkg.Linear'}
+        return node(op, 'node_' + y, inputs, y, scopes=['', *path, y],
+                    classes=['pkg.Model', *(kinds[p] for p in path), 'aten.' + aten], rule=rule)
+    nodes = [n('MatMul', 'matmul', ['x', 'own.w'], ['own'], 'matmul'),
+             n('Tanh', 'tanh', ['matmul'], ['own'], 'tanh'),
+             n('MatMul', 'matmul_1', ['tanh', 'own.w'], ['own'], 'matmul'),
+             n('Tanh', 'tanh_1', ['matmul_1'], ['own'], 'tanh'),
+             n('MatMul', 'linear', ['tanh_1', 'pair.0.w'], ['pair', 'pair.0'], 'linear'),
+             n('MatMul', 'linear_1', ['linear', 'pair.0.w'], ['pair', 'pair.0'], 'linear'),
+             n('Exp', 'exp', ['linear_1'], ['tall'], 'exp'),
+             n('Neg', 'neg', ['exp'], ['tall'], 'neg'),
+             n('Exp', 'exp_1', ['neg'], ['tall'], 'exp'),
+             n('Cos', 'cos', ['exp_1'], ['act'], 'cos'),
+             n('Relu', 'relu_1', ['cos'], [], 'relu', rule='FuseSuccessiveRelu'),
+             n('MatMul', 'y', ['relu_1', 'head.w'], ['head'], 'linear')]
+    weights = [const(k, 4, 4) for k in ('own.w', 'pair.0.w', 'head.w')]
+    write('fx_again', nodes, [('x', ['n', 4])], [('y', ['n', 4])], weights, 'pytorch', 18)
+
+
 def nodes_only():
     """Something else: nodes have names, and that is all."""
     nodes = [node('Abs', 'Absolute', ['x'], 'a'), node('TopK', 'Best', ['a', 'k'], ['values', 'indices']),
@@ -301,5 +326,5 @@ def nodes_only():
     write('nodes', nodes, [('x', [3, 4])], [('y', [3, 2])], [const('k', value=[2], dtype=np.int64)], 'skl2onnx')
 
 
-for make in (keras3, keras2, nchw, tflite, reshaped, tflite_biases, scopes, scopes_again, fx, nodes_only):
+for make in (keras3, keras2, nchw, tflite, reshaped, tflite_biases, scopes, scopes_again, fx, fx_again, nodes_only):
     make()
