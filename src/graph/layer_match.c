@@ -110,6 +110,26 @@ static bool is_mixed(matcher *w, const entry *e) {
     return w->f->tree->reentered && lacks_calls(w, e);
 }
 
+static bool takes(const matcher *w, int32_t listed, const tap_listed_layer *given) {
+    const tap_listed_layer *l = &w->list->layers[listed];
+    for (size_t c = 0; c < l->n_calls; c++)
+        for (size_t i = 0; i < l->calls[c].n_inputs; i++)
+            if (strcmp(l->calls[c].inputs[i].layer, given->name) == 0) return true;
+    return false;
+}
+
+/* The value is made in what lies in e by its name, "fc/relu" in "fc", and takes what e gives: it is behind
+ * it. */
+static bool is_behind(const matcher *w, const entry *e, int32_t value) {
+    const tap_layer_tree *t = w->f->tree;
+    int32_t at = w->f->uses->position[w->f->vid[value]];
+    for (int32_t m = at >= 0 ? t->of_node[at] : -1; m >= 0 && m != e->module; m = t->modules[m].parent) {
+        int32_t listed = t->modules[m].name ? tap_map_get(&w->layers, t->modules[m].name, -1) : -1;
+        if (listed >= 0 && takes(w, listed, e->of)) return true;
+    }
+    return false;
+}
+
 static void take_known(matcher *w, entry *e) {
     if (is_mixed(w, e)) return;
 
@@ -118,7 +138,7 @@ static void take_known(matcher *w, entry *e) {
     if (first >= 0) e->module = w->f->module[first];
     if (k < 0) return;
     const tap_layer *l = &w->f->layers[k];
-    if (l->value >= 0 && !fits(w, e, l->value)) return;
+    if (l->value >= 0 && (!fits(w, e, l->value) || is_behind(w, e, l->value))) return;
     e->l->status = l->status;
     e->l->value = l->value;
     e->l->merged = l->merged;
@@ -138,6 +158,7 @@ static void choose_by_shape(matcher *w, entry *e) {
     for (int32_t i = u->of[e->module].first_leaver; i >= 0; i = u->leavers[i].next) {
         const tap_gvalue *v = &w->g->values[u->leavers[i].v];
         if (v->type.kind != TAP_KIND_TENSOR || v->type.rank < 0 || !fits(w, e, v->global)) continue;
+        if (is_behind(w, e, v->global)) continue;
         if (only >= 0) return;
         only = v->global;
     }

@@ -65,6 +65,10 @@ bool tap_name_is_made_up(const char *name) {
     return false;
 }
 
+bool tap_name_is_merged(const char *name) {
+    return strstr(name, "merged_input") || strstr(name, "fused_bn");
+}
+
 static bool add_piece(tap_arena *a, tap_path *out, const char *s, size_t n) {
     if (out->n == PIECES_MAX) return true;
     if (!out->pieces) out->pieces = tap_arena_array(a, PIECES_MAX, sizeof *out->pieces);

@@ -40,6 +40,8 @@ bool tap_name_has_foreign_bias(const char *name);
 int32_t tap_name_number(const char *name, size_t n, size_t *stem);
 /* A name that an exporter made up: Conv__33, const_fold_opt__5, onnx::Conv_31. */
 bool tap_name_is_made_up(const char *name);
+/* The name of a kernel into which TensorFlow's exporters multiplied what comes behind its product. */
+bool tap_name_is_merged(const char *name);
 /* The value of a metadata key; NULL: there is none. */
 const char *tap_node_metadata(const tap_node *n, const char *key);
 

@@ -398,6 +398,40 @@ static bool is_in_the_middle(const tap_uses *u, int32_t m, tap_vid v) {
     return inside >= 0 && rank_of(u, v) == inside && inside != outside;
 }
 
+/* ---- Names with a slash ---- */
+
+/* What a convolution, a dense layer or a normalisation of Keras computes. */
+static bool is_weighted(const tap_uses *u, const tap_node *n) {
+    bool product = strncmp(n->src->op, "Conv", 4) == 0 || is_op(n, "MatMul") || is_op(n, "Gemm");
+    if (product) return n->n_in > 1 && n->in[1] != TAP_NO_VALUE && u->g->values[n->in[1]].init;
+    return strstr(n->src->name, "/batchnorm/") || strstr(n->src->name, "FusedBatchNorm");
+}
+
+/* Keras's own name for a layer that was given to another as its activation. */
+static bool is_activation_inside(const char *piece) {
+    static const char *const names[] = {"activation",        "re_lu", "leaky_re_lu", "p_re_lu",
+                                        "thresholded_re_lu", "elu"};
+    size_t n = strlen(piece), stem = n;
+    if (tap_name_number(piece, n, &stem) >= 0) n = stem;
+    for (size_t i = 0; i < TAP_COUNT_OF(names); i++)
+        if (strlen(names[i]) == n && strncmp(piece, names[i], n) == 0) return true;
+    return false;
+}
+
+/* v is made in a module inside of m, behind what m itself computes with its weights: a layer "conv/relu"
+ * behind a layer "conv" looks like that, and so does a layer that ends in one of its own. Keras 3 has no
+ * slash in names. */
+static bool may_be_behind(const tap_uses *u, int32_t m, tap_vid v) {
+    const tap_layer_tree *t = u->t;
+    int32_t inner = u->position[v] < 0 ? m : t->of_node[u->position[v]];
+    if (!t->reentered || inner == m) return false;
+    while (t->modules[inner].parent != m) inner = t->modules[inner].parent;
+    if (is_activation_inside(t->modules[inner].piece)) return false;
+    for (int32_t i = t->modules[m].first; i >= 0 && i < t->modules[inner].first; i++)
+        if (t->of_node[i] == m && is_weighted(u, u->g->nodes[i])) return true;
+    return false;
+}
+
 /* ---- Rewritten exports ---- */
 
 /* Rules of PyTorch's optimiser after which what a node takes is still what its module was given. */
@@ -708,7 +742,9 @@ void tap_module_outputs_find(const tap_uses *u, int32_t m, tap_module_outputs *o
     if (n == 1) out->value[0] = leaving[0];
     if (n > 1) out->value[0] = last_of(u, m, leaving, n);
     if (n == 1 && goes_to_nameless_end(u, leaving[0])) out->value[0] = TAP_NO_VALUE;
-    if (out->value[0] != TAP_NO_VALUE && is_in_the_middle(u, m, out->value[0])) out->value[0] = TAP_NO_VALUE;
+    if (out->value[0] != TAP_NO_VALUE &&
+        (is_in_the_middle(u, m, out->value[0]) || may_be_behind(u, m, out->value[0])))
+        out->value[0] = TAP_NO_VALUE;
     if (out->value[0] != TAP_NO_VALUE && tap_only_rewritten_take(u, m, out->value[0]))
         out->value[0] = TAP_NO_VALUE;
 }

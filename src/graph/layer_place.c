@@ -39,7 +39,7 @@ static int32_t module_of_weight(placer *p, const tap_node *n, int32_t k) {
 static bool is_merged_kernel(const placer *p, const tap_node *n) {
     if (n->n_in < 2 || n->in[1] == TAP_NO_VALUE) return false;
     const char *name = p->g->values[n->in[1]].name;
-    return strstr(name, "merged_input") || strstr(name, "fused_bn") || tap_name_is_made_up(name);
+    return tap_name_is_merged(name) || tap_name_is_made_up(name);
 }
 
 /* The last weights that are applied tell: a bias from a BatchNormalization makes the whole its output. */
@@ -156,8 +156,7 @@ static int32_t by_group(placer *p, const tap_node *n) {
  * convolution's, and the name of what it became is lost. */
 static bool is_renamed_normalisation(const placer *p, const tap_node *n) {
     if (strncmp(n->src->op, "Conv", 4) != 0 || n->n_in < 2 || n->in[1] == TAP_NO_VALUE) return false;
-    const char *kernel = p->g->values[n->in[1]].name;
-    bool merged = strstr(kernel, "merged_input") || strstr(kernel, "fused_bn");
+    bool merged = tap_name_is_merged(p->g->values[n->in[1]].name);
     return merged && n->n_out && n->out[0] != TAP_NO_VALUE && p->g->values[n->out[0]].is_output;
 }
 

@@ -125,8 +125,9 @@ static bool place_weights(const tap_bound *b, tap_arena *a, tap_layer_tree *t) {
 
 /* A module whose name is that of a node in another, of that node's kernel, or one of a group: what it puts
  * out is in that node. Of a group only modules that have no nodes of their own, or have their product or, as
- * its first, their bias in it. */
-typedef enum in_group { ALONE, IN_GROUP, BIAS_IN_GROUP } in_group;
+ * its first, their bias in it. A layer "conv" whose kernel has a layer "conv/norm" in it has that behind it,
+ * not inside. */
+typedef enum in_group { ALONE, MERGED, IN_GROUP, BIAS_IN_GROUP } in_group;
 
 static bool carry(tap_layer_tree *t, tap_arena *a, const char *name, int32_t module, in_group group) {
     tap_path p;
@@ -135,7 +136,8 @@ static bool carry(tap_layer_tree *t, tap_arena *a, const char *name, int32_t mod
     if (module < 0 || !tap_path_of_name(name, a, &p)) return module < 0;
     for (size_t i = 0; i < p.n; i++) tap_text_add(&text, "%s%s", i ? "/" : "", p.pieces[i]);
     int32_t m = tap_map_get(&t->by_raw, raw, -1);
-    bool other = m >= 0 && !tap_module_has(t, m, module) && !tap_module_has(t, module, m);
+    bool other =
+        m >= 0 && (group == MERGED || !tap_module_has(t, m, module)) && !tap_module_has(t, module, m);
     /* Calls of one layer share their weights, under the name of any. */
     const char *x = other ? t->modules[m].name : NULL, *y = t->modules[module].name;
     if (x && y && strcmp(x, y) == 0 && group != BIAS_IN_GROUP) other = false;
@@ -162,9 +164,10 @@ static bool find_carriers(const tap_bound *b, tap_arena *a, tap_layer_tree *t) {
 
         if (strncmp(n->op, "Conv", 4) != 0 && strcmp(n->op, "MatMul") != 0 && strcmp(n->op, "Gemm") != 0)
             continue;
-        if (!carry(t, a, n->name, module, ALONE)) return false;
+        bool merged = kernel != TAP_NO_VALUE && tap_name_is_merged(g->values[kernel].name);
+        if (!carry(t, a, n->name, module, merged ? MERGED : ALONE)) return false;
         bool own = kernel != TAP_NO_VALUE && g->values[kernel].init && n_uses[kernel] == 1;
-        if (own && !carry(t, a, n->inputs[1], module, ALONE)) return false;
+        if (own && !carry(t, a, n->inputs[1], module, merged ? MERGED : ALONE)) return false;
 
         const char *s = n->n_outputs ? n->outputs[0] : "";
         if (tap_name_has_foreign_bias(s)) {

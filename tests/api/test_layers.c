@@ -96,6 +96,20 @@ static void recurrent(void) {
     tap_model_free(m);
 }
 
+/* Keras 2 takes names with a slash: a layer "fc/relu" behind a layer "fc" looks as if it were in it. */
+static void slashes(void) {
+    for (int listed = 0; listed < 2; listed++) {
+        tap_model *m = open_layers("slashes", listed ? "slashes" : NULL);
+        if (!m) return;
+        CHECK_STR(about(m, "conv"), "folded");
+        CHECK_STR(about(m, "conv/bn"), "found net/conv/bn/FusedBatchNormV3:0 0231 +conv");
+        CHECK_STR(about(m, "fc"), listed ? "found net/fc/BiasAdd:0 01" : "unknown");
+        CHECK_STR(about(m, "fc/relu"), "found net/fc/relu/Relu:0 01");
+        CHECK_STR(about(m, "own"), "found net/own/leaky_re_lu_2/LeakyRelu:0 01");
+        tap_model_free(m);
+    }
+}
+
 static void given_channels_first(void) {
     tap_model *m = open_layers("nchw", NULL);
     if (!m) return;
@@ -171,14 +185,16 @@ static void exported(void) {
     tap_model_free(m);
 }
 
-/* Modules called twice in a row, and what a node that swallowed another takes: no layer is given another's value. */
+/* Modules called twice in a row, and what a node that swallowed another takes: no layer is given another's
+ * value. */
 static void exported_again(void) {
     tap_model *m = open_layers("fx_again", NULL);
     if (!m) return;
     CHECK_STR(about(m, "own"), "unknown");
     CHECK_STR(about(m, "pair"), "unknown");
     CHECK_STR(about(m, "pair.0"), "unknown");
-    CHECK_STR(about(m, "tall"), "found exp_1 01"); /* one call: its operations do not come again in the same order */
+    CHECK_STR(about(m, "tall"),
+              "found exp_1 01"); /* one call: its operations do not come again in the same order */
     CHECK_STR(about(m, "act"), "unknown");
     CHECK_STR(about(m, "head"), "found y 01");
     tap_model_free(m);
@@ -336,6 +352,7 @@ int main(void) {
                                       {"traced_again", traced_again},
                                       {"exported", exported},
                                       {"exported_again", exported_again},
+                                      {"slashes", slashes},
                                       {"only_nodes", only_nodes},
                                       {"selectors", selectors},
                                       {"values", values},

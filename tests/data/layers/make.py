@@ -40,6 +40,17 @@ def conv(name, x, w, b, y, **more):
     return node('Conv', name, [x, w, b] if b else [x, w], y, kernel_shape=[3, 3], pads=[1, 1, 1, 1], **more)
 
 
+def layer(name, kind, shape, *calls, **config):
+    """A layer of Keras's list; an input is a layer's name, or name, call and output."""
+    return {'layer': name, 'class': kind, 'outputs': [{'shape': [None] + shape}], 'config': config,
+            'inputs': [[[i, 0, 0] if isinstance(i, str) else i for i in c] for c in calls]}
+
+
+def keras_list(name, layers):
+    with open(os.path.join(HERE, name + '.layers.json'), 'w') as f:
+        json.dump({'framework': 'keras', 'layers': layers}, f, indent=1)
+
+
 def keras3():
     """tf2onnx, Keras 3: a folded BatchNormalization on a nameless Conv, a layer called twice, a model in the model whose
     two calls share a constant, a Transpose that the exporter moved behind two operations, an output with the user's name."""
@@ -74,10 +85,7 @@ def keras3():
                const(s + 'inner_3/dense_1/BiasAdd/ReadVariableOp:0', 5), const(s + 'out_1/Cast:0', 9, 3)]
     write('keras3', nodes, [('image', ['n', 6, 6, 3])], [('out', ['n', 3])], weights, 'tf2onnx')
 
-    def layer(name, kind, shape, *calls, **config):
-        return {'layer': name, 'class': kind, 'outputs': [{'shape': [None] + shape}], 'config': config,
-                'inputs': [[[i, 0, 0] if isinstance(i, str) else i for i in c] for c in calls]}
-    json.dump({'framework': 'keras', 'layers': [
+    keras_list('keras3', [
         layer('image', 'InputLayer', [6, 6, 3], []),
         layer('conv1', 'Conv2D', [6, 6, 4], ['image'], activation='relu'),
         layer('conv2', 'Conv2D', [6, 6, 4], ['conv1'], activation='linear'),
@@ -91,7 +99,7 @@ def keras3():
         layer('gap', 'GlobalAveragePooling2D', [4], ['add']),
         layer('join', 'Concatenate', [9], [['inner', 1, 0], 'gap']),
         layer('out', 'Dense', [3], ['join'], activation='softmax'),
-        layer('elsewhere', 'Dense', [3], ['join'])]}, open(os.path.join(HERE, 'keras3.layers.json'), 'w'), indent=1)
+        layer('elsewhere', 'Dense', [3], ['join'])])
 
 
 def keras2():
@@ -118,6 +126,39 @@ def keras2():
     weights = w1 + w2 + [const('zero', value=0), const('one', value=[1], dtype=np.int64), const('axis0', value=[0], dtype=np.int64)]
     write('keras2', nodes, [('series', [2, 7, 5])], [('Identity:0', [2, 7, 3]), ('Identity_1:0', [2, 3]), ('Identity_2:0', [2, 3])],
           weights, 'tf2onnx')
+
+
+def slashes():
+    """tf2onnx, Keras 2: layers with a slash in their names stand behind the layer that the name begins with, "conv/bn" in the
+    kernel of "conv", "fc/relu" beside it; own has a layer of its own for its activation."""
+    s = 'net/'
+    nodes = [node('Transpose', s + 'conv/Conv2D__3', ['image'], s + 'conv/Conv2D__3:0', perm=[0, 3, 1, 2]),
+             conv(s + 'conv/Conv2D', s + 'conv/Conv2D__3:0', s + 'conv/Conv2D_weights_fused_bn', s + 'conv/Conv2D_bias_fused_bn',
+                  s + 'conv/bn/FusedBatchNormV3:0'),
+             node('Relu', s + 'act/Relu', [s + 'conv/bn/FusedBatchNormV3:0'], s + 'act/Relu:0'),
+             node('GlobalAveragePool', s + 'gap/Mean', [s + 'act/Relu:0'], s + 'gap/Mean:0'),
+             node('Squeeze', s + 'gap/Mean_Squeeze__7', [s + 'gap/Mean:0', 'axes'], s + 'gap/Mean_Squeeze__7:0')]
+    weights = [const(s + 'conv/Conv2D_weights_fused_bn', 4, 3, 3, 3), const(s + 'conv/Conv2D_bias_fused_bn', 4),
+               const('axes', value=[2, 3], dtype=np.int64)]
+    x = s + 'gap/Mean_Squeeze__7:0'
+    for name, op, inside in (('fc', 'Relu', 'fc/relu/Relu'), ('own', 'LeakyRelu', 'own/leaky_re_lu_2/LeakyRelu')):
+        nodes += [node('MatMul', f'{s}{name}/MatMul', [x, f'{s}{name}/MatMul/ReadVariableOp:0'], f'{s}{name}/MatMul:0'),
+                  node('Add', f'{s}{name}/BiasAdd', [f'{s}{name}/MatMul:0', f'{s}{name}/BiasAdd/ReadVariableOp:0'], f'{s}{name}/BiasAdd:0'),
+                  node(op, s + inside, [f'{s}{name}/BiasAdd:0'], s + inside + ':0')]
+        weights += [const(f'{s}{name}/MatMul/ReadVariableOp:0', 4, 4), const(f'{s}{name}/BiasAdd/ReadVariableOp:0', 4)]
+        x = s + inside + ':0'
+    nodes += [node('Tanh', s + 'end/Tanh', [x], 'end')]
+    write('slashes', nodes, [('image', ['n', 6, 6, 3])], [('end', ['n', 4])], weights, 'tf2onnx')
+    keras_list('slashes', [
+        layer('image', 'InputLayer', [6, 6, 3], []),
+        layer('conv', 'Conv2D', [6, 6, 4], ['image']),
+        layer('conv/bn', 'BatchNormalization', [6, 6, 4], ['conv']),
+        layer('act', 'ReLU', [6, 6, 4], ['conv/bn']),
+        layer('gap', 'GlobalAveragePooling2D', [4], ['act']),
+        layer('fc', 'Dense', [4], ['gap']),
+        layer('fc/relu', 'ReLU', [4], ['fc']),
+        layer('own', 'Dense', [4], ['fc/relu']),
+        layer('end', 'Activation', [4], ['own'], activation='tanh')])
 
 
 def nchw():
@@ -326,5 +367,5 @@ def nodes_only():
     write('nodes', nodes, [('x', [3, 4])], [('y', [3, 2])], [const('k', value=[2], dtype=np.int64)], 'skl2onnx')
 
 
-for make in (keras3, keras2, nchw, tflite, reshaped, tflite_biases, scopes, scopes_again, fx, fx_again, nodes_only):
+for make in (keras3, keras2, slashes, nchw, tflite, reshaped, tflite_biases, scopes, scopes_again, fx, fx_again, nodes_only):
     make()
