@@ -156,7 +156,8 @@ static void read_output(const tap_json_value *v, tap_listed_output *o) {
     for (size_t i = 0; i < n; i++, d = tap_json_next(d)) o->dims[i] = size_of(d);
 }
 
-static void read_call(list_reader *r, const tap_json_value *v, tap_listed_call *c) {
+/* [layer, call, output], or null, of each in v. */
+static const tap_listed_input *read_sources(list_reader *r, const tap_json_value *v, size_t *count) {
     size_t n = tap_json_length(v);
     tap_listed_input *in = many(r, n, sizeof *in);
     const tap_json_value *x = tap_json_first(v);
@@ -167,8 +168,8 @@ static void read_call(list_reader *r, const tap_json_value *v, tap_listed_call *
         in[i].call = small(part);
         in[i].output = small(tap_json_next(part));
     }
-    c->inputs = in;
-    c->n_inputs = in ? n : 0;
+    *count = in ? n : 0;
+    return in;
 }
 
 /* "relu", or Keras's {"class_name": ..., "config": "relu"}. */
@@ -180,6 +181,7 @@ static const char *read_activation(list_reader *r, const tap_json_value *config)
 
 static void read_layer(list_reader *r, const tap_json_value *v, tap_listed_layer *l) {
     const tap_json_value *outputs = tap_json_get(v, "outputs"), *calls = tap_json_get(v, "inputs");
+    const tap_json_value *same = tap_json_first(tap_json_get(v, "same"));
     tap_listed_output *o = many(r, tap_json_length(outputs), sizeof *o);
     tap_listed_call *c = many(r, tap_json_length(calls), sizeof *c);
     l->name = text_of(r, tap_json_get(v, "layer"));
@@ -188,7 +190,11 @@ static void read_layer(list_reader *r, const tap_json_value *v, tap_listed_layer
     const tap_json_value *x = tap_json_first(outputs);
     for (size_t i = 0; o && i < tap_json_length(outputs); i++, x = tap_json_next(x)) read_output(x, &o[i]);
     x = tap_json_first(calls);
-    for (size_t i = 0; c && i < tap_json_length(calls); i++, x = tap_json_next(x)) read_call(r, x, &c[i]);
+    for (size_t i = 0; c && i < tap_json_length(calls);
+         i++, x = tap_json_next(x), same = tap_json_next(same)) {
+        c[i].inputs = read_sources(r, x, &c[i].n_inputs);
+        c[i].same = read_sources(r, same, &c[i].n_same);
+    }
     l->outputs = o;
     l->n_outputs = o ? tap_json_length(outputs) : 0;
     l->calls = c;

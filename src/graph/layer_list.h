@@ -14,6 +14,8 @@ typedef struct tap_listed_input {
 typedef struct tap_listed_call {
     const tap_listed_input *inputs;
     size_t n_inputs;
+    const tap_listed_input *same; /* by output: whose tensor it hands on; layer "": it is its own */
+    size_t n_same;
 } tap_listed_call;
 
 typedef struct tap_listed_output {

@@ -13,6 +13,7 @@ typedef struct entry {
     int32_t call, output;
     int32_t module;  /* -1: none */
     int32_t carried; /* folded: the value that has its work and another's; -1: none */
+    int32_t leader;  /* of the entries that have one and the same tensor: the first */
     tap_layer *l;
 } entry;
 
@@ -32,6 +33,7 @@ typedef struct matcher {
     tap_map layers;      /* name -> listed layer */
     tap_map known;       /* "name#call:output" -> layer of the file */
     bool linked;         /* the list tells what is connected with what */
+    bool same_batch;     /* the list was made with as many samples as the file is for */
     bool no_memory;
 } matcher;
 
@@ -79,9 +81,28 @@ static bool fits(const matcher *w, const entry *e, int32_t value) {
             if (!used[k] && (t->dims[k] < 0 || o->dims[i] < 0 || t->dims[k] == o->dims[i])) from = k;
         if (from < 0) return false;
         used[from] = true;
-        if (i > 0 && t->dims[from] >= 0 && o->dims[i] >= 0 && t->dims[from] != o->dims[i]) return false;
+        bool counts = i > 0 || w->same_batch;
+        if (counts && t->dims[from] >= 0 && o->dims[i] >= 0 && t->dims[from] != o->dims[i]) return false;
     }
     return true;
+}
+
+/* Whether the first axes of what the file tells by name are those of the list. */
+static bool has_same_batch(matcher *w) {
+    size_t same = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        const entry *e = &w->entries[i];
+        int32_t k = tap_map_get(&w->known, label(w, e->of->name, e->call, e->output), -1);
+        int32_t value = k >= 0 && e->call == 0 && e->of->n_outputs ? w->f->layers[k].value : -1;
+        if (value < 0 || w->f->axes[value].rank < 1) continue;
+        const tap_type *t = &w->g->values[w->f->vid[value]].type;
+        const tap_listed_output *o = &e->of->outputs[e->output];
+        int64_t batch = t->dims[w->f->axes[value].perm[0]];
+        if (o->rank != t->rank || batch < 0 || o->dims[0] < 0) continue;
+        if (batch != o->dims[0]) return false;
+        same++;
+    }
+    return same > 0;
 }
 
 static void found(matcher *w, entry *e, int32_t value) {
@@ -325,9 +346,11 @@ static bool is_an_input(const matcher *w, const entry *e, int32_t value) {
 }
 
 static bool by_consumers(matcher *w, entry *e) {
+    int32_t carrier = e->module >= 0 ? w->f->tree->modules[e->module].carrier : -1;
     for (int32_t i = w->first_link[e - w->entries]; i >= 0; i = w->links[i].next) {
         const entry *c = &w->entries[w->links[i].consumer];
         if (c->module < 0 || w->f->uses->of[c->module].mixed) continue;
+        if (tap_module_has(w->f->tree, c->module, carrier)) continue; /* it takes what e was given */
         int32_t value = taken_by(w, c, e);
         if (value >= 0 && is_an_input(w, e, value) && is_kind(e->of, "Reshape"))
             value = prepared(w, c, value);
@@ -447,6 +470,55 @@ static bool by_attention(matcher *w, entry *e) {
     return true;
 }
 
+/* ---- One tensor under several names ---- */
+
+static entry *leader_of(const matcher *w, entry *e) {
+    while (&w->entries[e->leader] != e) e = &w->entries[e->leader];
+    return e;
+}
+
+/* A layer that hands on what another gave has that one's tensor; where that is only there together with what
+ * comes behind it, so it is for all of them. */
+static void join_same(matcher *w) {
+    for (size_t i = 0; i < w->n; i++) {
+        entry *e = &w->entries[i];
+        const tap_listed_call *c = call_of(e);
+        if (!c || (size_t)e->output >= c->n_same) continue;
+        const tap_listed_input *s = &c->same[e->output];
+        entry *other = entry_of(w, s->layer, s->call, s->output);
+        if (!other) continue;
+        entry *a = leader_of(w, e), *b = leader_of(w, other);
+        if (a < b) b->leader = a->leader;
+        if (b < a) a->leader = b->leader;
+    }
+    for (size_t i = 0; i < w->n; i++)
+        if (w->entries[i].l->status == TAP_LAYER_FOLDED)
+            leader_of(w, &w->entries[i])->l->status = TAP_LAYER_FOLDED;
+    for (size_t i = 0; i < w->n; i++) {
+        entry *e = &w->entries[i];
+        if (e->l->status == TAP_LAYER_FOLDED || leader_of(w, e)->l->status != TAP_LAYER_FOLDED) continue;
+        if (e->carried < 0) e->carried = e->l->value;
+        e->l->status = TAP_LAYER_FOLDED;
+        e->l->value = -1;
+    }
+}
+
+/* What the leader of the same tensor has, each takes, and gives the leader what it has. */
+static bool by_same(matcher *w, entry *e) {
+    entry *leader = leader_of(w, e);
+    bool nothing = does_nothing(e->of);
+    if (leader == e) return false;
+    if (e->l->value >= 0 && leader->l->value < 0) {
+        leader->l->value = e->l->value;
+        leader->l->status = does_nothing(leader->of) ? TAP_LAYER_ALIAS : TAP_LAYER_FOUND;
+        return true;
+    }
+    if (e->l->value >= 0 || leader->l->value < 0 || !fits(w, e, leader->l->value)) return false;
+    e->l->value = leader->l->value;
+    e->l->status = nothing ? TAP_LAYER_ALIAS : TAP_LAYER_FOUND;
+    return true;
+}
+
 /* ---- What did nothing, what was merged ---- */
 
 static bool by_doing_nothing(matcher *w, entry *e) {
@@ -524,6 +596,7 @@ static void settle(matcher *w) {
         changed = false;
         for (size_t i = 0; i < w->n && !w->f->tree->rounded; i++) {
             entry *e = &w->entries[i];
+            changed |= by_same(w, e);
             if (e->l->value >= 0 || (e->l->status == TAP_LAYER_FOLDED && e->carried >= 0)) continue;
             changed |= by_doing_nothing(w, e) || by_merging(w, e) || by_last_inside(w, e) ||
                        by_inputs(w, e) || by_consumers(w, e) || by_activation(w, e) || by_place(w, e) ||
@@ -555,7 +628,7 @@ static tap_status make_entries(matcher *w, tap_layer **out, tap_error *err) {
         const tap_listed_layer *l = &w->list->layers[i];
         for (size_t k = 0; k < calls_of(l) * outputs_of(l); k++) {
             int32_t call = (int32_t)(k / outputs_of(l)), output = (int32_t)(k % outputs_of(l));
-            w->entries[w->n] = (entry){l, call, output, -1, -1, *out + w->n};
+            w->entries[w->n] = (entry){l, call, output, -1, -1, (int32_t)w->n, *out + w->n};
             (*out)[w->n] = (tap_layer){.name = l->name,
                                        .kind = *l->kind ? l->kind : NULL,
                                        .call = call,
@@ -615,9 +688,11 @@ tap_status tap_layers_match(const tap_layer_facts *facts, const tap_layer_list *
         const tap_layer *l = &facts->layers[i];
         if (!tap_map_put(&w.known, label(&w, l->name, l->call, l->output), (int32_t)i)) w.no_memory = true;
     }
+    w.same_batch = st == TAP_OK && has_same_batch(&w);
     for (size_t i = 0; st == TAP_OK && i < w.n; i++) take_known(&w, &w.entries[i]);
     for (size_t i = 0; st == TAP_OK && i < w.n; i++) choose_by_shape(&w, &w.entries[i]);
     for (size_t i = 0; st == TAP_OK && i < w.n; i++) note_carried(&w, &w.entries[i]);
+    if (st == TAP_OK) join_same(&w);
     if (st == TAP_OK) settle(&w);
     if (st == TAP_OK && w.no_memory) st = tap_error_no_memory(err, w.n * sizeof *w.entries);
     tap_map_free(&w.layers);

@@ -445,6 +445,15 @@ static bool keeps_inputs(const char *rule) {
     return false;
 }
 
+/* A convolution with a normalisation in it has that one's scope: where its kernel is of a layer inside of m,
+ * it takes what that layer did. */
+static bool has_kernel_of(const tap_uses *u, int32_t m, const tap_node *n) {
+    const char *name = u->t->modules[m].name;
+    size_t length = name ? strlen(name) : 0;
+    if (!length || n->src->n_inputs < 2) return false;
+    return strncmp(n->src->inputs[1], name, length) == 0 && n->src->inputs[1][length] == '.';
+}
+
 /* All that take v outside of m were put there by a rule that swallowed other nodes: v may be something from
  * the middle. */
 bool tap_only_rewritten_take(const tap_uses *u, int32_t m, tap_vid v) {
@@ -454,7 +463,7 @@ bool tap_only_rewritten_take(const tap_uses *u, int32_t m, tap_vid v) {
         const tap_node *n = u->g->nodes[u->users[i]];
         if (tap_module_has(u->t, m, u->t->of_node[u->users[i]])) continue;
         const char *rule = tap_node_metadata(n, "pkg.onnxscript.rewriter.rule_name");
-        if (!rule || keeps_inputs(rule)) return false;
+        if (!rule || (keeps_inputs(rule) && !has_kernel_of(u, m, n))) return false;
         any = true;
     }
     return any;
@@ -711,13 +720,21 @@ static bool pooled_outputs(const tap_uses *u, int32_t m, tap_module_outputs *out
     return true;
 }
 
+/* An input of m in another type: what is computed from it and leaves, too, is m's output. */
+static bool is_cast_input(const tap_uses *u, int32_t m, tap_vid v) {
+    const tap_node *n = u->g->nodes[u->position[v]];
+    if (!is_op(n, "Cast") || !n->n_in || n->in[0] == TAP_NO_VALUE || u->g->values[v].is_output) return false;
+    return u->position[n->in[0]] < 0 || !tap_module_has(u->t, m, u->t->of_node[u->position[n->in[0]]]);
+}
+
 /* Of several the last: if it goes on to other nodes, and the rest, on the way to it, are only outputs of the
  * graph, or parts of what was one operation in TensorFlow, which another layer shares. */
 static tap_vid last_of(const tap_uses *u, int32_t m, const tap_vid *leaving, int32_t n) {
     tap_vid last = leaving[n - 1];
     bool tf = u->t->dialect == TAP_DIALECT_TF;
     for (int32_t i = 0; i < n - 1; i++) {
-        bool part = tf && tap_name_is_made_up(u->g->values[leaving[i]].name);
+        bool part =
+            (tf && tap_name_is_made_up(u->g->values[leaving[i]].name)) || is_cast_input(u, m, leaving[i]);
         if (!reaches(u, m, leaving[i], last)) return TAP_NO_VALUE;
         if (!part && (!is_only_output(u, m, leaving[i]) || is_only_output(u, m, last))) return TAP_NO_VALUE;
     }

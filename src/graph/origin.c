@@ -3,9 +3,10 @@
 
 #include <string.h>
 
-#define INLINE                                                                            \
-    "a function of TensorFlow that the converter did not write out: export with Keras's " \
-    "Model.export(format=\"onnx\") or from a saved model, or without jit_compile"
+#define INLINE                                                                                              \
+    "a function of TensorFlow that the converter did not write out: export from a saved model, or without " \
+    "jit_compile. Keras compiles convolutions with groups: write one as a DepthwiseConv2D or as a "         \
+    "convolution for each group, or export from Keras's torch backend"
 #define TABLE                                                                                            \
     "a lookup table of TensorFlow: move the lookup in front of the model, or use a StringLookup, which " \
     "becomes ai.onnx.ml LabelEncoder"

@@ -171,6 +171,21 @@ static void traced_again(void) {
     tap_model_free(m);
 }
 
+/* A list tells what a module hands on as another gave it. */
+static void handed_on(void) {
+    tap_model *m = open_layers("handed", "handed");
+    if (!m) return;
+    CHECK_STR(about(m, "block.drop"), "alias /block/Add_output_0 01");
+    CHECK_STR(about(m, "block"), "found /block/Add_output_0 01");
+    CHECK_STR(about(m, "tail.0"), "folded");
+    CHECK_STR(about(m, "tail"), "folded"); /* it ends in that convolution */
+    CHECK_STR(about(m, "norm"), "found /tail/tail.0/Conv_output_0 0123 +tail");
+    CHECK_STR(about(m, "attn"), "found /attn/Mul_output_0 0123");
+    CHECK_STR(about(m, "rms"), "found /rms/Mul_output_0 0123");
+    CHECK_STR(about(m, "attn:1"), "unknown"); /* its weights are of two samples, and that is of one */
+    tap_model_free(m);
+}
+
 static void exported(void) {
     tap_model *m = open_layers("fx", NULL);
     if (!m) return;
@@ -196,6 +211,9 @@ static void exported_again(void) {
     CHECK_STR(about(m, "tall"),
               "found exp_1 01"); /* one call: its operations do not come again in the same order */
     CHECK_STR(about(m, "act"), "unknown");
+    CHECK_STR(about(m, "mid.0"), "found sin 01");
+    CHECK_STR(about(m, "mid"), "unknown"); /* its product is in norm's weights */
+    CHECK_STR(about(m, "norm"), "found normed 01");
     CHECK_STR(about(m, "head"), "found y 01");
     tap_model_free(m);
 }
@@ -353,6 +371,7 @@ int main(void) {
                                       {"exported", exported},
                                       {"exported_again", exported_again},
                                       {"slashes", slashes},
+                                      {"handed_on", handed_on},
                                       {"only_nodes", only_nodes},
                                       {"selectors", selectors},
                                       {"values", values},

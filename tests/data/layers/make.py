@@ -312,6 +312,41 @@ def scopes_again():
     write('scopes_again', nodes, [('x', [2, 4]), ('sequence', [2, 5, 4])], [('y', [2, 4]), ('z', [2, 5, 4])], weights, 'pytorch')
 
 
+def handed():
+    """PyTorch by tracing: block ends in a Dropout behind an operation of its own, tail in a convolution with the BatchNormalization
+    of norm, which comes behind tail, in its kernel; attn has a table of positions, with a first axis of 1, beside its weights;
+    what rms takes in another type, which it is already, goes on beside what it gives."""
+    nodes = [node('Gemm', '/block/fc/Gemm', ['x', 'block.fc.weight', 'block.fc.bias'], '/block/fc/Gemm_output_0'),
+             node('Add', '/block/Add', ['x', '/block/fc/Gemm_output_0'], '/block/Add_output_0'),
+             node('Reshape', '/Reshape', ['/block/Add_output_0', 'image'], '/Reshape_output_0'),
+             conv('/tail/tail.0/Conv', '/Reshape_output_0', 'onnx::Conv_11', 'onnx::Conv_12', '/tail/tail.0/Conv_output_0'),
+             node('Relu', '/act/Relu', ['/tail/tail.0/Conv_output_0'], '/act/Relu_output_0'),
+             node('Softmax', '/attn/Softmax', ['/act/Relu_output_0'], '/attn/Softmax_output_0'),
+             node('Mul', '/attn/Mul', ['/attn/Softmax_output_0', '/act/Relu_output_0'], '/attn/Mul_output_0'),
+             node('Cast', '/rms/Cast', ['/attn/Mul_output_0'], '/rms/Cast_output_0', to=F),
+             node('Mul', '/rms/Mul', ['/rms/Cast_output_0', '/rms/Cast_output_0'], '/rms/Mul_output_0'),
+             node('Add', '/Add', ['/rms/Cast_output_0', '/rms/Mul_output_0'], 'y')]
+    weights = [const('block.fc.weight', 4, 4), const('block.fc.bias', 4), const('image', value=[2, 1, 2, 2], dtype=np.int64),
+               const('onnx::Conv_11', 1, 1, 3, 3), const('onnx::Conv_12', 1)]
+    write('handed', nodes, [('x', [2, 4])], [('y', [2, 1, 2, 2])], weights, 'pytorch')
+
+    def module(path, kind, shapes, inputs, same=None):
+        return {'layer': path, 'class': kind, 'outputs': [{'shape': s} for s in shapes], 'inputs': [inputs],
+                'same': [same or [None] * len(shapes)]}
+    picture = [2, 1, 2, 2]
+    with open(os.path.join(HERE, 'handed.layers.json'), 'w') as f:
+        json.dump({'framework': 'torch', 'layers': [
+            module('block.fc', 'Linear', [[2, 4]], [None]),
+            module('block.drop', 'Dropout', [[2, 4]], [None]),
+            module('block', 'Block', [[2, 4]], [None], [['block.drop', 0, 0]]),
+            module('tail.0', 'Conv2d', [picture], [None]),
+            module('tail', 'Sequential', [picture], [None], [['tail.0', 0, 0]]),
+            module('norm', 'BatchNorm2d', [picture], [['tail', 0, 0]]),
+            module('act', 'ReLU', [picture], [['norm', 0, 0]]),
+            module('attn', 'Attention', [picture, [1, 1, 2, 2]], [['act', 0, 0]]),
+            module('rms', 'RMSNorm', [picture], [['attn', 0, 0]])]}, f, indent=1)
+
+
 def fx():
     """PyTorch by torch.export: modules in the metadata, calls not numbered, a mask that the optimiser shares between two
     layers, a node that swallowed what followed a module."""
@@ -338,10 +373,10 @@ def fx():
 def fx_again():
     """PyTorch by torch.export, whose scopes do not tell two calls in a row from one: own, without modules in it, runs its
     operations twice; pair is such a Sequential; tall is called once and has an operation twice, not in a row; act ends in a
-    Relu that was swallowed by the one behind it."""
+    Relu that was swallowed by the one behind it; mid ends in a product that norm, behind it, has in its weights."""
     def n(op, y, inputs, path, aten, rule=None):
         kinds = {'own': 'pkg.Own', 'pair': 'pkg.Pair', 'pair.0': 'pkg.Linear', 'tall': 'pkg.Tall', 'act': 'pkg.Act',
-                 'head': 'pkg.Linear'}
+                 'head': 'pkg.Linear', 'mid': 'pkg.Mid', 'mid.0': 'pkg.Sin', 'norm': 'pkg.BatchNorm'}
         return node(op, 'node_' + y, inputs, y, scopes=['', *path, y],
                     classes=['pkg.Model', *(kinds[p] for p in path), 'aten.' + aten], rule=rule)
     nodes = [n('MatMul', 'matmul', ['x', 'own.w'], ['own'], 'matmul'),
@@ -353,10 +388,12 @@ def fx_again():
              n('Exp', 'exp', ['linear_1'], ['tall'], 'exp'),
              n('Neg', 'neg', ['exp'], ['tall'], 'neg'),
              n('Exp', 'exp_1', ['neg'], ['tall'], 'exp'),
-             n('Cos', 'cos', ['exp_1'], ['act'], 'cos'),
+             n('Sin', 'sin', ['exp_1'], ['mid', 'mid.0'], 'sin'),
+             n('MatMul', 'normed', ['sin', 'mid.1.w'], ['norm'], 'batch_norm', rule='FuseBatchNormIntoGemm'),
+             n('Cos', 'cos', ['normed'], ['act'], 'cos'),
              n('Relu', 'relu_1', ['cos'], [], 'relu', rule='FuseSuccessiveRelu'),
              n('MatMul', 'y', ['relu_1', 'head.w'], ['head'], 'linear')]
-    weights = [const(k, 4, 4) for k in ('own.w', 'pair.0.w', 'head.w')]
+    weights = [const(k, 4, 4) for k in ('own.w', 'pair.0.w', 'mid.1.w', 'head.w')]
     write('fx_again', nodes, [('x', ['n', 4])], [('y', ['n', 4])], weights, 'pytorch', 18)
 
 
@@ -367,5 +404,5 @@ def nodes_only():
     write('nodes', nodes, [('x', [3, 4])], [('y', [3, 2])], [const('k', value=[2], dtype=np.int64)], 'skl2onnx')
 
 
-for make in (keras3, keras2, slashes, nchw, tflite, reshaped, tflite_biases, scopes, scopes_again, fx, fx_again, nodes_only):
+for make in (keras3, keras2, slashes, nchw, tflite, reshaped, tflite_biases, scopes, scopes_again, handed, fx, fx_again, nodes_only):
     make()

@@ -12,7 +12,7 @@ def dump_torch(model, inputs, path):
 
     Keys: the module's path, `layer1.0.conv1`; the second call `act#1`; the second tensor of several `lstm:1`."""
     import torch
-    record, sources = Record("torch", _key), []
+    record, sources = Record("torch", _key, lambda t: 0 if t.is_inference() else t._version), []
 
     def is_tensor(x):
         return isinstance(x, torch.Tensor)
