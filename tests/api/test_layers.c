@@ -105,6 +105,9 @@ static void slashes(void) {
         CHECK_STR(about(m, "conv/bn"), "found net/conv/bn/FusedBatchNormV3:0 0231 +conv");
         CHECK_STR(about(m, "fc"), listed ? "found net/fc/BiasAdd:0 01" : "unknown");
         CHECK_STR(about(m, "fc/relu"), "found net/fc/relu/Relu:0 01");
+        CHECK_STR(about(m, "late0"), "folded");
+        CHECK_STR(about(m, "late1"), "folded");
+        if (listed) CHECK_STR(about(m, "sum"), "found net/sum/add:0 01");
         CHECK_STR(about(m, "own"), "found net/own/leaky_re_lu_2/LeakyRelu:0 01");
         tap_model_free(m);
     }

@@ -130,7 +130,8 @@ def keras2():
 
 def slashes():
     """tf2onnx, Keras 2: layers with a slash in their names stand behind the layer that the name begins with, "conv/bn" in the
-    kernel of "conv", "fc/relu" beside it; own has a layer of its own for its activation."""
+    kernel of "conv", "fc/relu" beside it; own has a layer of its own for its activation; what late0 and late1 are
+    given is prepared in the name of bn0, which has the work of the first."""
     s = 'net/'
     nodes = [node('Transpose', s + 'conv/Conv2D__3', ['image'], s + 'conv/Conv2D__3:0', perm=[0, 3, 1, 2]),
              conv(s + 'conv/Conv2D', s + 'conv/Conv2D__3:0', s + 'conv/Conv2D_weights_fused_bn', s + 'conv/Conv2D_bias_fused_bn',
@@ -147,8 +148,18 @@ def slashes():
                   node(op, s + inside, [f'{s}{name}/BiasAdd:0'], s + inside + ':0')]
         weights += [const(f'{s}{name}/MatMul/ReadVariableOp:0', 4, 4), const(f'{s}{name}/BiasAdd/ReadVariableOp:0', 4)]
         x = s + inside + ':0'
-    nodes += [node('Tanh', s + 'end/Tanh', [x], 'end')]
-    write('slashes', nodes, [('image', ['n', 6, 6, 3])], [('end', ['n', 4])], weights, 'tf2onnx')
+    nodes += [node('Add', s + 'sum/add', [x, s + 'fc/relu/Relu:0'], s + 'sum/add:0'),
+              node('Sigmoid', s + 'sum/out/Sigmoid', [s + 'sum/add:0'], s + 'sum/out/Sigmoid:0'),
+              node('Tanh', s + 'end/Tanh', [s + 'sum/out/Sigmoid:0'], 'end')]
+    prepared = s + 'bn0/batchnorm/mul__9'
+    nodes += [node('Reshape', prepared, [s + 'act/Relu:0', 'shape'], prepared + ':0')]
+    for i in '01':
+        nodes += [node('Conv', f'{s}bn{i}/batchnorm/mul', [prepared + ':0', f'{s}late{i}/convolution/merged_input:0'],
+                       f'{s}bn{i}/batchnorm/mul:0')]
+        weights += [const(f'{s}late{i}/convolution/merged_input:0', 4, 4, 1, 1)]
+    nodes += [node('Add', s + 'last/add', [s + 'bn0/batchnorm/mul:0', s + 'bn1/batchnorm/mul:0'], 'last')]
+    weights += [const('shape', value=[0, 4, 6, 6], dtype=np.int64)]
+    write('slashes', nodes, [('image', ['n', 6, 6, 3])], [('end', ['n', 4]), ('last', ['n', 4, 6, 6])], weights, 'tf2onnx')
     keras_list('slashes', [
         layer('image', 'InputLayer', [6, 6, 3], []),
         layer('conv', 'Conv2D', [6, 6, 4], ['image']),
@@ -158,7 +169,12 @@ def slashes():
         layer('fc', 'Dense', [4], ['gap']),
         layer('fc/relu', 'ReLU', [4], ['fc']),
         layer('own', 'Dense', [4], ['fc/relu']),
-        layer('end', 'Activation', [4], ['own'], activation='tanh')])
+        layer('sum', 'Add', [4], ['own', 'fc/relu']),
+        layer('sum/out', 'Activation', [4], ['sum'], activation='sigmoid'),
+        layer('end', 'Activation', [4], ['sum/out'], activation='tanh'),
+        *(x for i in '01' for x in (layer('late' + i, 'Conv2D', [6, 6, 4], ['act']),
+                                    layer('bn' + i, 'BatchNormalization', [6, 6, 4], ['late' + i]))),
+        layer('last', 'Add', [6, 6, 4], ['bn0', 'bn1'])])
 
 
 def nchw():
