@@ -8,6 +8,7 @@
 #include "common/reduce.h"
 #include "common/shape.h"
 #include "common/tile.h"
+#include "common/vector.h"
 #include "common/widen.h"
 #include "common/window.h"
 
@@ -55,11 +56,67 @@ typedef void pool_fold_taps(const window *w, int64_t first, int64_t last, void *
  * plane the largest is, counted from its window's first tap. */
 typedef void pool_fold_places(const window *w, int64_t n, int64_t step, void *y, int32_t *place);
 
-#define T       float
-#define WIDE    double
-#define F(name) name##_f32
-#define LEAST   (-INFINITY)
-#define SELECT  tap_select
+/* ---- Where the maxima of float32 planes are, in vectors ---- */
+
+enum { PLACES = VECTOR_BYTES / 4 };
+typedef float floats __attribute__((vector_size(VECTOR_BYTES)));
+typedef int32_t numbers __attribute__((vector_size(VECTOR_BYTES)));
+
+/* Every second element of a and of b, from the first of a and from the second of b on. */
+#if VECTOR_BYTES == 64
+#define EVERY_SECOND(a, b) \
+    __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31)
+#elif VECTOR_BYTES == 32
+#define EVERY_SECOND(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 9, 11, 13, 15)
+#else
+#define EVERY_SECOND(a, b) __builtin_shufflevector(a, b, 0, 2, 5, 7)
+#endif
+
+/* x[0], x[step], ...; nothing behind the last one is read. step: 1 or 2. */
+POOL_INLINE floats elements_apart(const float *x, int64_t step) {
+    floats a, b;
+    memcpy(&a, x, sizeof a);
+    if (step == 1) return a;
+    memcpy(&b, x + PLACES - 1, sizeof b);
+    return EVERY_SECOND(a, b);
+}
+
+POOL_INLINE void places_of_vector(const window *w, int64_t from, int64_t step, float *y, int32_t *place) {
+    floats best = elements_apart((const float *)(const void *)(w->x + w->outer[0]) + from * step, step);
+    numbers where = (numbers){0} + (int32_t)(w->outer[0] / (int64_t)sizeof(float));
+    for (int64_t o = 0; o < w->n_outer; o++)
+        for (int64_t t = o == 0; t < w->taps; t++) {
+            const int64_t tap = w->outer[o] + t * w->tap_bytes;
+            const floats x = elements_apart((const float *)(const void *)(w->x + tap) + from * step, step);
+            const numbers takes = (x > best) | ((x != x) & (best == best));
+            best = (floats)(((numbers)x & takes) | ((numbers)best & ~takes));
+            where = (((int32_t)(tap / (int64_t)sizeof(float)) + (numbers){0}) & takes) | (where & ~takes);
+        }
+    memcpy(y + from, &best, sizeof best);
+    memcpy(place + from, &where, sizeof where);
+}
+
+/* As pool_fold_places; false where outputs are too few, or too far apart. The last vector begins earlier
+ * rather than being narrow. */
+POOL_INLINE bool places_in_vectors(const window *w, int64_t n, int64_t step, float *y, int32_t *place) {
+    if (n < PLACES || step > 2) return false;
+    for (int64_t i = 0; i < n; i += PLACES) {
+        if (step == 1)
+            places_of_vector(w, tap_min64(i, n - PLACES), 1, y, place);
+        else
+            places_of_vector(w, tap_min64(i, n - PLACES), 2, y, place);
+    }
+    return true;
+}
+
+/* ---- The loops of each type ---- */
+
+#define T        float
+#define WIDE     double
+#define F(name)  name##_f32
+#define LEAST    (-INFINITY)
+#define IN_LANES places_in_vectors
+#define SELECT   tap_select
 #include "pool.inc"
 #define T       double
 #define WIDE    double
@@ -328,8 +385,11 @@ static void plane_pixels(const job *j, window *w, int64_t *taps, int64_t image, 
     w->x = j->x + image * j->space.x_image + at * j->space.x_pixel;
     j->fold_places(w, last - first, a->step, j->y + image * j->space.y_image + pixel * j->space.y_pixel,
                    place);
-    for (int64_t i = 0; i < last - first; i++, at += a->step)
-        to[i] = image * x_pixels + stored_place(j, at + place[i]);
+    if (!j->s->column_major)
+        for (int64_t i = 0; i < last - first; i++) to[i] = image * x_pixels + at + i * a->step + place[i];
+    else
+        for (int64_t i = 0; i < last - first; i++)
+            to[i] = image * x_pixels + stored_place(j, at + i * a->step + place[i]);
 }
 
 /* A unit: some output pixels of a line x a block of channels. */
