@@ -343,13 +343,28 @@ static double even_place(bool align, int64_t i, int64_t n) {
 
 enum { AFFINE_BLOCK = 128 }; /* places that are computed before they are rounded */
 
-/* result[n][axes] for the places from q on along the last axis: base + slope place. */
-static void affine_block(const affine *a, const double *base, const double *slope, int64_t q, int64_t n,
-                         double *result) {
+/* result[n][axes]: base + slope place. */
+static inline __attribute__((always_inline)) void affine_places(const int axes, const double *base,
+                                                                const double *slope, const double *place,
+                                                                int64_t n, double *restrict result) {
+    for (int64_t i = 0; i < n; i++)
+        for (int k = 0; k < axes; k++) result[i * axes + k] = base[k] + slope[k] * place[i];
+}
+
+/* What a row of y has in common: base[axes] and slope[axes] of its places along the last axis. */
+static void affine_row(const affine *a, int64_t row, double *base, double *slope) {
     const int axes = a->axes;
-    for (int64_t i = 0; i < n; i++) {
-        const double place = even_place(a->align, q + i, a->y->dims[axes]);
-        for (int k = 0; k < axes; k++) result[i * axes + k] = base[k] + slope[k] * place;
+    const int64_t *dims = a->y->dims;
+    double place[3] = {0, 0, 0};
+    for (int i = axes - 2; i >= 0; i--) {
+        place[axes - 1 - i] = even_place(a->align, row % dims[1 + i], dims[1 + i]);
+        row /= dims[1 + i];
+    }
+    for (int k = 0; k < axes; k++) {
+        const int64_t at = (row * axes + k) * (axes + 1);
+        slope[k] = tap_real_at(a->theta, at);
+        base[k] = tap_real_at(a->theta, at + axes);
+        for (int i = 1; i < axes; i++) base[k] += tap_real_at(a->theta, at + i) * place[i];
     }
 }
 
@@ -357,25 +372,19 @@ static void affine_block(const affine *a, const double *base, const double *slop
 static void affine_task(void *arg, int64_t begin, int64_t end, int worker) {
     const affine *a = arg;
     const int axes = a->axes;
-    const int64_t *dims = a->y->dims, width = dims[axes];
+    const int64_t width = a->y->dims[axes];
     const size_t bytes = tap_dtype_bytes(a->y->dtype);
     (void)worker;
-    for (int64_t row = begin; row < end; row++) {
-        int64_t rest = row;
-        double place[3] = {0, 0, 0}, base[3], slope[3], result[AFFINE_BLOCK * 3];
-        for (int i = axes - 2; i >= 0; i--) {
-            place[axes - 1 - i] = even_place(a->align, rest % dims[1 + i], dims[1 + i]);
-            rest /= dims[1 + i];
-        }
-        for (int k = 0; k < axes; k++) {
-            const int64_t at = (rest * axes + k) * (axes + 1);
-            slope[k] = tap_real_at(a->theta, at);
-            base[k] = tap_real_at(a->theta, at + axes);
-            for (int i = 1; i < axes; i++) base[k] += tap_real_at(a->theta, at + i) * place[i];
-        }
-        for (int64_t q = 0; q < width; q += AFFINE_BLOCK) {
-            const int64_t n = tap_min64(AFFINE_BLOCK, width - q);
-            affine_block(a, base, slope, q, n, result);
+    for (int64_t q = 0; q < width; q += AFFINE_BLOCK) {
+        const int64_t n = tap_min64(AFFINE_BLOCK, width - q);
+        double place[AFFINE_BLOCK], base[3], slope[3], result[AFFINE_BLOCK * 3];
+        for (int64_t i = 0; i < n; i++) place[i] = even_place(a->align, q + i, width);
+        for (int64_t row = begin; row < end; row++) {
+            affine_row(a, row, base, slope);
+            if (axes == 2)
+                affine_places(2, base, slope, place, n, result);
+            else
+                affine_places(3, base, slope, place, n, result);
             TAP_ISA_NAME(tap_cast_dense)
             (TAP_DOUBLE, a->y->dtype, n * axes, result,
              (char *)a->y->data + (size_t)((row * width + q) * axes) * bytes);

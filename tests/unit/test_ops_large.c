@@ -379,6 +379,58 @@ static void sequences_share_what_they_have_in_common(void) {
     for (int i = 99; i > 0; i--) tap_value_release(other[i]);
 }
 
+/* Small matrices are taken side by side: as each by itself, to the bit. */
+static void determinants_of_many(void) {
+    static const tap_dtype floats[] = {TAP_FLOAT, TAP_DOUBLE, TAP_FLOAT16};
+    enum { MANY = 37 };
+    for (int n = 0; n <= 18; n += n < 5 ? 1 : 11) {
+        node_test t, one;
+        const tap_dtype dtype = floats[n % 3];
+        const size_t width = tap_dtype_bytes(dtype);
+        numbers(x, MANY * n * n, -4, 5); /* zeros and ties among pivots, and singular ones */
+        for (int i = 0; i < n; i++) x[7 * n * n + i] = 0;
+        if (n > 0) x[3 * n * n] = (double)NAN;
+        node_begin(&t, "Det", 11, 1);
+        node_in(&t, dtype, dims(3, MANY, n, n), x);
+        node_run(&t);
+        const tap_tensor *all = tap_value_tensor(tap_session_output(t.session, 0));
+        for (int i = 0; i < MANY; i++) {
+            node_begin(&one, "Det", 11, 1);
+            node_in(&one, dtype, dims(3, 1, n, n), x + i * n * n);
+            node_run(&one);
+            const tap_tensor *v = tap_value_tensor(tap_session_output(one.session, 0));
+            CHECK(memcmp((const char *)all->data + (size_t)i * width, v->data, width) == 0);
+            node_end(&one);
+        }
+        node_end(&t);
+    }
+}
+
+/* The corners of a plane and what lies between, over more places than are computed at once. */
+static void grids_of_affine_maps(void) {
+    enum { IMAGES = 2, H = 5, W = 301 };
+    const double theta[] = {1, 0, 0, 0, 1, 0, 0.5, -1, 0.25, 2, 0, -3};
+    for (int align = 0; align < 2; align++) {
+        node_test t;
+        int k = 0;
+        for (int i = 0; i < IMAGES; i++)
+            for (int h = 0; h < H; h++)
+                for (int w = 0; w < W; w++) {
+                    const double *m = theta + i * 6;
+                    const double px = align ? -1 + 2.0 * w / (W - 1) : (2 * w + 1.0) / W - 1;
+                    const double py = align ? -1 + 2.0 * h / (H - 1) : (2 * h + 1.0) / H - 1;
+                    y[k++] = m[0] * px + m[1] * py + m[2];
+                    y[k++] = m[3] * px + m[4] * py + m[5];
+                }
+        node_begin(&t, "AffineGrid", 20, 1);
+        node_int(&t, "align_corners", align);
+        node_in(&t, TAP_FLOAT, "2,2,3", theta);
+        node_const(&t, TAP_INT64, "4", NUMS(IMAGES, 1, H, W));
+        node_gives(&t, 0, TAP_FLOAT, "2,5,301,2", y);
+        node_end(&t);
+    }
+}
+
 static void ml_begin(node_test *t, const char *op) {
     node_begin(t, op, 13, 1);
     node_domain(t, "ai.onnx.ml");
@@ -455,6 +507,7 @@ int main(void) {
         TEST(many_are_chosen),        TEST(flags_compress),
         TEST(small_triangles),        TEST(one_hot_of_every_index_type),
         TEST(groups_in_either_order), TEST(sequences_share_what_they_have_in_common),
-        TEST(features_of_many_rows),  TEST(categories_of_many)};
+        TEST(features_of_many_rows),  TEST(categories_of_many),
+        TEST(determinants_of_many),   TEST(grids_of_affine_maps)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }
