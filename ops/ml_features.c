@@ -4,9 +4,11 @@
 
 #include "common/dictionary.h"
 #include "common/ml.h"
+#include "common/tile.h"
 #include "core/move.h"
 
-enum { GRAIN = 1 << 14, BLOCK = 256 };
+/* TURNED: elements of rows that are turned at once. */
+enum { GRAIN = 1 << 14, BLOCK = 256, TURNED = 1024 };
 
 /* ---- Binarizer ----------------------------------------------------------------------------------------- */
 
@@ -207,9 +209,50 @@ static void normalize_row(const normalizer *p, int64_t first) {
     }
 }
 
+/* norm[m], as norm_of, of x[n][m]. */
+static void norms_of(int kind, int64_t n, int64_t m, const double *restrict x, double *restrict norm) {
+    for (int64_t r = 0; r < m; r++) norm[r] = kind == 0 ? -(double)INFINITY : 0;
+    for (int64_t i = 0; i < n; i++, x += m) {
+        if (kind == 0)
+            for (int64_t r = 0; r < m; r++) norm[r] = x[r] > norm[r] ? x[r] : norm[r];
+        else if (kind == 1)
+            for (int64_t r = 0; r < m; r++) norm[r] += fabs(x[r]);
+        else
+            for (int64_t r = 0; r < m; r++) norm[r] += x[r] * x[r];
+    }
+    for (int64_t r = 0; r < m && kind == 2; r++) norm[r] = sqrt(norm[r]);
+}
+
+/* m short rows, turned into columns: the sums of each are taken in order. */
+static void normalize_rows(const normalizer *p, int64_t row, int64_t m) {
+    const int64_t n = p->n;
+    const bool narrow = p->x->dtype == TAP_FLOAT; /* no quotient of floats is out of a double's range */
+    double x[TURNED] = {0}, turned[TURNED], norm[TURNED];
+    float y[TURNED];
+    tap_reals_of(p->x, row * n, m * n, x);
+    tap_tile_apart(sizeof *x, m, n, x, turned);
+    norms_of(p->norm, n, m, turned, norm);
+    for (int64_t r = 0; r < m; r++) norm[r] = norm[r] == 0 ? 1 : norm[r];
+    for (int64_t r = 0; r < m && narrow; r++) norm[r] = 1 / norm[r];
+    for (int64_t i = 0; i < n; i++) {
+        const double *v = turned + i * m;
+        if (narrow)
+            for (int64_t r = 0; r < m; r++) y[i * m + r] = (float)(v[r] * norm[r]);
+        else
+            for (int64_t r = 0; r < m; r++) y[i * m + r] = (float)(v[r] / norm[r]);
+    }
+    tap_tile_together(sizeof *y, m, n, y, p->y + row * n);
+}
+
 static void normalizer_piece(void *arg, int64_t begin, int64_t end, int worker) {
     const normalizer *p = arg;
+    const int64_t at_once = TURNED / p->n / 8 * 8;
     (void)worker;
+    if (p->inner == 1 && at_once > 0) {
+        for (int64_t row = begin; row < end; row += at_once)
+            normalize_rows(p, row, tap_min64(at_once, end - row));
+        return;
+    }
     for (int64_t row = begin; row < end && p->inner == 1; row++) normalize_row(p, row * p->n);
     for (int64_t row = begin; row < end && p->inner > 1; row++) {
         int64_t first = row / p->inner * p->n * p->inner + row % p->inner;
@@ -351,10 +394,18 @@ static tap_status onehot_infer(tap_ctx *ctx) {
     return tap_out_type(ctx, 0, TAP_FLOAT, x->rank + 1, dims);
 }
 
-/* The category of element i; -1 = none. Floats are cast to integers. */
-static int64_t category_at(const onehot_state *s, const tap_tensor *x, int64_t i) {
-    if (x->dtype != TAP_FLOAT && x->dtype != TAP_DOUBLE) return tap_find_at(&s->categories, x, i);
-    return tap_find_number(&s->categories, (uint64_t)tap_cut_at(x, i), NULL);
+/* at[n] = the categories of elements from `first` on; -1 = none. Floats are cast to integers. n <= BLOCK. */
+static void categories_of(const onehot_state *s, const tap_tensor *x, int64_t first, int64_t n, int64_t *at) {
+    uint64_t keys[BLOCK];
+    if (s->categories.words) {
+        for (int64_t i = 0; i < n; i++) at[i] = tap_find_at(&s->categories, x, first + i);
+        return;
+    }
+    if (x->dtype == TAP_FLOAT || x->dtype == TAP_DOUBLE)
+        for (int64_t i = 0; i < n; i++) keys[i] = (uint64_t)tap_cut_at(x, first + i);
+    else
+        tap_keys_of(x, first, n, keys);
+    tap_find_numbers(&s->categories, n, keys, at);
 }
 
 typedef struct onehot {
@@ -366,24 +417,28 @@ typedef struct onehot {
 
 static void onehot_piece(void *arg, int64_t begin, int64_t end, int worker) {
     onehot *p = arg;
-    const int64_t n = (int64_t)p->s->categories.n;
+    const int64_t columns = (int64_t)p->s->categories.n;
+    int64_t at[BLOCK];
     (void)worker;
-    memset(p->y + begin * n, 0, (size_t)((end - begin) * n) * sizeof(float));
-    for (int64_t i = begin; i < end; i++) {
-        const int64_t k = category_at(p->s, p->x, i);
-        if (k >= 0)
-            p->y[i * n + k] = 1;
-        else if (!p->s->zeros)
-            atomic_store_explicit(&p->stranger, true, memory_order_relaxed);
+    memset(p->y + begin * columns, 0, (size_t)((end - begin) * columns) * sizeof(float));
+    for (int64_t i = begin; i < end; i += BLOCK) {
+        const int64_t n = tap_min64(BLOCK, end - i);
+        categories_of(p->s, p->x, i, n, at);
+        for (int64_t k = 0; k < n; k++) {
+            if (at[k] >= 0)
+                p->y[(i + k) * columns + at[k]] = 1;
+            else if (!p->s->zeros)
+                atomic_store_explicit(&p->stranger, true, memory_order_relaxed);
+        }
     }
 }
 
 static tap_status onehot_run(tap_ctx *ctx) {
     onehot p = {ctx->state, ctx->in[0], ctx->out[0]->data, false};
+    int64_t i = -1, at = 0;
     tap_parallel(ctx, p.x->count, tap_max64(1, GRAIN / (int64_t)p.s->categories.n), onehot_piece, &p);
     if (!atomic_load(&p.stranger)) return TAP_OK;
-    int64_t i = 0;
-    while (category_at(p.s, p.x, i) >= 0) i++;
+    while (at >= 0) categories_of(p.s, p.x, ++i, 1, &at);
     return tap_fail(ctx, TAP_RUN, "element %lld of the input is in no category, and zeros is 0",
                     (long long)i);
 }

@@ -213,30 +213,35 @@ typedef struct lookup {
 
 enum { BLOCK = 256 }; /* keys that are taken at once */
 
-/* The value at place `at`; -1: the default. */
-static inline void put_value(const way *w, int64_t at, char *y) {
-    const char *v = w->values + (at < 0 ? w->keys.n : (size_t)at) * w->each;
-    if (w->each == 8)
-        memcpy(y, v, 8);
-    else
-        memcpy(y, v, w->each);
+/* y[n] = the values at these places, each of `each` bytes; -1: the default. */
+static inline __attribute__((always_inline)) void put_values(const way *w, size_t each, int64_t n,
+                                                             const int64_t *at, char *y) {
+    const int64_t otherwise = (int64_t)w->keys.n;
+    for (int64_t i = 0; i < n; i++)
+        memcpy(y + (size_t)i * each, w->values + (size_t)(at[i] < 0 ? otherwise : at[i]) * each, each);
 }
 
 static void lookup_piece(void *arg, int64_t begin, int64_t end, int worker) {
     const lookup *l = arg;
-    size_t each = l->w->each;
+    const way *w = l->w;
     (void)worker;
-    if (l->w->keys.words) {
-        for (int64_t i = begin; i < end; i++)
-            put_value(l->w, tap_find_at(&l->w->keys, l->x, i), l->y + (size_t)i * each);
-        return;
-    }
     for (int64_t i = begin; i < end; i += BLOCK) {
         uint64_t keys[BLOCK];
+        int64_t at[BLOCK];
         const int64_t n = tap_min64(BLOCK, end - i);
-        tap_keys_of(l->x, i, n, keys);
-        for (int64_t k = 0; k < n; k++)
-            put_value(l->w, tap_find_number(&l->w->keys, keys[k], NULL), l->y + (size_t)(i + k) * each);
+        char *y = l->y + (size_t)i * w->each;
+        if (w->keys.words) {
+            for (int64_t k = 0; k < n; k++) at[k] = tap_find_at(&w->keys, l->x, i + k);
+        } else {
+            tap_keys_of(l->x, i, n, keys);
+            tap_find_numbers(&w->keys, n, keys, at);
+        }
+        if (w->each == 8)
+            put_values(w, 8, n, at, y);
+        else if (w->each == 4)
+            put_values(w, 4, n, at, y);
+        else
+            put_values(w, w->each, n, at, y);
     }
 }
 

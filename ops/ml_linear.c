@@ -1,5 +1,6 @@
 /* ai.onnx.ml: LinearClassifier, LinearRegressor. */
 #include "common/ml.h"
+#include "common/tile.h"
 
 /* Rows of a task, and elements that are widened at once, where a row is not longer. */
 enum { ROWS_AT_ONCE = 256, BLOCK = 1024 };
@@ -100,16 +101,21 @@ typedef struct linear {
     float *z;
     tap_rows rows;
     int64_t n, columns, block; /* block: rows that are taken at once */
-    char *room;                /* for each worker: [block][features], then [columns] */
+    char *room;                /* for each worker: [block][features] twice, [n][block], [columns] */
     size_t room_bytes;
 } linear;
 
-static void score_row(const linear *l, const double *x, double *score) {
-    for (int64_t k = 0; k < l->n; k++) {
-        const float *w = l->s->coefficients + k * l->rows.features;
-        double sum = l->s->intercepts ? (double)l->s->intercepts[k] : 0;
-        for (int64_t i = 0; i < l->rows.features; i++) sum += (double)w[i] * x[i];
-        score[k] = sum;
+/* scores[n][rows], of x[features][rows]. */
+static void score_rows(const linear *l, int64_t rows, const double *restrict x, double *restrict scores) {
+    const int64_t features = l->rows.features;
+    for (int64_t k = 0; k < l->n; k++, scores += rows) {
+        const float *w = l->s->coefficients + k * features;
+        const double first = l->s->intercepts ? (double)l->s->intercepts[k] : 0;
+        for (int64_t r = 0; r < rows; r++) scores[r] = first;
+        for (int64_t i = 0; i < features; i++) {
+            const double weight = (double)w[i];
+            for (int64_t r = 0; r < rows; r++) scores[r] += weight * x[i * rows + r];
+        }
     }
 }
 
@@ -122,8 +128,7 @@ static void two_for_one(tap_post post, double *score) {
     tap_post_apply(post, score, 2);
 }
 
-static void linear_row(const linear *l, int64_t row, const double *x, double *score) {
-    score_row(l, x, score);
+static void linear_row(const linear *l, int64_t row, double *score) {
     int64_t best = l->n == 1 ? score[0] > 0 : tap_largest(score, l->n);
     if (l->label) tap_classes_put(&l->s->classes, l->label, row, best);
     if (l->columns > l->n)
@@ -133,15 +138,32 @@ static void linear_row(const linear *l, int64_t row, const double *x, double *sc
     for (int64_t k = 0; k < l->columns; k++) l->z[row * l->columns + k] = (float)score[k];
 }
 
+/* Scores of rows from `row` on, scores[n][rows], are the output where nothing is to be done to them. */
+static void finish_rows(const linear *l, int64_t row, int64_t rows, const double *scores, double *score) {
+    if (!l->label && l->s->post == TAP_POST_NONE && l->columns == l->n) {
+        float *z = l->z + row * l->n;
+        for (int64_t k = 0; k < l->n; k++, scores += rows)
+            for (int64_t r = 0; r < rows; r++) z[r * l->n + k] = (float)scores[r];
+        return;
+    }
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t k = 0; k < l->n; k++) score[k] = scores[k * rows + r];
+        linear_row(l, row + r, score);
+    }
+}
+
 static void linear_rows(void *arg, int64_t begin, int64_t end, int worker) {
     const linear *l = arg;
     const int64_t features = l->rows.features;
-    double *x = (double *)(void *)(l->room + (size_t)worker * l->room_bytes),
-           *score = x + l->block * features;
+    double *x = (double *)(void *)(l->room + (size_t)worker * l->room_bytes);
+    double *turned = x + l->block * features, *scores = turned + l->block * features,
+           *score = scores + l->block * l->n;
     for (int64_t row = begin; row < end; row += l->block) {
-        const int64_t n = tap_min64(l->block, end - row);
-        tap_reals_of(l->x, row * features, n * features, x);
-        for (int64_t i = 0; i < n; i++) linear_row(l, row + i, x + i * features, score);
+        const int64_t rows = tap_min64(l->block, end - row);
+        tap_reals_of(l->x, row * features, rows * features, x);
+        if (features > 0) tap_tile_apart(sizeof *x, rows, features, x, turned);
+        score_rows(l, rows, turned, scores);
+        finish_rows(l, row, rows, scores, score);
     }
 }
 
@@ -153,7 +175,7 @@ static tap_status linear_run(tap_ctx *ctx) {
     int64_t dims[2] = {l.rows.rows, l.columns};
     tap_tensor *z = l.s->classifier ? tap_out(ctx, 1, TAP_FLOAT, 2, dims) : ctx->out[0];
     l.label = l.s->classifier ? tap_out(ctx, 0, tap_classes_dtype(&l.s->classes), 1, dims) : NULL;
-    l.block = tap_max64(1, BLOCK / tap_max64(1, l.rows.features));
+    l.block = tap_max64(1, tap_min64(TAP_TILE_ROWS, BLOCK / tap_max64(1, l.rows.features)));
     l.room_bytes = tap_round_up((size_t)(l.block * l.rows.features + l.columns) * sizeof(double), TAP_ALIGN);
     l.room = tap_scratch(ctx, (size_t)tap_workers(ctx) * l.room_bytes);
     if (!z || !l.room || (l.s->classifier && !l.label)) return TAP_MEMORY;

@@ -80,6 +80,23 @@ static inline int64_t tap_find_number(const tap_dictionary *d, uint64_t key, siz
     return d->slot[i];
 }
 
+/* Lists of up to this many numbers are compared with keys one after the other, many keys at once. */
+#define TAP_FEW_NUMBERS 16
+
+/* at[n] = positions of the keys; -1 = none. */
+static inline void tap_find_numbers(const tap_dictionary *d, int64_t n, const uint64_t *restrict keys,
+                                    int64_t *restrict at) {
+    if (d->n > TAP_FEW_NUMBERS) {
+        for (int64_t i = 0; i < n; i++) at[i] = tap_find_number(d, keys[i], NULL);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) at[i] = -1;
+    for (int64_t k = (int64_t)d->n; k-- > 0;) { /* the first of equal entries comes last, and stays */
+        const uint64_t number = d->numbers[k];
+        for (int64_t i = 0; i < n; i++) at[i] = keys[i] == number ? k : at[i];
+    }
+}
+
 /* prepare: a dictionary of n words, or else n numbers; the list lives as long as the model. */
 static inline tap_status tap_dictionary_make(tap_ctx *ctx, tap_dictionary *d, const tap_string *words,
                                              const uint64_t *numbers, size_t n) {

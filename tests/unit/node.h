@@ -35,7 +35,8 @@
 typedef struct node_test {
     pb *node, *graph;
     int64_t opset;
-    const char *domain; /* NULL: ai.onnx; else that, opset 1, and ai.onnx of `opset` */
+    const char *domain; /* NULL: ai.onnx; else that, opset `version`, and ai.onnx of `opset` */
+    int64_t version;
     int n_in, n_out;
     tap_value *values[8];
     bool fed[8], ran;
@@ -46,7 +47,8 @@ typedef struct node_test {
 } node_test;
 
 static inline void node_begin(node_test *t, const char *op, int64_t opset, int n_out) {
-    *t = (node_test){.node = pb_node(op, "n"), .graph = pb_new(), .opset = opset, .n_out = n_out};
+    *t = (node_test){
+        .node = pb_node(op, "n"), .graph = pb_new(), .opset = opset, .version = 1, .n_out = n_out};
     t->err = (tap_error)TAP_ERROR_INIT;
 }
 
@@ -199,7 +201,7 @@ static inline void node_run(node_test *t) {
     pb_msg(t->graph, 1, t->node);
     pb_str(t->graph, 2, "g");
     pb *m = pb_model(13, t->opset, t->graph);
-    if (t->domain) pb_msg(m, 8, pb_opset(t->domain, 1));
+    if (t->domain) pb_msg(m, 8, pb_opset(t->domain, t->version));
     t->node = NULL;
     static const char *const names[] = {"x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7"};
     for (int i = 0; i < t->n_in; i++)

@@ -434,6 +434,7 @@ static void grids_of_affine_maps(void) {
 static void ml_begin(node_test *t, const char *op) {
     node_begin(t, op, 13, 1);
     node_domain(t, "ai.onnx.ml");
+    t->version = 2;
 }
 
 /* Operators of ai.onnx.ml on more rows than one task has, whose ends are in the middle of a row's values. */
@@ -479,6 +480,51 @@ static void features_of_many_rows(void) {
     node_end(&t);
 }
 
+/* Rows that are turned, and longer ones that are not; of float32 and integers. */
+static void rows_are_normalised(void) {
+    static const int lengths[] = {1, 2, 3, 40, 128, 129, 300};
+    static const char *const norms[] = {"MAX", "L1", "L2"};
+    for (size_t k = 0; k < 3 * TAP_COUNT_OF(lengths); k++) {
+        const int n = lengths[k / 3], rows = k / 3 < 3 ? 3001 : 67;
+        node_test t;
+        numbers(x, rows * n, -9, 10);
+        for (int i = 0; i < n; i++) x[5 * n + i] = 0;
+        for (int r = 0; r < rows; r++) {
+            double norm = k % 3 ? 0 : -(double)INFINITY;
+            for (int i = 0; i < n; i++) {
+                const double v = x[r * n + i];
+                norm = k % 3 == 0 ? fmax(norm, v) : norm + (k % 3 == 1 ? fabs(v) : v * v);
+            }
+            if (k % 3 == 2) norm = sqrt(norm);
+            for (int i = 0; i < n; i++) y[r * n + i] = norm == 0 ? x[r * n + i] : x[r * n + i] / norm;
+        }
+        ml_begin(&t, "Normalizer");
+        node_string(&t, "norm", norms[k % 3]);
+        node_in(&t, k % 2 ? TAP_FLOAT : TAP_INT64, dims(2, rows, n, 0), x);
+        node_gives(&t, 0, TAP_FLOAT, dims(2, rows, n, 0), y);
+        node_end(&t);
+    }
+}
+
+/* Keys that are compared one by one, and more of them, which are looked up; the first of equal keys counts.
+ */
+static void labels_of_many(void) {
+    enum { N = 3001 };
+    for (int many = 3; many <= 40; many += 37) {
+        node_test t;
+        int64_t keys[40], values[40];
+        numbers(x, N, 0, 50);
+        for (int i = 0; i < many; i++) keys[i] = i == 2 ? 0 : i, values[i] = 100 + i;
+        for (int i = 0; i < N; i++) y[i] = x[i] < many && x[i] != 2 ? 100 + x[i] : -1;
+        ml_begin(&t, "LabelEncoder");
+        node_ints(&t, "keys_int64s", (size_t)many, keys);
+        node_ints(&t, "values_int64s", (size_t)many, values);
+        node_in(&t, TAP_INT64, dims(1, N, 0, 0), x);
+        node_gives(&t, 0, TAP_INT64, dims(1, N, 0, 0), y);
+        node_end(&t);
+    }
+}
+
 static void categories_of_many(void) {
     enum { N = 9001 };
     node_test t;
@@ -508,6 +554,7 @@ int main(void) {
         TEST(small_triangles),        TEST(one_hot_of_every_index_type),
         TEST(groups_in_either_order), TEST(sequences_share_what_they_have_in_common),
         TEST(features_of_many_rows),  TEST(categories_of_many),
-        TEST(determinants_of_many),   TEST(grids_of_affine_maps)};
+        TEST(determinants_of_many),   TEST(rows_are_normalised),
+        TEST(labels_of_many),         TEST(grids_of_affine_maps)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }
