@@ -3,12 +3,14 @@
  * Pow: the exponent has a dtype of its own. It becomes float32 where the base is at most that wide and
  * float32 holds every such exponent, float64 for other floats and mixtures, int64 between integers; the
  * result is rounded or cut to the base's dtype. */
+#include <float.h>
 #include <math.h>
 
 #include "common/axis_broadcast.h"
 #include "common/cast.h"
 #include "common/convert.h"
 #include "common/int_divide.h"
+#include "common/math_pow.h"
 #include "common/math_wide.h"
 
 /* ---- Pow: loops by base and by what the exponent became -------------------------------------------- */
@@ -29,10 +31,39 @@ static inline int64_t power_int64(int64_t a, int64_t b) {
 /* One exponent for all is the usual case; that of 2 is quicker, with the same result. */
 TAP_LOOP1(square_FLOAT, float, float, x *x)
 TAP_LOOP1(square_DOUBLE, double, double, x *x)
-TAP_LOOP1(cube_FLOAT, float, float, (double)x *(double)x *(double)x)
+TAP_LOOP1(cube_FLOAT, float, float, tap_cubef(x))
 TAP_LOOP1(root_FLOAT, float, float, fabsf(x) < INFINITY ? sqrtf(x + 0.0f) : x * x)
-TAP_LOOP2(any_FLOAT, float, float, tap_powf(a, b))
 TAP_LOOP2(any_DOUBLE, double, double, power_double(a, b))
+TAP_LOOP2(any_FLOAT, float, float, tap_powf(a, b))
+/* The same for normal bases above 0 and finite exponents, and for one exponent that is none of the above. */
+TAP_LOOP2(plain_FLOAT, float, float, tap_pow_simple(a, b, tap_pow_plain(a, 0, b)))
+TAP_LOOP2(plain_one_FLOAT, float, float, tap_pow_plain(a, 0, b))
+
+enum { BLOCK = 1024 };
+
+/* Whether all lie between the two, neither below 0; bits of `sign` do not count. */
+static bool all_between(int64_t n, const char *p, int64_t step, float least, float most, uint32_t sign) {
+    const uint32_t from = tap_bits(least), range = tap_bits(most) - from;
+    uint32_t outside = 0;
+    if (step == 0) n = 1;
+    if (step == (int64_t)sizeof(float)) {
+        const float *x = (const float *)p;
+        TAP_EACH outside |= (tap_bits(x[i]) & ~sign) - from > range;
+    } else
+        TAP_EACH outside |= (tap_bits(*(const float *)(p + i * step)) & ~sign) - from > range;
+    return outside == 0;
+}
+
+TAP_LOOP(power_FLOAT) {
+    for (int64_t i = 0; i < n; i += BLOCK) {
+        char *q[3] = {p[0] + i * step[0], p[1] + i * step[1], p[2] + i * step[2]};
+        const int64_t m = tap_min64(BLOCK, n - i);
+        const bool plain = all_between(m, q[0], step[0], FLT_MIN, FLT_MAX, 0) &&
+                           all_between(m, q[1], step[1], 0, FLT_MAX, 0x80000000u);
+        tap_loop *loop = !plain ? any_FLOAT : step[1] == 0 ? plain_one_FLOAT : plain_FLOAT;
+        loop(m, q, step, state);
+    }
+}
 
 TAP_LOOP(pow_FLOAT) {
     char *const q[2] = {p[0], p[2]};
@@ -45,7 +76,7 @@ TAP_LOOP(pow_FLOAT) {
     else if (b == 0.5f)
         root_FLOAT(n, q, to_step, state);
     else
-        any_FLOAT(n, p, step, state);
+        power_FLOAT(n, p, step, state);
 }
 
 TAP_LOOP(pow_DOUBLE) {
@@ -169,8 +200,6 @@ static inline float mod_signs(float r, float b, bool truncates) {
 TAP_LOOP2(is_far, float, uint8_t, !(fabs((double)a) < TAP_FMOD_LIMIT / 2 * fabs((double)b)))
 TAP_LOOP2_WITH(mod_near, mod_state, float, float, float, mod_signs(tap_fmodf(a, b), b, s.truncates))
 TAP_LOOP2_WITH(mod_any, mod_state, float, float, float, mod_signs(fmodf(a, b), b, s.truncates))
-
-enum { BLOCK = 1024 };
 
 TAP_LOOP(mod_FLOAT) {
     uint8_t far[BLOCK];

@@ -12,11 +12,9 @@
 
 #include "common/math.h"
 
-/* 1 / b: a first guess from the exponent, right to 0.0016 after one step of Newton's; each further step
- * doubles the digits. 0 for 0. */
+/* 1 / b; 0 for 0. One step gives 1 / 600 of it, each further step doubles the digits. */
 static inline float tap_inverse_of_int(float b, int steps) {
-    float y = tap_from_bits(0x7ef32d00u - tap_bits(b));
-    y *= tap_fma(-b, y, 2.001f);
+    float y = tap_near_reciprocal(b);
     if (steps > 1) y *= tap_fma(-b, y, 2.0f);
     return tap_select(b == 0, 0.0f, y);
 }

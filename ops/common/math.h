@@ -87,6 +87,13 @@ static inline double tap_quotient(double a, double b, double r) {
 #endif
 }
 
+/* 1 / x to 0.0016 of it, for x far from the ends of float's range: a guess from the exponent and one step of
+ * Newton's. Each further step, y * (2 - x * y), doubles the digits. */
+static inline float tap_near_reciprocal(float x) {
+    float y = tap_from_bits(0x7ef32d00u - tap_bits(x));
+    return y * tap_fma(-x, y, 2.001f);
+}
+
 /* x = n ln 2 + r, |r| <= ln 2 / 2. n comes back as a float and, in the low bits of *shifted, as an integer.
  */
 static inline float tap_reduce_ln2(float x, float *n, uint32_t *shifted) {

@@ -43,13 +43,7 @@ static inline float tap_coshf(float x) {
     return 2.0f * y;
 }
 
-/* ---- Inverses: logarithms of a sum s + lost, lost of which a hundredth is enough ---- */
-
-/* To 0.3 %, for numbers far from the ends of float's range. */
-static inline float tap_near_reciprocal(float x) {
-    float y = tap_from_bits(0x7ef311c3u - tap_bits(x));
-    return y * tap_fma(-x, y, 2.0f);
-}
+/* ---- Inverses: logarithms of a sum s + lost, lost of which a few digits are enough ---- */
 
 /* From here on asinh and acosh are log 2x. */
 #define TAP_HYPER_FAR 0x1p11f

@@ -1,5 +1,5 @@
-/* float32 functions that are computed in float64 and rounded once: pow, fmod, and sin, cos, tan of large
- * angles. Expressions without branches and calls, as those of math.h, so that a loop over them vectorises and
+/* float32 functions that are computed in float64 and rounded once: fmod, and sin, cos, tan of large angles.
+ * Expressions without branches and calls, as those of math.h, so that a loop over them vectorises and
  * its body and its tail give the same bits.
  *
  * Error over all float32 arguments: 0.501 units in the last place (sin, cos, tan: where |x| < TAP_TRIG_LIMIT;
@@ -28,49 +28,6 @@ TAP_WIDE_INLINE double tap_nearest64(double x, uint64_t *low) {
     *low = tap_bits64(t);
     return t - 0x1.8p+52;
 }
-
-/* e^x to 2^-41, for every x that a float's exponential can come from; far beyond, infinity and 0 of float. */
-TAP_WIDE_INLINE double tap_exp_wide(double x) {
-    uint64_t low;
-    double y = tap_select64(x > 200.0, 200.0, tap_select64(x < -200.0, -200.0, x));
-    double n = tap_nearest64(y * 0x1.71547652b82fep+0, &low);
-    double r = tap_fma64(n, -0x1.9ef35793c7673p-41, tap_fma64(n, -0x1.62e42fefa2p-1, y));
-    double p = 1.0 / 3628800;
-    p = tap_fma64(p, r, 1.0 / 362880);
-    p = tap_fma64(p, r, 1.0 / 40320);
-    p = tap_fma64(p, r, 1.0 / 5040);
-    p = tap_fma64(p, r, 1.0 / 720);
-    p = tap_fma64(p, r, 1.0 / 120);
-    p = tap_fma64(p, r, 1.0 / 24);
-    p = tap_fma64(p, r, 1.0 / 6);
-    p = tap_fma64(p, r, 0.5);
-    p = tap_fma64(p, r, 1.0);
-    p = tap_fma64(p, r, 1.0);
-    return p * tap_from_bits64((low + 1023) << 52);
-}
-
-/* log x to 2^-44, for x = 0, infinity, NaN and normal x > 0. Of negative ones: NaN. */
-TAP_WIDE_INLINE double tap_log_wide(double x) {
-    uint64_t u = tap_bits64(x) + (UINT64_C(0x3ff0000000000000) - UINT64_C(0x3fe6a09e667f3bcd));
-    /* the exponent as a number, through the low digits of 2^52 */
-    double k = tap_from_bits64((u >> 52) | UINT64_C(0x4330000000000000)) - (0x1p52 + 1023);
-    double m = tap_from_bits64((u & UINT64_C(0x000fffffffffffff)) + UINT64_C(0x3fe6a09e667f3bcd));
-    double f = m - 1.0, s = f / (2.0 + f), z = s * s;
-    double p = 2.0 / 17;
-    p = tap_fma64(p, z, 2.0 / 15);
-    p = tap_fma64(p, z, 2.0 / 13);
-    p = tap_fma64(p, z, 2.0 / 11);
-    p = tap_fma64(p, z, 2.0 / 9);
-    p = tap_fma64(p, z, 2.0 / 7);
-    p = tap_fma64(p, z, 2.0 / 5);
-    p = tap_fma64(p, z, 2.0 / 3);
-    double y = tap_fma64(k, 0x1.62e42fefa39efp-1, tap_fma64(p * z, s, 2.0 * s));
-    y = tap_select64(x < (double)INFINITY, y, x); /* infinity, NaN */
-    y = tap_select64(x == 0.0, -(double)INFINITY, y);
-    return tap_select64(x < 0.0, (double)NAN, y);
-}
-
-/* ---- Trigonometric --------------------------------------------------------------------------------- */
 
 /* Sine and cosine of x + q pi / 2, q in *quadrant. pi / 2 is three numbers, the products with the first two
  * of which are exact. */
@@ -122,25 +79,6 @@ TAP_WIDE_INLINE float tap_tanf_wide(float x) {
     uint64_t q;
     tap_sincos_wide((double)x, &s, &c, &q);
     return (float)(tap_quadrant(s, -c, q & 1) / tap_quadrant(c, s, q & 1));
-}
-
-/* ---- Two operands ---------------------------------------------------------------------------------- */
-
-/* 2, 3 and 1/2 are rounded as products and roots are. */
-TAP_WIDE_INLINE float tap_powf(float x, float y) {
-    uint64_t low;
-    double a = (double)x, b = (double)y, size = fabs(a);
-    double r = tap_exp_wide(tap_select64(size == 1.0, 0.0, b * tap_log_wide(size)));
-    /* Whole numbers beyond 2^24 are even. */
-    double small = tap_select64(fabs(b) < 0x1p25, b, 0.0);
-    int odd = tap_nearest64(0.5 * small, &low) != 0.5 * small;
-    int broken = tap_nearest64(small, &low) != small;
-    r = tap_select64((int)(tap_signed64(1.0, a) < 0.0) & odd & !broken, -r, r);
-    r = tap_select64((int)(a < 0.0) & broken & (int)(size < (double)INFINITY), (double)NAN, r);
-    r = tap_select64((int)(a != a) | (int)(b != b), a + b, r);
-    r = tap_select64((int)(b == 0.0) | (int)(a == 1.0), 1.0, r);
-    r = tap_select64(b == 2.0, a * a, tap_select64(b == 3.0, a * a * a, r));
-    return (float)tap_select64((int)(b == 0.5) & (int)(size < (double)INFINITY), sqrt(a + 0.0), r);
 }
 
 /* The rest of x / y, cut towards zero: y's size times a whole number is exact. */
