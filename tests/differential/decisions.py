@@ -88,6 +88,9 @@ decide("Attention GroupNormalization BatchNormalization Erf Gelu HardSwish Resiz
        "rounds to float32 or to a narrower operand's type on the way", typed("double"))
 decide("AveragePool MaxPool LpPool", "reference", "pads for SAME, or counts, as if there were no dilations, strides or rounding up",
        lambda case, words: case.attributes.get("auto_pad") is not None or case.attributes.get("ceil_mode") == 1 or bool(case.attributes.get("dilations")))
+decide("ConvInteger", "reference", "gives a zero point for each output channel two spatial axes, however many the weights have",
+       lambda case, words: case.inputs[1].ndim != 4 and len(case.inputs) > 3 and case.inputs[3] is not None and case.inputs[3].ndim == 1)
+decide("GridSample", "reference", "computes positions in the grid's narrow type", lambda case, words: case.types.get("T2") in ("float16", "bfloat16"))
 decide("AveragePool", "reference", "until opset 6 padding never counts; the reference counts it", until(1))
 decide("BlackmanWindow HammingWindow HannWindow", "reference", "integers are cut from float32 sums", lambda case, words: case.types["T2"] in values.INTEGERS)
 decide("HannWindow HammingWindow BlackmanWindow", "reference", "a window of one is 1, not 0 / 0", says("nan"))
@@ -140,6 +143,9 @@ decide("LSTM", "ort", "clip bounds the input of every activation, of the cell's 
        lambda case, words: case.attributes.get("clip") is not None)
 decide("LayerNormalization", "ort", "computes in float32 whatever stash_type says", typed("bfloat16", "float16"))
 decide("HardSwish Gelu Shrink TreeEnsemble BatchNormalization", "ort", "computes in float32 inside", typed("double", "int32", "int64", "uint32", "uint64"))
+decide("QuantizeLinear", "ort", "divides in float32; without `precision` the division has the type of the scale", typed("float16"))
+decide("GroupQueryAttention", "ort", "rows behind a sample's last token attend to nothing",
+       lambda case, words: case.inputs[5] is not None and bool((case.inputs[5] + 1 < case.inputs[0].shape[1]).any()))
 decide("Hardmax", "ort", "a NaN is the largest number, as in numpy.argmax", lambda case, words: bool(np.isnan(case.inputs[0].astype(np.float64)).any()))
 decide("Unique", "ort", "NaN equals NaN, as in numpy.unique", lambda case, words: case.inputs[0].dtype.kind not in "iubO" and
        bool(np.isnan(case.inputs[0].astype(np.float64)).any()))

@@ -260,6 +260,8 @@ def run_batch(batch, options, keep):
     if who in peers.PEERS:
         options.peer_crashes[who, f"{case.op}-{case.version}", how] += 1
         return [(head, (schema, index, without | {who}))] + left[1:]
+    if case is None:  # it took too long to find that there is none
+        return left[1:]
     keep(Verdict(case, "hang" if message == "late" else "crash", who, how))
     return left[1:]
 
