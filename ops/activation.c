@@ -5,6 +5,7 @@
 #include "common/convert.h"
 #include "common/elementwise.h"
 #include "common/math.h"
+#include "common/math64.h"
 #include "common/shape.h"
 
 /* Attributes; what they are called depends on the operator. */
@@ -34,12 +35,13 @@ typedef struct params {
 
 #define T             double
 #define F(name)       name##_double
-#define EXP(x)        exp(x)
-#define EXPM1(x)      expm1(x)
+#define EXP(x)        tap_exp64(x)
+#define EXPM1(x)      tap_expm1_64(x)
 #define LOG1P_UNIT(x) log1p(x)
-#define DECAY(x)      exp(-(x))
+#define DECAY(x)      tap_exp64(-(x))
 #define NORMAL_CDF(x) (0.5 * erfc((x) * -0.70710678118654752440))
 #define ABS(x)        fabs(x)
+#define SELECT        tap_select64
 #include "activation.inc"
 
 /* ---- Loops ----------------------------------------------------------------------------------------- */
@@ -72,7 +74,7 @@ FLOATS_WITH(swish)
 FLOATS_WITH(shrink)
 
 TAP_LOOP1(tanh_FLOAT, float, float, tap_tanhf(x))
-TAP_LOOP1(tanh_DOUBLE, double, double, tanh(x))
+TAP_LOOP1(tanh_DOUBLE, double, double, tap_tanh64(x))
 TAP_HALVES1(tanh)
 
 TAP_LOOP2(prelu_FLOAT, float, float, prelu_float(a, b))

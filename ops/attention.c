@@ -8,6 +8,7 @@
 
 #include "common/gemm.h"
 #include "common/math.h"
+#include "common/math64.h"
 #include "common/real.h"
 #include "common/reduce.h"
 #include "common/scalar.h"
@@ -279,7 +280,7 @@ static void visible(const job *j, int64_t b, int64_t i, int64_t *lo, int64_t *hi
 #define TO      tap_to_f64
 #define FROM    tap_from_f64
 #define FMA     tap_fma64
-#define TANH    tanh
+#define TANH    tap_tanh64
 #define HIGH    tap_loops_high_f64
 #define MAX     tap_loops_max_f64
 #define SOFTMAX tap_softmax_f64

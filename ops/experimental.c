@@ -7,6 +7,7 @@
 #include "common/axis_broadcast.h"
 #include "common/cast.h"
 #include "common/math.h"
+#include "common/math64.h"
 #include "common/move.h"
 #include "common/shape.h"
 
@@ -22,7 +23,7 @@ static inline float soft_float(float x) {
 }
 
 static inline double soft_double(double x) {
-    return (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
+    return (x > 0 ? x : 0) + log1p(tap_exp64(-fabs(x)));
 }
 
 #define FLOATS_WITH(NAME, OF_FLOAT, OF_DOUBLE)                       \
@@ -32,7 +33,7 @@ static inline double soft_double(double x) {
     static tap_loop *const NAME##_loops[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(NAME)};
 
 FLOATS_WITH(affine, s.alpha *x + s.beta, (double)s.alpha *x + (double)s.beta)
-FLOATS_WITH(scaled_tanh, s.alpha *tap_tanhf(s.beta *x), (double)s.alpha *tanh((double)s.beta *x))
+FLOATS_WITH(scaled_tanh, s.alpha *tap_tanhf(s.beta *x), (double)s.alpha *tap_tanh64((double)s.beta *x))
 FLOATS_WITH(parametric_softplus, s.alpha *soft_float(s.beta *x),
             (double)s.alpha *soft_double((double)s.beta *x))
 

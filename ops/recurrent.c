@@ -8,6 +8,7 @@
 
 #include "common/gemm.h"
 #include "common/math.h"
+#include "common/math64.h"
 #include "common/real.h"
 #include "common/shape.h"
 #include "common/widen.h"
@@ -343,24 +344,18 @@ static void *carve(char **memory, int64_t n, size_t bytes) {
 #define SELECT(c, a, b) tap_select(c, a, b)
 #include "recurrent.inc"
 
-/* 1 / (1 + e^-x), right to the last digits for negative x too. */
-static double sigmoid(double x) {
-    double e = exp(-fabs(x));
-    return (x < 0 ? e : 1) / (1 + e);
-}
-
 #define T               double
 #define F(name)         name##_f64
 #define DTYPE           TAP_DOUBLE
 #define FROM            tap_from_f64
 #define TO              tap_to_f64
-#define EXP             exp
-#define EXPM1           expm1
+#define EXP             tap_exp64
+#define EXPM1           tap_expm1_64
 #define LOG1P_UNIT      log1p
-#define TANH            tanh
-#define SIGMOID         sigmoid
+#define TANH            tap_tanh64
+#define SIGMOID         tap_sigmoid64
 #define RINT            rint
-#define SELECT(c, a, b) ((c) ? (a) : (b))
+#define SELECT(c, a, b) tap_select64(c, a, b)
 #include "recurrent.inc"
 
 static void task(void *arg, int64_t begin, int64_t end, int worker) {

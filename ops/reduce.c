@@ -9,6 +9,7 @@
 
 #include "common/axes.h"
 #include "common/math.h"
+#include "common/math64.h"
 #include "common/reduce.h"
 #include "common/softmax.h"
 #include "core/half.h"
@@ -58,7 +59,7 @@ MAP(f64_square_u64, uint64_t, double, SQUARE((double)x))
         const X *restrict x = px;                                                            \
         const double *restrict m = shift;                                                    \
         double *restrict y = py;                                                             \
-        for (int64_t i = 0; i < n; i++) y[i] = exp((double)x[i] - m[i * step]);              \
+        for (int64_t i = 0; i < n; i++) y[i] = tap_exp64((double)x[i] - m[i * step]);        \
     }
 MAP_EXP(exp_i32, int32_t)
 MAP_EXP(exp_u32, uint32_t)

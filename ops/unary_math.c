@@ -2,6 +2,7 @@
  * common/math*.h, the others the C library's. */
 #include "common/convert.h"
 #include "common/elementwise.h"
+#include "common/math64.h"
 #include "common/math_hyper.h"
 #include "common/math_trig.h"
 #include "common/math_wide.h"
@@ -14,7 +15,7 @@
     FLOATS(NAME, F32, F64)    \
     static tap_loop *const NAME##_loops[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(NAME)};
 
-TABLE(exp, tap_expf, exp)
+TABLE(exp, tap_expf, tap_exp64)
 TABLE(log, tap_logf, log)
 TABLE(asin, tap_asinf, asin)
 TABLE(acos, tap_acosf, acos)

@@ -5,6 +5,7 @@
 
 #include "common/elementwise.h"
 #include "common/math.h"
+#include "common/math64.h"
 #include "common/vector.h"
 
 #if defined(TAP_ISA_avx512)
@@ -49,7 +50,12 @@ static inline void tap_exp_less_f32(int64_t n, const float *x, const float *m, i
 #endif
 
 static inline void tap_exp_less_f64(int64_t n, const double *x, const double *m, int64_t step, double *y) {
-    for (int64_t i = 0; i < n; i++) y[i] = exp(x[i] - m[i * step]);
+    if (step == 0) {
+        const double m0 = m[0];
+        TAP_INDEPENDENT for (int64_t i = 0; i < n; i++) y[i] = tap_exp64(x[i] - m0);
+    } else {
+        TAP_INDEPENDENT for (int64_t i = 0; i < n; i++) y[i] = tap_exp64(x[i] - m[i]);
+    }
 }
 
 #endif

@@ -1,10 +1,11 @@
-/* ops/common/math.h and math_wide.h against the C library in double precision: the error in units in the last
+/* ops/common/math*.h against the C library in double precision: the error in units in the last
  * place over all float32 (each 4099th in the quick run, all with the argument `all`), the special values, and
  * that a vectorised loop gives what single calls give. Built for every instruction set. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "common/exp.h"
+#include "common/math64.h"
 #include "common/math_hyper.h"
 #include "common/math_pow.h"
 #include "common/math_trig.h"
@@ -192,6 +193,82 @@ static void powers(void) {
     for (int n = -149; n < 128; n++) CHECK(tap_powf(2, (float)n) == (float)ldexp(1, n));
 }
 
+/* ---- float64, against long double where that has more digits ---- */
+
+#define DEFINE64(f)                                                             \
+    static void f##_loop(const double *restrict x, double *restrict y, int n) { \
+        for (int i = 0; i < n; i++) y[i] = tap_##f(x[i]);                       \
+    }                                                                           \
+    static double __attribute__((noinline)) f##_one(double x) {                 \
+        return tap_##f(x);                                                      \
+    }
+DEFINE64(exp64)
+DEFINE64(expm1_64)
+DEFINE64(tanh64)
+DEFINE64(sigmoid64)
+
+static long double sigmoid_long(long double x) {
+    return 1 / (1 + expl(-x));
+}
+
+static const struct {
+    const char *name;
+    void (*loop)(const double *x, double *y, int n);
+    double (*one)(double x);
+    long double (*want)(long double x);
+    double ulp;
+} functions64[] = {
+    {"exp of float64", exp64_loop, exp64_one, expl, 1},
+    {"expm1 of float64", expm1_64_loop, expm1_64_one, expm1l, 1.9},
+    {"tanh of float64", tanh64_loop, tanh64_one, tanhl, 2.6},
+    {"sigmoid of float64", sigmoid64_loop, sigmoid64_one, sigmoid_long, 2.6},
+};
+
+static double ulps64(double got, long double want) {
+    const double near = (double)want;
+    if (isnan(near)) return isnan(got) ? 0 : (double)INFINITY;
+    if (isinf(near) || isinf(got) || near == 0)
+        return near == got && !signbit(near) == !signbit(got) ? 0 : (double)INFINITY;
+    int e;
+    (void)frexp(near, &e);
+    return (double)(fabsl((long double)got - want) / ldexpl(1, (e < -1021 ? -1021 : e) - 53));
+}
+
+/* Small and large arguments, of both signs, and special ones first. */
+static double argument64(uint32_t i) {
+    static const double some[] = {0,         -0.0,   1,        -1,        0x1p-1074,  -0x1p-1074,
+                                  0x1p-1022, 709.78, 709.79,   -708,      -745.1,     -746,
+                                  -1e300,    1e300,  INFINITY, -INFINITY, (double)NAN};
+    enum { SOME = sizeof some / sizeof *some };
+    if (i < SOME) return some[i];
+    const double u = (double)(i * 2654435761u) / 0x1p32 - 0.5;
+    switch (i % 4) {
+    case 0: return u * 1500;
+    case 1: return u * 4;
+    case 2: return u * 40;
+    default: return (i & 4 ? 1 : -1) * exp2(u * 140 - 60);
+    }
+}
+
+static void doubles(void) {
+    static double x[BLOCK], y[BLOCK];
+    for (size_t f = 0; f < sizeof functions64 / sizeof *functions64; f++) {
+        double worst = 0, at = 0;
+        for (uint32_t start = 0; start < 100 * BLOCK; start += BLOCK) {
+            for (uint32_t i = 0; i < BLOCK; i++) x[i] = argument64(start + i);
+            functions64[f].loop(x, y, BLOCK);
+            for (int i = 0; i < BLOCK; i++) {
+                const double one = functions64[f].one(x[i]),
+                             e = ulps64(y[i], functions64[f].want((long double)x[i]));
+                CHECK(memcmp(&one, &y[i], sizeof one) == 0 || (isnan(one) && isnan(y[i])));
+                if (e > worst) worst = e, at = x[i];
+            }
+        }
+        if (worst > functions64[f].ulp) printf("%s: %.3f ulp at %a\n", functions64[f].name, worst, at);
+        CHECK(worst <= functions64[f].ulp);
+    }
+}
+
 static void loops_equal_calls(void) {
     float x[77], y[77];
     for (uint32_t start = 1; start < 4000; start++) {
@@ -245,8 +322,8 @@ static int cpu_has_it(void) {
 }
 
 int main(int argc, char **argv) {
-    static const test_case tests[] = {TEST(accuracy), TEST(two_operands), TEST(powers),
-                                      TEST(loops_equal_calls), TEST(special_values)};
+    static const test_case tests[] = {TEST(accuracy), TEST(two_operands),      TEST(powers),
+                                      TEST(doubles),  TEST(loops_equal_calls), TEST(special_values)};
     if (!cpu_has_it()) return 77;
     if (argc > 1) step = (uint32_t)strtoul(argv[1], NULL, 10);
     if (step == 0) return 2;
