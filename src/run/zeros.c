@@ -10,12 +10,19 @@ typedef struct zeros {
     int32_t *uses;  /* per value: who wants it */
 } zeros;
 
+/* How many zeros there are is known before the run. */
+static bool is_settled(const tap_step *pad) {
+    for (int32_t i = 1; i < pad->work.pub.n_in; i++)
+        if (pad->in[i] && pad->in[i]->place != TAP_AT_CONST) return false;
+    return true;
+}
+
 /* s reads what `pad` makes: from now on what `pad` reads. false: no memory. */
 static bool take(zeros *z, tap_step *s, tap_step *pad) {
     const tap_op *op = pad->work.node->op;
     tap_slot *x = pad->in[0];
     if (pad->kind != TAP_STEP_RUN || !op->gives_zeros || !x || x->type.kind != TAP_KIND_TENSOR ||
-        x->type.rank < 3)
+        x->type.rank < 3 || !is_settled(pad))
         return true;
     int64_t *n = tap_arena_array(&z->p->memory, 2 * (size_t)x->type.rank, sizeof *n);
     if (!n) return false;
