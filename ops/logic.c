@@ -32,10 +32,12 @@ typedef struct direction {
     bool left;
 } direction;
 
-#define WIDTH                        (8 * sizeof a)
-#define LEFT                         (b < WIDTH ? (unsigned long long)a << b : 0)
+#define WIDTH (8 * sizeof a)
+/* Where a fits into 32 bits, so does what the shift leaves. */
+#define SHIFTED                      (sizeof a == 8 ? (unsigned long long)a << b : (uint32_t)a << (b & 31))
+#define LEFT                         (b < WIDTH ? SHIFTED : 0)
 #define RIGHT                        (b < WIDTH ? a >> b : 0)
-#define SIGNED_LEFT                  (b >= 0 && (size_t)b < WIDTH ? (unsigned long long)a << b : 0)
+#define SIGNED_LEFT                  (b >= 0 && (size_t)b < WIDTH ? SHIFTED : 0)
 #define SIGNED_RIGHT                 (a >> (b >= 0 && (size_t)b < WIDTH ? b : (int)WIDTH - 1))
 #define UNSIGNED_SHIFT(NAME, T, ...) TAP_LOOP2_WITH(NAME, direction, T, T, T, s.left ? (T)LEFT : (T)RIGHT)
 #define SIGNED_SHIFT(NAME, T, ...) \

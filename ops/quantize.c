@@ -109,27 +109,40 @@ static void store(const recipe *r, int64_t n, const float *x, char *y, int64_t s
     TAP_ISA_NAME(tap_cast_loop)(n, q, steps, &c);
 }
 
-/* What is most common, in one loop: float32 through one scale, to 8 bits. */
-static void quantize_common(const recipe *r, int64_t n, const float *x, float scale, float zero, uint8_t *y) {
-    const float least = r->least, most = r->most;
-    TAP_INDEPENDENT TAP_EACH {
-        const float v = nearest(x[i] / scale) + zero, low = v > least ? v : least;
-        y[i] = (uint8_t)(int32_t)(low < most ? low : most);
-    }
+/* ---- To 8 bits, which is most common, in one loop ---- */
+
+static inline uint8_t byte_of(float x, float zero, float least, float most) {
+    const float v = nearest(x) + zero, low = v > least ? v : least; /* NaN too */
+    return (uint8_t)(int32_t)(low < most ? low : most);
 }
 
-static bool is_common(const recipe *r, const int64_t *step) {
-    return r->x == TAP_FLOAT && r->scale == TAP_FLOAT && r->precision == TAP_FLOAT &&
-           (r->y == TAP_INT8 || r->y == TAP_UINT8) && step[0] == sizeof(float) && step[1] == 0 &&
-           step[2] == 0 && step[3] == 1;
+static void quantize_bytes(const recipe *r, int64_t n, const float *x, float scale, float zero, uint8_t *y) {
+    const float least = r->least, most = r->most;
+    TAP_INDEPENDENT TAP_EACH y[i] = byte_of(x[i] / scale, zero, least, most);
+}
+
+static void finish_bytes(const recipe *r, int64_t n, const float *x, float zero, uint8_t *y) {
+    const float least = r->least, most = r->most;
+    TAP_INDEPENDENT TAP_EACH y[i] = byte_of(x[i], zero, least, most);
+}
+
+/* One zero point, dense bytes. */
+static void quantize_to_bytes(const recipe *r, int64_t n, char *const *p, const int64_t *step) {
+    const bool plain = r->x == TAP_FLOAT && r->scale == TAP_FLOAT && r->precision == TAP_FLOAT;
+    float zero = 0, v[BLOCK];
+    if (p[2]) zero = r->y == TAP_INT8 ? *(const int8_t *)p[2] : *(const uint8_t *)p[2];
+    if (plain && step[0] == sizeof(float) && step[1] == 0) {
+        quantize_bytes(r, n, (const float *)(void *)p[0], *(const float *)(void *)p[1], zero,
+                       (uint8_t *)p[3]);
+        return;
+    }
+    quotient(r, n, p[0], step[0], p[1], step[1], v);
+    finish_bytes(r, n, v, zero, (uint8_t *)p[3]);
 }
 
 static void quantize_block(const recipe *r, int64_t n, char *const *p, const int64_t *step) {
-    if (is_common(r, step)) {
-        float zero = 0;
-        if (p[2]) zero = *(const float *)operand(r->zero, TAP_FLOAT, 1, p[2], 0, &zero);
-        quantize_common(r, n, (const float *)(void *)p[0], *(const float *)(void *)p[1], zero,
-                        (uint8_t *)p[3]);
+    if ((r->y == TAP_INT8 || r->y == TAP_UINT8) && (!p[2] || step[2] == 0) && step[3] == 1) {
+        quantize_to_bytes(r, n, p, step);
         return;
     }
     float v[BLOCK], zeros[BLOCK];
