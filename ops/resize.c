@@ -296,6 +296,14 @@ static double extrapolated(tap_dtype t, float v) {
 
 /* ---- Nearest: rows of blocks, as in Pad ---- */
 
+/* One element; of complex numbers the real part. */
+static void store_constant(tap_dtype t, double value, void *to) {
+    const bool complex_number = t == TAP_COMPLEX64 || t == TAP_COMPLEX128;
+    const tap_dtype part = t == TAP_COMPLEX64 ? TAP_FLOAT : TAP_DOUBLE;
+    memset(to, 0, tap_dtype_bytes(t));
+    TAP_ISA_NAME(tap_cast_dense)(TAP_DOUBLE, complex_number ? part : t, 1, &value, to);
+}
+
 #define TAP_WORD_LOOPS "resize.inc"
 #include "common/words.inc"
 
@@ -402,8 +410,7 @@ static tap_status run_nearest(tap_ctx *ctx, const resize_plan *p) {
         if (!j.at[i]) return TAP_MEMORY;
         if (i < j.last) rows *= j.out[i];
     }
-    if (!all && x->dtype != TAP_STRING)
-        TAP_ISA_NAME(tap_cast_dense)(TAP_DOUBLE, x->dtype, 1, &value, j.constant);
+    if (!all && x->dtype != TAP_STRING) store_constant(x->dtype, value, j.constant);
     j.words = all && j.block_bytes <= 16 && (j.block_bytes & (j.block_bytes - 1)) == 0;
     tap_parallel(ctx, rows, tap_max64(1, 65536 / (j.out[j.last] * j.block_bytes)), nearest_task, &j);
     return TAP_OK;

@@ -116,6 +116,8 @@ static inline void node_store(tap_dtype dtype, void *data, int64_t i, double v) 
     case TAP_UINT32: ((uint32_t *)data)[i] = (uint32_t)v; break;
     case TAP_INT64: ((int64_t *)data)[i] = v >= 0x1p63 ? INT64_MAX : (int64_t)v; break;
     case TAP_UINT64: ((uint64_t *)data)[i] = (uint64_t)v; break;
+    case TAP_COMPLEX64: memcpy((float *)data + 2 * i, (float[2]){f, 0}, 2 * sizeof f); break;
+    case TAP_COMPLEX128: memcpy((double *)data + 2 * i, (double[2]){v, 0}, 2 * sizeof v); break;
     default: abort();
     }
 }

@@ -78,14 +78,18 @@ static void crops_extrapolate(void) {
     node_const(&t, TAP_INT64, "1", NUMS(3));
     node_gives(&t, 0, TAP_FLOAT, "3", NUMS(2, 3, -1));
     node_end(&t);
-    resize(&t, 11, "nearest", "tf_crop_and_resize");
-    node_float(&t, "extrapolation_value", 9.6f);
-    node_in(&t, TAP_INT16, "3", NUMS(1, 2, 3));
-    node_const(&t, TAP_FLOAT, "2", NUMS(0.5, 1.5));
-    node_const(&t, TAP_FLOAT, "0", NULL);
-    node_const(&t, TAP_INT64, "1", NUMS(3));
-    node_gives(&t, 0, TAP_INT16, "3", NUMS(2, 3, 10));
-    node_end(&t);
+    static const tap_dtype dtypes[] = {TAP_INT16,  TAP_UINT64,    TAP_FLOAT16,
+                                       TAP_DOUBLE, TAP_COMPLEX64, TAP_COMPLEX128};
+    for (size_t i = 0; i < TAP_COUNT_OF(dtypes); i++) {
+        resize(&t, 11, "nearest", "tf_crop_and_resize");
+        node_float(&t, "extrapolation_value", i < 2 ? 9.6f : 9.5f); /* integers round it */
+        node_in(&t, dtypes[i], "3", NUMS(1, 2, 3));
+        node_const(&t, TAP_FLOAT, "2", NUMS(0.5, 1.5));
+        node_const(&t, TAP_FLOAT, "0", NULL);
+        node_const(&t, TAP_INT64, "1", NUMS(3));
+        node_gives(&t, 0, dtypes[i], "3", NUMS(2, 3, i < 2 ? 10 : 9.5));
+        node_end(&t);
+    }
 }
 
 static void aspect_ratio_and_axes(void) {
