@@ -90,6 +90,10 @@ decide("AveragePool MaxPool LpPool", "reference", "pads for SAME, or counts, as 
        lambda case, words: case.attributes.get("auto_pad") is not None or case.attributes.get("ceil_mode") == 1 or bool(case.attributes.get("dilations")))
 decide("ConvInteger", "reference", "gives a zero point for each output channel two spatial axes, however many the weights have",
        lambda case, words: case.inputs[1].ndim != 4 and len(case.inputs) > 3 and case.inputs[3] is not None and case.inputs[3].ndim == 1)
+decide("ScatterElements ScatterND", "reference", "loses a NaN in min and max that another number follows",
+       lambda case, words: case.attributes.get("reduction") in ("min", "max") and case.inputs[2].dtype.kind not in "iubO" and
+       bool(np.isnan(case.inputs[2].astype(np.float64)).any()))
+decide("Swish", "reference", "rounds to the narrow type on the way", typed("float16", "bfloat16"))
 decide("GridSample", "reference", "computes positions in the grid's narrow type", lambda case, words: case.types.get("T2") in ("float16", "bfloat16"))
 decide("AveragePool", "reference", "until opset 6 padding never counts; the reference counts it", until(1))
 decide("BlackmanWindow HammingWindow HannWindow", "reference", "integers are cut from float32 sums", lambda case, words: case.types["T2"] in values.INTEGERS)
@@ -138,6 +142,9 @@ decide("StringSplit", "ort", "white space is more than the blank", lambda case, 
 decide("Mean MeanVarianceNormalization Selu", "ort", "computes in float32, or with the defaults of a later opset", says("as float"))
 decide("Selu", "ort", "has the defaults of opset 6 in opset 1", until(1))
 decide("TreeEnsembleClassifier", "ort", "two classes of which one has no leaf: gives a label that is none of the two", says("output 0"))
+decide("TreeEnsembleRegressor", "ort", "a target that no leaf has loses its base value",
+       lambda case, words: "base_values" in case.attributes or "base_values_as_tensor" in case.attributes)
+decide("TreeEnsemble", "ort", "members are compared as integers, cut off", lambda case, words: case.attributes.get("membership_values") is not None)
 decide("TreeEnsembleRegressor", "ort", "PROBIT near 1 overflows", given("post_transform", "PROBIT"))
 decide("LSTM", "ort", "clip bounds the input of every activation, of the cell's too (\"is applied to the input of activations\")",
        lambda case, words: case.attributes.get("clip") is not None)
