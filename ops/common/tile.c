@@ -91,9 +91,17 @@ VECTOR_INLINE void store_piece(char *y, vec v, int p) {
 #define BITS  64
 #include "common/tile.inc"
 
+#if defined(TAP_ISA_avx512)
+#define ISA TAP_ISA_LEVEL_AVX512
+#elif defined(TAP_ISA_avx2)
+#define ISA TAP_ISA_LEVEL_AVX2
+#else
+#define ISA TAP_ISA_LEVEL_BASE
+#endif
+
 /* Of small elements a piece holds more than a row of a few: there are loops for those. */
 static bool few_apart(size_t width, int64_t m, int64_t n, const void *x, void *y) {
-    tap_apart_loop *loop = width <= 2 && n <= TAP_FEW_MAX ? tap_few_apart(width, n) : NULL;
+    tap_apart_loop *loop = width <= 2 && n <= TAP_FEW_MAX ? tap_few_apart(ISA, width, n) : NULL;
     char *to[TAP_FEW_MAX];
     if (!loop) return false;
     for (int64_t c = 0; c < n; c++) to[c] = (char *)y + (size_t)(c * m) * width;
@@ -102,7 +110,7 @@ static bool few_apart(size_t width, int64_t m, int64_t n, const void *x, void *y
 }
 
 static bool few_together(size_t width, int64_t m, int64_t n, const void *x, void *y) {
-    tap_together_loop *loop = width <= 2 && n <= TAP_FEW_MAX ? tap_few_together(width, n) : NULL;
+    tap_together_loop *loop = width <= 2 && n <= TAP_FEW_MAX ? tap_few_together(ISA, width, n) : NULL;
     const char *from[TAP_FEW_MAX];
     if (!loop) return false;
     for (int64_t c = 0; c < n; c++) from[c] = (const char *)x + (size_t)(c * m) * width;

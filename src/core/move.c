@@ -300,6 +300,7 @@ void tap_move_plan(tap_move *m, size_t width, int rank, const int64_t *dims, con
     m->n_outer = m->n_b = m->n_a = 0;
     m->apart = m->stream = false;
     m->n_units = m->unit_bytes = 0;
+    m->isa = tap_cpu_isa();
     m->width = width;
     m->outer = 1; /* until the groups stand: all elements */
     for (int i = 0; i < rank; i++) m->outer *= dims[i];

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base.h"
+#include "core/cpu.h"
 #include "onnxtap/onnxtap.h"
 
 /* Room for a view of TAP_RANK_MAX dimensions each of which was split in two. */
@@ -33,6 +34,7 @@ typedef enum tap_move_kind {
  */
 typedef struct tap_move {
     tap_move_kind kind;
+    tap_isa isa;  /* whose loops are taken */
     size_t width; /* bytes of a word; neighbours that stay together are one word */
     /* The dimensions, the last one the fastest, in groups each counted through as one: the outer ones;
      * planes: those along which dst is contiguous, those along which src is; else: the inner loop. Patterns:

@@ -53,10 +53,11 @@
 #define ENTRIES ENTRIES_2
 #include "core/move_few.inc"
 
-static bool has_set(void) {
+static bool has_loops(tap_isa isa) {
 #if defined(__x86_64__)
-    return tap_cpu_isa() >= TAP_ISA_LEVEL_AVX2;
+    return isa >= TAP_ISA_LEVEL_AVX2;
 #else
+    (void)isa;
     return true;
 #endif
 }
@@ -64,15 +65,15 @@ static bool has_set(void) {
 #define BY_WIDTH(name) \
     { name##_1, name##_2, name##_4, name##_8 }
 
-tap_apart_loop *tap_few_apart(size_t width, int64_t c) {
+tap_apart_loop *tap_few_apart(tap_isa isa, size_t width, int64_t c) {
     static tap_apart_loop *const loops[3][4] = {BY_WIDTH(apart2), BY_WIDTH(apart3), BY_WIDTH(apart4)};
-    if (width > 8 || c < 2 || c > 4 || !has_set()) return NULL;
+    if (width > 8 || c < 2 || c > 4 || !has_loops(isa)) return NULL;
     return loops[c - 2][__builtin_ctzll(width)];
 }
 
-tap_together_loop *tap_few_together(size_t width, int64_t c) {
+tap_together_loop *tap_few_together(tap_isa isa, size_t width, int64_t c) {
     static tap_together_loop *const loops[3][4] = {BY_WIDTH(together2), BY_WIDTH(together3),
                                                    BY_WIDTH(together4)};
-    if (width > 8 || c < 2 || c > 4 || !has_set()) return NULL;
+    if (width > 8 || c < 2 || c > 4 || !has_loops(isa)) return NULL;
     return loops[c - 2][__builtin_ctzll(width)];
 }

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "core/cpu.h"
 #include "core/move.h"
 
 /* y[c][i] = x[i][c] for n elements i; x dense. */
@@ -13,8 +14,8 @@ typedef void tap_together_loop(int64_t n, const char *const *x, char *y);
 
 #define TAP_FEW_MAX 4 /* channels at most */
 
-/* For words of `width` bytes, c of them; NULL where there is none on this CPU. */
-tap_apart_loop *tap_few_apart(size_t width, int64_t c);
-tap_together_loop *tap_few_together(size_t width, int64_t c);
+/* For words of `width` bytes, c of them; NULL where this instruction set has none. */
+tap_apart_loop *tap_few_apart(tap_isa isa, size_t width, int64_t c);
+tap_together_loop *tap_few_together(tap_isa isa, size_t width, int64_t c);
 
 #endif

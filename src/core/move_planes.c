@@ -186,8 +186,9 @@ static void strip_apart(const tiles *t, const char *src, char *dst, int64_t b0, 
 static void planes_apart(const tap_move *m, const char *src, char *dst, const int64_t *src_at,
                          const int64_t *dst_at, int64_t n, const tap_span *s) {
     _Alignas(LINE) char lines[BUFFER_BYTES], buffer[BUFFER_BYTES];
-    const tiles t = {
-        m, tap_tile_for(m->width), lines, buffer, pitch_of(m), steps_fit(m) && (uintptr_t)dst % LINE == 0};
+    const tiles t = {m,           tap_tile_for(m->isa, m->width),
+                     lines,       buffer,
+                     pitch_of(m), steps_fit(m) && (uintptr_t)dst % LINE == 0};
     int64_t to[TAP_TILE_ROWS];
     const bool known = s->a1 - s->a0 <= TAP_TILE_ROWS;
     memset(lines, 0, 16 * LINE); /* rows that no tile has */
@@ -203,7 +204,7 @@ static void planes_apart(const tap_move *m, const char *src, char *dst, const in
 
 static void strip_direct(const tap_move *m, const char *src, char *dst, const int64_t *src_at,
                          const int64_t *dst_at, int64_t n, const tap_span *s) {
-    tap_tile_loop *loop = tap_tile_for(m->width);
+    tap_tile_loop *loop = tap_tile_for(m->isa, m->width);
     const int64_t word = (int64_t)m->width, na = s->a1 - s->a0, nb = s->b1 - s->b0;
     int64_t from[TAP_TILE_ROWS], to[TAP_TILE_ROWS];
     const char *x[TAP_TILE_ROWS];
@@ -230,12 +231,12 @@ static void planes_direct(const tap_move *m, const char *src, char *dst, const i
 
 static tap_apart_loop *few_apart(const tap_move *m) {
     if (m->n_a != 1 || m->n_b != 1 || m->src[m->n_outer] != m->a * (int64_t)m->width) return NULL;
-    return tap_few_apart(m->width, m->a);
+    return tap_few_apart(m->isa, m->width, m->a);
 }
 
 static tap_together_loop *few_together(const tap_move *m) {
     if (m->n_a != 1 || m->n_b != 1 || m->dst[m->n_outer + 1] != m->b * (int64_t)m->width) return NULL;
-    return tap_few_together(m->width, m->b);
+    return tap_few_together(m->isa, m->width, m->b);
 }
 
 static void run_apart(const tap_move *m, tap_apart_loop *loop, const char *src, char *dst,

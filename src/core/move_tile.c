@@ -150,13 +150,14 @@ TILE_1(2)
 TILE_1(4)
 TILE_1(8)
 
-tap_tile_loop *tap_tile_for(size_t width) {
+tap_tile_loop *tap_tile_for(tap_isa isa, size_t width) {
 #define BY_WIDTH(lanes) \
     { tile_1_##lanes, tile_2_##lanes, tile_4_##lanes, tile_8_##lanes, corner_16 }
 #if defined(__x86_64__)
     static tap_tile_loop *const loops[][5] = {BY_WIDTH(1), BY_WIDTH(2), BY_WIDTH(4)};
-    return loops[tap_cpu_isa()][__builtin_ctzll(width)];
+    return loops[isa][__builtin_ctzll(width)];
 #else
+    (void)isa;
     static tap_tile_loop *const loops[] = BY_WIDTH(1);
     return loops[__builtin_ctzll(width)];
 #endif

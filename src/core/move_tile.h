@@ -9,6 +9,6 @@
 typedef void tap_tile_loop(const char *const *x, int64_t na, int64_t nb, char *const *y);
 
 /* For words of `width` bytes, with the vectors that this CPU has. */
-tap_tile_loop *tap_tile_for(size_t width);
+tap_tile_loop *tap_tile_for(tap_isa isa, size_t width);
 
 #endif
