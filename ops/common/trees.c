@@ -30,13 +30,14 @@ static tap_status check_shape(tap_ctx *ctx, const tap_trees *t) {
 }
 
 static tap_status check_nodes(tap_ctx *ctx, tap_trees *t) {
-    t->all_leq = true;
+    t->mode = t->n_nodes ? (tap_tree_mode)t->node[0].mode : TAP_TREE_LEAF;
     for (size_t i = 0; i < t->n_nodes; i++) {
         const tap_tree_node *n = &t->node[i];
         if (n->feature < 0)
             return tap_fail(ctx, TAP_MODEL, "node %zu of the trees looks at feature %d", i, n->feature);
         t->n_features = tap_max64(t->n_features, (int64_t)n->feature + 1);
-        if (n->mode != TAP_TREE_LEQ) t->all_leq = false;
+        if (n->mode != t->mode) t->mode = TAP_TREE_LEAF;
+        if (n->nan_yes) t->asks_for_nan = true;
     }
     return TAP_OK;
 }
@@ -97,8 +98,8 @@ static inline bool is_member(const tap_trees *t, const tap_tree_node *n, double 
     return false;
 }
 
-static inline bool decide(const tap_trees *t, const tap_tree_node *n, double x) {
-    switch (n->mode) {
+static inline bool decide(const tap_trees *t, tap_tree_mode mode, const tap_tree_node *n, double x) {
+    switch (mode) {
     case TAP_TREE_LEQ: return x <= n->split;
     case TAP_TREE_LT: return x < n->split;
     case TAP_TREE_GTE: return x >= n->split;
@@ -109,14 +110,50 @@ static inline bool decide(const tap_trees *t, const tap_tree_node *n, double x) 
     }
 }
 
-static const tap_tree_leaf *leaf_of(const tap_trees *t, int32_t at, const double *x) {
-    while (at >= 0) {
-        const tap_tree_node *n = &t->node[at];
-        double v = x[n->feature];
-        bool yes = t->all_leq ? v <= n->split : decide(t, n, v);
-        at = yes || (n->nan_yes && v != v) ? n->yes : n->no;
+/* Trees that are walked down side by side, so that none waits for another. */
+#define TOGETHER 8
+
+/* Walks down trees from the roots `at` to leaves. Without a branch that hangs on x, but for the depth of the
+ * deepest. What is a leaf already takes part, at node 0, and stays. */
+static inline __attribute__((always_inline)) void walk(const tap_trees *t, const tap_tree_mode mode,
+                                                       const bool asks_for_nan, const double *x,
+                                                       int32_t *at) {
+    for (int32_t all = 0; all >= 0;) {
+        all = -1;
+        for (int i = 0; i < TOGETHER; i++) {
+            const int32_t here = at[i], done = here >> 31;
+            const tap_tree_node *node = &t->node[here & ~done];
+            const double v = x[node->feature];
+            bool yes = decide(t, mode, node, v);
+            if (asks_for_nan) yes |= node->nan_yes & (v != v);
+            const int32_t no = node->no, next = no ^ ((no ^ node->yes) & -(int32_t)yes);
+            at[i] = next ^ ((next ^ here) & done);
+            all &= at[i];
+        }
     }
-    return &t->leaf[~at];
+}
+
+static void walk_mixed(const tap_trees *t, const double *x, int32_t *at) {
+    for (int i = 0; i < TOGETHER; i++)
+        while (at[i] >= 0) {
+            const tap_tree_node *node = &t->node[at[i]];
+            const double v = x[node->feature];
+            const bool yes = decide(t, (tap_tree_mode)node->mode, node, v) || (node->nan_yes && v != v);
+            at[i] = yes ? node->yes : node->no;
+        }
+}
+
+static void walk_all(const tap_trees *t, const double *x, int32_t *at) {
+    if (t->mode == TAP_TREE_LEQ && !t->asks_for_nan)
+        walk(t, TAP_TREE_LEQ, false, x, at);
+    else if (t->mode == TAP_TREE_LEQ)
+        walk(t, TAP_TREE_LEQ, true, x, at);
+    else if (t->mode == TAP_TREE_LT && !t->asks_for_nan)
+        walk(t, TAP_TREE_LT, false, x, at);
+    else if (t->mode == TAP_TREE_LT)
+        walk(t, TAP_TREE_LT, true, x, at);
+    else
+        walk_mixed(t, x, at);
 }
 
 static inline void add_weight(tap_tree_sum how, double *score, bool first, double value) {
@@ -127,19 +164,26 @@ static inline void add_weight(tap_tree_sum how, double *score, bool first, doubl
     }
 }
 
+static inline void add_leaf(const tap_trees *t, const tap_tree_leaf *leaf, double *score, bool *has) {
+    for (int64_t w = leaf->first; w < leaf->first + leaf->n; w++) {
+        int64_t target = t->weight[w].target;
+        add_weight(t->sum, &score[target], !has[target], t->weight[w].value);
+        has[target] = true;
+    }
+}
+
 /* score[target], has[target]: whether any tree said something of it. The trees are added in their order. */
 static void score_row(const tap_trees *t, const double *x, double *score, bool *has) {
     for (int64_t k = 0; k < t->n_targets; k++) {
         score[k] = 0;
         has[k] = false;
     }
-    for (size_t i = 0; i < t->n_roots; i++) {
-        const tap_tree_leaf *leaf = leaf_of(t, t->root[i], x);
-        for (int64_t w = leaf->first; w < leaf->first + leaf->n; w++) {
-            int64_t target = t->weight[w].target;
-            add_weight(t->sum, &score[target], !has[target], t->weight[w].value);
-            has[target] = true;
-        }
+    for (size_t i = 0; i < t->n_roots; i += TOGETHER) {
+        const int n = (int)tap_min64(TOGETHER, (int64_t)(t->n_roots - i));
+        int32_t at[TOGETHER];
+        for (int k = 0; k < TOGETHER; k++) at[k] = k < n ? t->root[i + (size_t)k] : -1;
+        walk_all(t, x, at);
+        for (int k = 0; k < n; k++) add_leaf(t, &t->leaf[~at[k]], score, has);
     }
     for (int64_t k = 0; k < t->n_targets; k++) {
         if (t->sum == TAP_TREE_AVERAGE) score[k] /= (double)t->n_roots;
@@ -184,8 +228,8 @@ typedef struct trees_run {
     const tap_tensor *x;
     tap_tensor *label, *z;
     tap_rows rows;
-    double *room; /* [worker][features + targets] */
-    bool *has;    /* [worker][targets]            */
+    char *room; /* for each worker: double [features + targets], bool [targets] */
+    size_t room_bytes;
 } trees_run;
 
 static void store_scores(tap_tensor *z, int64_t at, const double *score, int64_t n) {
@@ -202,8 +246,8 @@ static void store_scores(tap_tensor *z, int64_t at, const double *score, int64_t
 static void trees_rows(void *arg, int64_t begin, int64_t end, int worker) {
     const trees_run *r = arg;
     const tap_trees *t = r->t;
-    double *x = r->room + worker * (r->rows.features + t->n_targets), *score = x + r->rows.features;
-    bool *has = r->has + worker * t->n_targets;
+    double *x = (double *)(void *)(r->room + (size_t)worker * r->room_bytes), *score = x + r->rows.features;
+    bool *has = (bool *)(void *)(score + t->n_targets);
     for (int64_t row = begin; row < end; row++) {
         tap_reals_of(r->x, row * r->rows.features, r->rows.features, x);
         score_row(t, x, score, has);
@@ -217,13 +261,13 @@ static void trees_rows(void *arg, int64_t begin, int64_t end, int worker) {
 
 tap_status tap_trees_run(tap_ctx *ctx) {
     trees_run r = {.t = ctx->state, .x = ctx->in[0], .rows = tap_rows_of(ctx->in[0])};
-    size_t n = (size_t)tap_workers(ctx);
     int64_t dims[2] = {r.rows.rows, r.t->n_targets};
     r.z = r.t->classifier ? tap_out(ctx, 1, TAP_FLOAT, 2, dims) : ctx->out[0];
     r.label = r.t->classifier ? tap_out(ctx, 0, tap_classes_dtype(&r.t->classes), 1, dims) : NULL;
-    r.room = tap_scratch(ctx, n * (size_t)(r.rows.features + r.t->n_targets) * sizeof *r.room);
-    r.has = tap_scratch(ctx, n * (size_t)r.t->n_targets * sizeof *r.has);
-    if (!r.z || !r.room || !r.has || (r.t->classifier && !r.label)) return TAP_MEMORY;
+    r.room_bytes = tap_round_up(
+        (size_t)(r.rows.features + r.t->n_targets) * sizeof(double) + (size_t)r.t->n_targets, TAP_ALIGN);
+    r.room = tap_scratch(ctx, (size_t)tap_workers(ctx) * r.room_bytes);
+    if (!r.z || !r.room || (r.t->classifier && !r.label)) return TAP_MEMORY;
     /* Rows at once: some 2^15 steps down trees, by the number of trees. */
     int64_t grain = tap_max64(1, 4096 / (int64_t)(r.t->n_roots + 1));
     tap_parallel(ctx, r.rows.rows, grain, trees_rows, &r);

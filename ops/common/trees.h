@@ -56,7 +56,8 @@ typedef struct tap_trees {
     size_t n_base;
     tap_tree_sum sum;
     tap_post post;
-    bool all_leq; /* every decision is TAP_TREE_LEQ: the usual case    */
+    bool asks_for_nan;  /* some decision has nan_yes                           */
+    tap_tree_mode mode; /* of every decision: the usual case; TAP_TREE_LEAF: they differ */
     bool classifier;
     tap_classes classes;
     int64_t only_class; /* classifier: the one class that all weights are for, or -1 */
