@@ -169,7 +169,9 @@ static bool follows_last(const layouts *l, const tap_step *s) {
         const tap_slot *x = s->in[i];
         if (!x) continue;
         bool full = x->type.kind == TAP_KIND_TENSOR && x->type.rank == rank;
-        if (!full && !is_single(x) && !is_channel_vector(x, rank)) return false;
+        /* A step whose shapes are seen when it runs has to see them as the model has them. */
+        bool vector = s->out[0]->is_static && is_channel_vector(x, rank);
+        if (!full && !is_single(x) && !vector) return false;
         any |= full && is_last(l, x);
     }
     return any;
