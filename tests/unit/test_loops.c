@@ -21,8 +21,8 @@ static uint64_t next_random(void) {
 
 /* Numbers of moderate size, ends of ranges, infinities, a NaN. */
 static double interesting(void) {
-    static const double some[] = {0,    -0.0,  1,      -1,   0.5,   2,     -2,       3,         100,
-                                  -100, 1e-30, -1e-30, 1e30, -1e30, 1e-40, INFINITY, -INFINITY, NAN};
+    static const double some[] = {0,   -0.0, 1,     -1,     0.5,  2,     -2,    3,        100,       -100,
+                                  1e6, -3e7, 1e-30, -1e-30, 1e30, -1e30, 1e-40, INFINITY, -INFINITY, NAN};
     uint64_t r = next_random();
     if (r % 4 == 0) return some[r / 4 % TAP_COUNT_OF(some)];
     return ((double)(int64_t)next_random() / 0x1p63) * (r & 8 ? 90 : 1.5);
