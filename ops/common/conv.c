@@ -20,10 +20,11 @@
 #define TAPS_KEPT    4096
 #define SPANS_MAX    16
 #define POINTERS_MAX (16 << 10)
-/* Multiply-adds that are worth a job, and how many jobs there are where there is enough work. */
-#define WORK_OF_JOB (2 << 20)
-#define JOBS        16
-#define PAD_BYTES   64
+/* Multiply-adds that are worth a job, and how many jobs each of several workers has where there is enough
+ * work. */
+#define WORK_OF_JOB    (2 << 20)
+#define JOBS_OF_WORKER 4
+#define PAD_BYTES      64
 
 typedef struct plan {
     const tap_conv *v;
@@ -64,6 +65,7 @@ typedef struct work {
     line lines[LINES_MAX];
     tap_rows tiles[TAP_BLOCK_ROWS_MAX];
     int n_tiles;
+    bool passed; /* tiles have passed these panels before */
 } work;
 
 /* ---- The plan: from shapes only ------------------------------------------------------------- */
@@ -243,11 +245,15 @@ static void add_tile(const plan *p, work *k, int64_t image, int64_t group, int64
 
 /* ---- Running tiles ---------------------------------------------------------------------------- */
 
-/* The collected tiles x panels p0 .. p1 of a group. */
-static void run_tiles(const plan *p, work *k, int64_t group, int64_t p0, int64_t p1) {
+static const char *panels_of(const plan *p, int64_t group) {
+    return (const char *)p->v->packed + group * p->panels * p->panel_bytes;
+}
+
+/* The collected tiles x panels p0 .. p1 of a group. after: panels of what comes next. */
+static void run_tiles(const plan *p, work *k, int64_t group, int64_t p0, int64_t p1, const char *after) {
     const tap_conv *v = p->v;
     const tap_block b = {.set = p->set,
-                         .b = (const char *)v->packed + group * p->panels * p->panel_bytes,
+                         .b = panels_of(p, group),
                          .b_step = p->set->columns * p->set->elem,
                          .b_panel = p->panel_bytes,
                          .k = p->k,
@@ -260,8 +266,11 @@ static void run_tiles(const plan *p, work *k, int64_t group, int64_t p0, int64_t
                          .done = v->done,
                          .arg = v->arg,
                          .first_column = group * v->m,
-                         .row_step = p->s.last.out_step};
+                         .row_step = p->s.last.out_step,
+                         .passed = k->passed,
+                         .after = after};
     tap_block_run(&b, k->tiles, k->n_tiles, p0, p1, k->tmp);
+    k->passed = true;
     k->n_tiles = 0;
     k->n_spans = 0;
     k->used = 0;
@@ -279,9 +288,10 @@ static int64_t find_span(const plan *p, work *k, int64_t o, int64_t most) {
     return tap_min64(most, (l + 1) * p->s.last.out - o);
 }
 
-/* Output pixels begin .. end, counted through all images, x panels p0 .. p1 of a group. */
+/* Output pixels begin .. end, counted through all images, x panels p0 .. p1 of a group. after: as in
+ * run_tiles. */
 static void run_range(const plan *p, work *k, int64_t group, int64_t begin, int64_t end, int64_t p0,
-                      int64_t p1) {
+                      int64_t p1, const char *after) {
     int64_t rows = p->set->rows, tile_bytes = rows * p->window_bytes;
     while (begin < end) {
         int64_t image = begin / p->pixels, o = begin % p->pixels;
@@ -291,7 +301,7 @@ static void run_range(const plan *p, work *k, int64_t group, int64_t begin, int6
             int64_t at = n * i / tiles;
             if (k->n_tiles == p->tiles_max || k->used + tile_bytes > p->buffer_bytes ||
                 k->n_spans == SPANS_MAX) {
-                run_tiles(p, k, group, p0, p1);
+                run_tiles(p, k, group, p0, p1, panels_of(p, group) + p0 * p->panel_bytes);
                 b_seg = NULL;
             }
             if (!b_seg) b_seg = find_segments(p, k, &k->lines[o / p->s.last.out % p->lines_kept]);
@@ -299,7 +309,7 @@ static void run_range(const plan *p, work *k, int64_t group, int64_t begin, int6
         }
         begin += n;
     }
-    run_tiles(p, k, group, p0, p1);
+    run_tiles(p, k, group, p0, p1, after);
 }
 
 /* ---- Jobs ---- */
@@ -323,31 +333,44 @@ static work work_at(const plan *p, char *memory) {
     return k;
 }
 
+static int64_t first_panel(const jobs *j, int64_t i) {
+    return i / j->pixel_jobs % j->panel_jobs * j->panels_of_job;
+}
+
+/* Where those of job i begin; NULL: there is none. */
+static const char *panels_of_job(const jobs *j, int64_t i) {
+    int64_t group = i / j->pixel_jobs / j->panel_jobs;
+    if (group >= j->p->v->groups) return NULL;
+    return panels_of(j->p, group) + first_panel(j, i) * j->p->panel_bytes;
+}
+
 /* A job: some pixels x some panels of one group. */
 static void conv_task(void *arg, int64_t begin, int64_t end, int worker) {
     const jobs *j = arg;
     const plan *p = j->p;
     work k = work_at(p, j->memory + (size_t)worker * j->memory_bytes);
     for (int64_t i = begin; i < end; i++) {
-        int64_t pixel = i % j->pixel_jobs * j->pixels_of_job,
-                panel = i / j->pixel_jobs % j->panel_jobs * j->panels_of_job;
+        int64_t pixel = i % j->pixel_jobs * j->pixels_of_job;
+        k.passed = i > begin && pixel > 0;
         run_range(p, &k, i / j->pixel_jobs / j->panel_jobs, pixel,
-                  tap_min64(pixel + j->pixels_of_job, j->pixels), panel,
-                  tap_min64(panel + j->panels_of_job, p->panels));
+                  tap_min64(pixel + j->pixels_of_job, j->pixels), first_panel(j, i),
+                  tap_min64(first_panel(j, i) + j->panels_of_job, p->panels), panels_of_job(j, i + 1));
     }
 }
 
-/* Jobs by shape. Each splitting into halves is of the kind that makes the caches read less again: of pixels,
- * whose halves both read the weights, or of panels, whose halves both read (and perhaps copy) the input. */
-static void plan_jobs(const plan *p, jobs *j) {
+/* Jobs by shape and workers. Each splitting into halves is of the kind that makes the caches read less again:
+ * of pixels, whose halves both read the weights, or of panels, whose halves both read (and perhaps copy) the
+ * input. */
+static void plan_jobs(const plan *p, int workers, jobs *j) {
     const tap_conv *v = p->v;
     int64_t rows = p->set->rows, whole_line = p->s.last.out;
     double x = 2.0 * (double)p->s.images * (double)p->s.x_image / (double)v->groups;
     double w = (double)p->k * (double)v->m * (double)p->set->elem;
     double all = (double)(p->s.images * p->pixels) * (double)p->k * (double)v->m;
+    int64_t at_least = workers > 1 ? JOBS_OF_WORKER * (int64_t)workers : 1;
     j->pixels = p->s.images * p->pixels;
     j->pixel_jobs = j->panel_jobs = 1;
-    while (j->pixel_jobs * j->panel_jobs * v->groups < JOBS &&
+    while (j->pixel_jobs * j->panel_jobs * v->groups < at_least &&
            all > 2.0 * WORK_OF_JOB * (double)(j->pixel_jobs * j->panel_jobs)) {
         bool pixels = j->pixels >= 2 * rows * j->pixel_jobs, panels = p->panels >= 2 * j->panel_jobs;
         if (!pixels && !panels) break;
@@ -396,7 +419,7 @@ static tap_status run_tiled(tap_ctx *ctx, const plan *p) {
     size_t one = (size_t)(p->buffer_bytes + p->zero_bytes + p->outer_bytes + p->b_seg_bytes + p->at_bytes) +
                  tap_tile_tmp_bytes(p->set),
            all;
-    plan_jobs(p, &j);
+    plan_jobs(p, tap_workers(ctx), &j);
     j.memory_bytes = tap_round_up(one, TAP_ALIGN);
     if (!tap_mul_size(j.memory_bytes, (size_t)tap_workers(ctx), &all))
         return tap_fail(ctx, TAP_MEMORY, "the filter is too large");

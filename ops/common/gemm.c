@@ -127,6 +127,17 @@ static int group_rows(const shape *s, const work *w, int64_t m0, int64_t m1, int
     return (int)n;
 }
 
+/* Where the job that follows begins in B, behind panels p0 .. p1 of rows m0 .. m1: with more of k, with more
+ * rows, or with the next panels. */
+static const char *what_follows(const shape *s, const char *packed, int64_t m1, int64_t k1, int64_t p0,
+                                int64_t p1) {
+    int64_t row = s->columns * s->elem, panel = s->g->k * row;
+    if (!packed) return NULL;
+    if (k1 < s->g->k) return packed + p0 * panel + k1 * row;
+    if (m1 < s->g->m) return packed + p0 * panel;
+    return p1 < s->panels ? packed + p1 * panel : NULL;
+}
+
 /* Panels p0 .. p1 of B, from k0 on: where B lies, but for a last panel that is not full, or packed. */
 static void run_panels(const shape *s, const work *w, tap_block b, const char *packed, const tap_rows *rows,
                        int n, int64_t k0, int64_t p0, int64_t p1) {
@@ -169,7 +180,9 @@ static void run_block(const shape *s, const work *w, const char *packed, int64_t
                        .finish = &s->finish,
                        .done = g->done,
                        .arg = g->arg,
-                       .row_step = 1};
+                       .row_step = 1,
+                       .passed = m0 > 0 && k == g->k,
+                       .after = what_follows(s, packed, m1, k0 + k, p0, p1)};
         int n = group_rows(s, w, m0, m1, k0, k, done_row, rows);
         run_panels(s, w, b, packed, rows, n, k0, p0, p1);
         k0 += k;
@@ -263,6 +276,7 @@ static void run_jobs(tap_ctx *ctx, jobs *j) {
     j->row_jobs = (g->m + s->rows - 1) / s->rows;
     double panel = multiply_adds((double)s->rows, (double)s->columns, (double)g->k);
     j->panels = tap_max64(worth_a_job(panel, s->panels), s->panels * j->row_jobs / JOBS);
+    if (tap_workers(ctx) == 1) j->panels = s->panels;
     if (s->copy_a) j->panels = tap_max64(j->panels, tap_min64(12, s->panels / 2));
     j->panels = tap_min64(s->panels, (j->panels + PANELS_TOGETHER - 1) / PANELS_TOGETHER * PANELS_TOGETHER);
     int64_t n = j->row_jobs * ((s->panels + j->panels - 1) / j->panels);

@@ -29,6 +29,8 @@ typedef struct part {
     int64_t first, last; /* segments */
     int64_t in, k;       /* elements of each: k from number `in` on */
     bool begins, ends;   /* the group's first, last part */
+    int64_t b;           /* from the piece of a panel to what b_seg counts from */
+    tap_tile tile;       /* but for where it is in B and C */
 } part;
 
 static int64_t divide_evenly(int64_t n, int64_t at_most) {
@@ -63,10 +65,17 @@ static piece piece_at(const tap_block *b, int n, int64_t k) {
 /* False where none of the group's segments falls into the piece. */
 static bool part_of(const tap_block *b, const tap_rows *r, piece p, part *t) {
     if (!r->b_seg || (r->n_seg == 1 && r->k == b->k)) {
-        *t = (part){0, 1, p.begin, p.end - p.begin, p.begin == 0, p.end == b->k};
+        t->first = 0;
+        t->last = 1;
+        t->in = p.begin;
+        t->k = p.end - p.begin;
+        t->begins = p.begin == 0;
+        t->ends = p.end == b->k;
         return true;
     }
-    *t = (part){.in = p.begin % r->k, .k = tap_min64(r->k, p.end - p.begin)};
+    t->first = 0;
+    t->in = p.begin % r->k;
+    t->k = tap_min64(r->k, p.end - p.begin);
     int64_t begin = (p.begin - t->in) * b->b_step, end = p.end * b->b_step;
     while (t->first < r->n_seg && r->b_seg[t->first] < begin) t->first++;
     for (t->last = t->first; t->last < r->n_seg && r->b_seg[t->last] < end;) t->last++;
@@ -74,6 +83,26 @@ static bool part_of(const tap_block *b, const tap_rows *r, piece p, part *t) {
     t->ends = t->last == r->n_seg && t->in + t->k == r->k;
     if (r->n_seg == 0) t->begins = t->ends = p.begin == 0;
     return t->last > t->first || (r->n_seg == 0 && t->begins);
+}
+
+/* What all tiles of a group have in common in a piece that begins at k. */
+static void prepare_tile(const tap_block *b, const tap_rows *r, int64_t k, part *t) {
+    int64_t elem = b->set->elem;
+    t->tile = (tap_tile){.a = r->a + t->in * elem,
+                         .a_row = r->a_row,
+                         .n_seg = t->last - t->first,
+                         .k = b->set->taps > 1 ? t->k / TAP_TILE_TAPS : t->k,
+                         .b_step = b->b_step,
+                         .c_row = b->c_row,
+                         .from_c = !t->begins || b->from_c,
+                         .finish = t->ends && b->last ? b->finish : NULL};
+    t->b = 0;
+    if (!r->b_seg) return;
+    t->tile.at = r->at + t->first * (b->set->taps > 1 ? TAP_TILE_TAPS : r->rows);
+    t->tile.skip = t->in / b->set->taps * elem;
+    t->tile.pixel = r->pixel;
+    t->tile.b_seg = r->b_seg + t->first;
+    t->b = (t->in - k) * b->b_step; /* b_seg counts from the panel's start */
 }
 
 /* Memory that is wanted soon. A tile brings it closer line by line with its multiply-adds: many at once would
@@ -89,14 +118,21 @@ typedef struct shares {
     int64_t n_bytes, at, share;
 } shares;
 
+/* Behind the panels of this step those that follow; else the next piece; else the next block. */
 static shares next_of_b(const tap_block *b, int n, piece k, int64_t p, int64_t p0, int64_t p1, int64_t step) {
-    bool more = p + step < p1;
+    bool more = p + step < p1, stays = b->passed && (p1 - p0) * b->k * b->b_step <= KEPT_BYTES;
     piece next = more ? k : piece_at(b, n, k.end < b->k ? k.end : 0);
-    int64_t first = more ? p + step : p0, panels = tap_min64(step, p1 - first);
-    shares s = {b->b ? b->b : b->room, 0, 0, 0};
-    bool stays = (p1 - p0) * b->k * b->b_step <= KEPT_BYTES;
+    shares s = {0};
     if (n == 1 || stays || !b->b || b->b_step != b->set->columns * b->set->elem) return s;
-    s.p += first * b->b_panel + next.begin * b->b_step;
+    if (more)
+        s.p = b->b + (p + step) * b->b_panel + k.begin * b->b_step;
+    else if (k.end < b->k)
+        s.p = b->b + p0 * b->b_panel + k.end * b->b_step;
+    else if (b->after)
+        s.p = b->after;
+    else
+        return s;
+    int64_t panels = more ? tap_min64(step, p1 - p - step) : tap_min64(step, p1 - p0);
     s.n_bytes = (next.end - next.begin) * b->b_step;
     s.share = tap_min64(s.n_bytes, panels * s.n_bytes / n);
     return s;
@@ -140,32 +176,27 @@ static const char *panels_at(const tap_block *b, piece k, int64_t p0, int64_t p,
     return b->room + n * *step;
 }
 
-/* A group's part x `cols` columns from number `col` on; panels: of B, in the piece that begins at k. */
-static void run_part(const tap_block *b, const tap_rows *r, const part *t, int64_t k, const char *panels,
-                     int64_t panel_step, int64_t col, int64_t cols, ahead next, char *tmp) {
+/* A line with each of the first rounds of a tile, further apart where there are few: each costs as much as a
+ * load. */
+static void ask(const tap_block *b, tap_tile *t, ahead next) {
+    int64_t k_of_round = b->set->taps > 1 ? 1 : TAP_TILE_ROUND, k = t->k * t->n_seg;
+    int64_t step = 64, n = (next.n_bytes + step - 1) / step;
+    if (n * k_of_round > k) n = tap_max64(1, k / k_of_round), step = next.n_bytes / n;
+    t->next = next.p;
+    t->next_k = n * k_of_round;
+    t->next_step = step;
+}
+
+/* A group's part x `cols` columns from number `col` on; panels: of B, in the piece. */
+static void run_part(const tap_block *b, const tap_rows *r, part *t, const char *panels, int64_t panel_step,
+                     int64_t col, int64_t cols, ahead next, char *tmp) {
     int64_t elem = b->set->elem;
-    tap_tile one = {.a = r->a + t->in * elem,
-                    .a_row = r->a_row,
-                    .n_seg = t->last - t->first,
-                    .k = t->k,
-                    .b = panels,
-                    .b_step = b->b_step,
-                    .b_panel = panel_step,
-                    .c = r->c + col * elem,
-                    .c_row = b->c_row,
-                    .from_c = !t->begins || b->from_c,
-                    .finish = t->ends && b->last ? b->finish : NULL,
-                    .column = b->column + col * elem,
-                    .next = next.p,
-                    .next_step = next.n_bytes / tap_max64(1, t->k * (t->last - t->first))};
-    if (r->b_seg) {
-        one.at = r->at + t->first * (b->set->taps > 1 ? TAP_TILE_TAPS : r->rows);
-        one.skip = t->in / b->set->taps * elem;
-        one.pixel = r->pixel;
-        one.b_seg = r->b_seg + t->first;
-        one.b -= (k - t->in) * b->b_step; /* b_seg counts from the panel's start */
-    }
-    tap_tile_run(b->set, &one, r->rows, cols, tmp);
+    t->tile.b = panels + t->b;
+    t->tile.b_panel = panel_step;
+    t->tile.c = r->c + col * elem;
+    t->tile.column = b->column + col * elem;
+    ask(b, &t->tile, next);
+    tap_tile_run(b->set, &t->tile, r->rows, cols, tmp);
 }
 
 static void tell(const tap_block *b, const tap_rows *r, int64_t col, int64_t cols) {
@@ -194,7 +225,10 @@ void tap_block_run(const tap_block *b, const tap_rows *rows, int n, int64_t p0, 
     for (piece k = {0, 0}; k.end < b->k || b->k == 0;) {
         bool has_part[TAP_BLOCK_ROWS_MAX];
         k = piece_at(b, n, k.end);
-        for (int i = 0; i < n; i++) has_part[i] = part_of(b, &rows[i], k, &parts[i]);
+        for (int i = 0; i < n; i++) {
+            has_part[i] = part_of(b, &rows[i], k, &parts[i]);
+            if (has_part[i]) prepare_tile(b, &rows[i], k.begin, &parts[i]);
+        }
         for (int64_t p = p0; p < p1; p += step) {
             int64_t last = tap_min64(p1, p + step);
             int64_t col = p * b->set->columns, cols = tap_min64(last * b->set->columns, b->n) - col, panel;
@@ -205,8 +239,7 @@ void tap_block_run(const tap_block *b, const tap_rows *rows, int n, int64_t p0, 
                 if (!has_part[i]) continue;
                 ahead a = {0};
                 if (p == p0 && i + 1 < n) a = next_of_a(b, &rows[i + 1], &parts[i + 1]);
-                run_part(b, &rows[i], &parts[i], k.begin, panels, panel, col, cols, a.n_bytes ? a : next,
-                         tmp);
+                run_part(b, &rows[i], &parts[i], panels, panel, col, cols, a.n_bytes ? a : next, tmp);
                 if (b->done && b->last && parts[i].ends) tell(b, &rows[i], col, cols);
             }
         }

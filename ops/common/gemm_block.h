@@ -39,6 +39,10 @@ typedef struct tap_block {
     void *arg;
     int64_t first_column; /* the number of column 0, for `done` */
     int64_t row_step;     /* between two rows' numbers, for `done` */
+    /* What of B comes next: were these panels passed just before, and where begin those of the next block?
+     * NULL: not known. */
+    bool passed;
+    const char *after;
 } tap_block;
 
 #define tap_block_run  TAP_ISA_NAME(tap_block_run)

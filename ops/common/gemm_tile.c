@@ -191,15 +191,14 @@ static void run_partial(const tap_tile_set *set, const tap_tile *t, int rows, in
 }
 
 void tap_tile_run(const tap_tile_set *set, tap_tile *t, int rows, int64_t cols, char *tmp) {
-    int64_t wide = set->columns * set->elem,
-            panels = (cols + (set->partial ? set->columns - 1 : 0)) / set->columns;
-    for (int step = set->panels[rows]; panels > 0; panels -= step) {
-        while (step > panels) step /= 2;
-        t->columns = tap_min64(cols, step * set->columns);
+    const int64_t wide = set->columns, beyond = set->partial ? wide - 1 : 0;
+    for (int step = set->panels[rows]; cols + beyond >= wide;) {
+        while (step * wide > cols + beyond) step /= 2;
+        t->columns = tap_min64(cols, step * wide);
         set->run[rows][step / 2](t);
         t->b += step * t->b_panel;
-        t->c += step * wide;
-        t->column += step * wide;
+        t->c += step * wide * set->elem;
+        t->column += step * wide * set->elem;
         cols -= t->columns;
     }
     if (cols > 0) run_partial(set, t, rows, cols, tmp);

@@ -25,7 +25,9 @@ typedef enum tap_tile_kind {
 /* Where the rows of a tile are neighbours under a filter of so many taps along their line, a set may slide:
  * it loads each pixel once for all taps that see it. k runs over channels and, innermost, these taps; so is B
  * packed. */
-#define TAP_TILE_TAPS      3
+#define TAP_TILE_TAPS 3
+/* k that a round of the loop takes; where rows slide it takes one channel. */
+#define TAP_TILE_ROUND     2
 #define TAP_TILE_ALIGN_MAX 64
 
 /* What is done with final sums while they are in registers: first the bias, then the stages in their order.
@@ -63,7 +65,7 @@ typedef struct tap_tile {
     int64_t pixel; /* sliding sets: `at` is n_seg x TAP_TILE_TAPS: where the first pixel, the second and the
                       last begin; from the second on they are so far apart, but the last */
     const int64_t *b_seg; /* with `at`: n_seg offsets added to b */
-    int64_t n_seg, k; /* k: elements of one segment                                                       */
+    int64_t n_seg, k; /* k: elements of one segment; sliding sets: channels of TAP_TILE_TAPS elements     */
     const char *b;    /* at any alignment                                                                 */
     int64_t b_step;   /* from k to k + 1                                                                  */
     int64_t b_panel;  /* from panel to panel                                                              */
@@ -73,8 +75,9 @@ typedef struct tap_tile {
     bool from_c;              /* s starts from C instead of zero                                            */
     const tap_finish *finish; /* NULL: the sums are not final                                               */
     int64_t column;           /* from the start of a row of all of C to c                                   */
-    const char *next; /* memory that is wanted soon, and so many bytes of it for each k; 0: none     */
-    int64_t next_step;
+    const char *next;  /* memory that is wanted soon                                                      */
+    int64_t next_k;    /* it is asked for with the first of all segments' k, so many of them               */
+    int64_t next_step; /* and so many bytes further with each round                                       */
 } tap_tile;
 
 typedef void tap_tile_fn(const tap_tile *t);

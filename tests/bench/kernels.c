@@ -181,56 +181,85 @@ static void call_conv(const void *arg) {
     c->s->conv(NULL, &c->v);
 }
 
+typedef struct conv_case {
+    int64_t images, c, m, size, kernel, stride, groups;
+    int in_resnet; /* how many of them ResNet-50 has */
+} conv_case;
+
+/* Seconds of one call and the peak beside it; false: no memory. */
+static bool bench_one(const set *s, const conv_case *k, double *flop, double *took, double *peak) {
+    int64_t pad = k->c == 1 ? 0 : k->kernel / 2;
+    int64_t out = (k->size + 2 * pad - k->kernel) / k->stride + 1;
+    conv_call c = {s, {.kind = TAP_TILE_F32, .n_axes = 2, .images = k->images, .groups = k->groups}};
+    c.v.c = k->c / k->groups;
+    c.v.m = k->m / k->groups;
+    for (int d = 0; d < 2; d++)
+        c.v.axes[d] = (tap_conv_axis){.in = k->size,
+                                      .step = k->stride,
+                                      .first = -pad,
+                                      .taps = k->kernel,
+                                      .tap_step = 1,
+                                      .out = out,
+                                      .out_extent = out,
+                                      .out_step = 1};
+    c.v.slides = tap_conv_slides(k->kernel, k->stride, 1);
+    size_t bytes;
+    if (!s->conv_bytes(TAP_TILE_F32, c.v.groups, k->kernel * k->kernel * c.v.c, c.v.m, &bytes)) return false;
+    float *x = numbers(c.v.images * k->size * k->size * k->c), *w = numbers((int64_t)bytes / 4);
+    float *y = numbers(c.v.images * out * out * k->m), *bias = numbers(k->m);
+    c.v.x = x, c.v.packed = w, c.v.y = y, c.v.bias = bias;
+    if (x && w && y && bias) {
+        *peak = s->peak(0.05);
+        *took = best_of(call_conv, &c, 0.4);
+        double again = s->peak(0.05);
+        if (again > *peak) *peak = again;
+        *flop = 2.0 * (double)(c.v.images * out * out * k->m * c.v.c * k->kernel * k->kernel) * 1e-9;
+    }
+    free(x), free(w), free(y), free(bias);
+    return x && w && y && bias;
+}
+
 static void bench_conv(const set *s) {
-    static const struct {
-        int64_t images, c, m, size, kernel, stride, pad, groups;
-    } cases[] = {
-        {1, 64, 64, 56, 3, 1, 1, 1}, /* ResNet-50's */
-        {1, 128, 128, 28, 3, 1, 1, 1},   {1, 256, 256, 14, 3, 1, 1, 1},  {1, 512, 512, 7, 3, 1, 1, 1},
-        {1, 128, 128, 56, 3, 2, 1, 1},   {1, 256, 256, 28, 3, 2, 1, 1},  {1, 512, 512, 14, 3, 2, 1, 1},
-        {1, 3, 64, 224, 7, 2, 3, 1},     {1, 64, 64, 56, 1, 1, 0, 1},    {1, 64, 256, 56, 1, 1, 0, 1},
-        {1, 256, 64, 56, 1, 1, 0, 1},    {1, 256, 128, 56, 1, 1, 0, 1},  {1, 128, 512, 28, 1, 1, 0, 1},
-        {1, 512, 128, 28, 1, 1, 0, 1},   {1, 256, 1024, 14, 1, 1, 0, 1}, {1, 1024, 256, 14, 1, 1, 0, 1},
-        {1, 512, 2048, 7, 1, 1, 0, 1},   {1, 2048, 512, 7, 1, 1, 0, 1},  {1, 256, 512, 56, 1, 2, 0, 1},
-        {1, 1024, 2048, 14, 1, 2, 0, 1}, {1, 512, 512, 14, 3, 1, 1, 1}, /* others */
-        {1, 64, 64, 224, 3, 1, 1, 1},    {1, 16, 16, 112, 3, 1, 1, 1},   {1, 3, 32, 224, 3, 2, 1, 1},
-        {1, 32, 32, 112, 3, 1, 1, 1},    {1, 96, 96, 28, 3, 1, 1, 1},    {1, 3, 32, 224, 3, 1, 1, 1},
-        {1, 48, 48, 56, 3, 1, 1, 1},     {1, 24, 24, 56, 3, 1, 1, 1},    {1, 512, 512, 3, 3, 1, 1, 1},
-        {16, 64, 64, 2, 3, 1, 1, 1},     {64, 64, 64, 1, 3, 1, 1, 1},    {1, 1, 32, 28, 3, 1, 0, 1},
-        {8, 64, 64, 4, 3, 1, 1, 1},      {1, 128, 128, 28, 3, 1, 1, 4},  {1, 128, 128, 28, 3, 1, 1, 32},
-        {1, 32, 32, 112, 3, 1, 1, 32}, /* depthwise */
-        {1, 144, 144, 56, 3, 2, 1, 144}, {1, 960, 960, 7, 5, 1, 2, 960}};
+    static const conv_case cases[] = {
+        {1, 64, 64, 56, 3, 1, 1, 3}, /* ResNet-50's */
+        {1, 128, 128, 28, 3, 1, 1, 3},   {1, 256, 256, 14, 3, 1, 1, 5},
+        {1, 512, 512, 7, 3, 1, 1, 2},    {1, 128, 128, 56, 3, 2, 1, 1},
+        {1, 256, 256, 28, 3, 2, 1, 1},   {1, 512, 512, 14, 3, 2, 1, 1},
+        {1, 3, 64, 224, 7, 2, 1, 1},     {1, 64, 64, 56, 1, 1, 1, 1},
+        {1, 64, 256, 56, 1, 1, 1, 4},    {1, 256, 64, 56, 1, 1, 1, 2},
+        {1, 256, 128, 56, 1, 1, 1, 1},   {1, 128, 512, 28, 1, 1, 1, 4},
+        {1, 512, 128, 28, 1, 1, 1, 3},   {1, 512, 256, 28, 1, 1, 1, 1},
+        {1, 256, 1024, 14, 1, 1, 1, 6},  {1, 1024, 256, 14, 1, 1, 1, 5},
+        {1, 1024, 512, 14, 1, 1, 1, 1},  {1, 512, 2048, 7, 1, 1, 1, 3},
+        {1, 2048, 512, 7, 1, 1, 1, 2},   {1, 256, 512, 56, 1, 2, 1, 1},
+        {1, 512, 1024, 28, 1, 2, 1, 1},  {1, 1024, 2048, 14, 1, 2, 1, 1},
+        {1, 64, 64, 224, 3, 1, 1, 0}, /* U-Net's */
+        {1, 128, 64, 224, 3, 1, 1, 0},   {1, 128, 128, 112, 3, 1, 1, 0},
+        {1, 256, 256, 56, 3, 1, 1, 0},   {1, 512, 512, 14, 3, 1, 1, 0}, /* others */
+        {1, 16, 16, 112, 3, 1, 1, 0},    {1, 3, 32, 224, 3, 2, 1, 0},
+        {1, 32, 32, 112, 3, 1, 1, 0},    {1, 96, 96, 28, 3, 1, 1, 0},
+        {1, 3, 32, 224, 3, 1, 1, 0},     {1, 48, 48, 56, 3, 1, 1, 0},
+        {1, 24, 24, 56, 3, 1, 1, 0},     {1, 512, 512, 3, 3, 1, 1, 0},
+        {16, 64, 64, 2, 3, 1, 1, 0},     {64, 64, 64, 1, 3, 1, 1, 0},
+        {1, 1, 32, 28, 3, 1, 1, 0},      {8, 64, 64, 4, 3, 1, 1, 0},
+        {1, 128, 128, 28, 3, 1, 4, 0},   {1, 128, 128, 28, 3, 1, 32, 0},
+        {1, 32, 32, 112, 3, 1, 32, 0}, /* depthwise */
+        {1, 144, 144, 56, 3, 2, 144, 0}, {1, 960, 960, 7, 5, 1, 960, 0}};
+    double resnet[3] = {0}; /* flop, seconds, and seconds at the peak */
     printf("%-44s %9s\n", "images, c to m, size, kernel, stride, groups", "GFLOPS");
     for (size_t i = 0; i < TAP_COUNT_OF(cases); i++) {
-        int64_t k = cases[i].kernel, in = cases[i].size,
-                out = (in + 2 * cases[i].pad - k) / cases[i].stride + 1;
-        conv_call c = {
-            s, {.kind = TAP_TILE_F32, .n_axes = 2, .images = cases[i].images, .groups = cases[i].groups}};
-        c.v.c = cases[i].c / cases[i].groups;
-        c.v.m = cases[i].m / cases[i].groups;
-        for (int d = 0; d < 2; d++)
-            c.v.axes[d] = (tap_conv_axis){.in = in,
-                                          .step = cases[i].stride,
-                                          .first = -cases[i].pad,
-                                          .taps = k,
-                                          .tap_step = 1,
-                                          .out = out,
-                                          .out_extent = out,
-                                          .out_step = 1};
-        c.v.slides = tap_conv_slides(k, cases[i].stride, 1);
-        size_t bytes;
-        if (!s->conv_bytes(TAP_TILE_F32, c.v.groups, k * k * c.v.c, c.v.m, &bytes)) continue;
-        float *x = numbers(c.v.images * in * in * cases[i].c), *w = numbers((int64_t)bytes / 4);
-        float *y = numbers(c.v.images * out * out * cases[i].m), *bias = numbers(cases[i].m);
-        c.v.x = x, c.v.packed = w, c.v.y = y, c.v.bias = bias;
-        double peak = s->peak(0.05), took = best_of(call_conv, &c, 0.4), again = s->peak(0.05);
-        double flop = 2.0 * (double)(c.v.images * out * out * cases[i].m * c.v.c * k * k) * 1e-9;
-        if (again > peak) peak = again;
+        const conv_case *k = &cases[i];
+        double flop, took, peak;
+        if (!bench_one(s, k, &flop, &took, &peak)) continue;
+        resnet[0] += flop * k->in_resnet;
+        resnet[1] += took * k->in_resnet;
+        resnet[2] += flop / peak * k->in_resnet;
         printf("%d, %4d to %4d, %3dx%-3d, %dx%d, stride %d, groups %3d %8.1f  %3.0f%% of %.0f\n",
-               (int)c.v.images, (int)cases[i].c, (int)cases[i].m, (int)in, (int)in, (int)k, (int)k,
-               (int)cases[i].stride, (int)cases[i].groups, flop / took, 100 * flop / took / peak, peak);
-        free(x), free(w), free(y), free(bias);
+               (int)k->images, (int)k->c, (int)k->m, (int)k->size, (int)k->size, (int)k->kernel,
+               (int)k->kernel, (int)k->stride, (int)k->groups, flop / took, 100 * flop / took / peak, peak);
     }
+    printf("ResNet-50's convolutions together: %.2f ms, %.1f GFLOPS, %.1f%% of the peak\n", resnet[1] * 1e3,
+           resnet[0] / resnet[1], 100 * resnet[2] / resnet[1]);
 }
 
 int main(int argc, char **argv) {
