@@ -15,8 +15,9 @@ typedef struct cumulative {
 #define COLUMNS 256
 /* Contiguous rows that are walked side by side. */
 #define ROWS 8
-/* Elements of a row that are added up at once. */
+/* Elements of a row that are added up at once, where it has so many. */
 #define LANES             8
+#define LONG              32
 #define CUMULATIVE_INLINE static inline __attribute__((always_inline))
 
 #define T        float

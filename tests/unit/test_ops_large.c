@@ -182,7 +182,8 @@ static void sequences_are_reversed(void) {
 /* Few rows are summed up another way than many; the last elements of a row are left over in either. */
 static void rows_are_summed_up(void) {
     static const tap_dtype sums[] = {TAP_FLOAT, TAP_DOUBLE, TAP_FLOAT16, TAP_INT32, TAP_INT64};
-    static const int sizes[][2] = {{1, 1}, {1, 7}, {1, 8}, {1, 1003}, {3, 21}, {7, 500}, {8, 21}, {19, 45}};
+    static const int sizes[][2] = {{1, 1},  {1, 7},  {1, 8},  {1, 1003}, {3, 21}, {7, 500},
+                                   {8, 21}, {9, 31}, {9, 32}, {19, 33},  {19, 45}};
     for (size_t k = 0; k < 4 * TAP_COUNT_OF(sums) * TAP_COUNT_OF(sizes); k++) {
         node_test t;
         const bool exclusive = k & 1, reverse = k & 2;
