@@ -77,10 +77,14 @@ static uint64_t least_of(const uint64_t *keys) {
     return least;
 }
 
-/* The first k in order of n keys, sorted, through a heap of k. */
-static void choose_by_heap(const uint64_t *keys, int64_t n, int64_t k, tap_keyed *heap) {
+static void make_heap(tap_keyed *heap, int64_t n) {
+    for (int64_t i = n / 2; i-- > 0;) sink(heap, n, i);
+}
+
+/* The first k in order of n keys, as a heap. */
+static void fill_heap(const uint64_t *keys, int64_t n, int64_t k, tap_keyed *heap) {
     for (int64_t i = 0; i < k; i++) heap[i] = (tap_keyed){keys[i], i};
-    for (int64_t i = k / 2; i-- > 0;) sink(heap, k, i);
+    make_heap(heap, k);
     for (int64_t i = k, end; i < n; i = end) {
         end = tap_min64(i + AT_ONCE, n);
         if (end - i == AT_ONCE && least_of(keys + i) >= heap[0].key) continue;
@@ -90,12 +94,65 @@ static void choose_by_heap(const uint64_t *keys, int64_t n, int64_t k, tap_keyed
             sink(heap, k, 0);
         }
     }
-    for (int64_t i = k; i-- > 1;) {
+}
+
+static void sort_heap(tap_keyed *heap, int64_t n) {
+    for (int64_t i = n; i-- > 1;) {
         tap_keyed last = heap[i];
         heap[i] = heap[0];
         heap[0] = last;
         sink(heap, i, 0);
     }
+}
+
+/* Takes element v, of those *n <= k that are in the heap and it the first k. */
+static void take(tap_keyed *heap, int64_t *n, int64_t k, tap_keyed v) {
+    if (*n < k) {
+        heap[(*n)++] = v;
+        if (*n == k) make_heap(heap, k);
+    } else if (behind(heap[0], v)) {
+        heap[0] = v;
+        sink(heap, k, 0);
+    }
+}
+
+/* Keys of which the least stands for all, at first. */
+#define GROUP 16
+/* Groups that there are at least for each of the k. */
+#define GROUPS 2
+
+/* The same, of many more than k: of groups (of every n / GROUP-th key) only the k with the least keys, and
+ * what equals them, can have one of the first k, which are no greater than the greatest of these least keys.
+ * least: room for n / GROUP. */
+static void fill_heap_by_groups(const uint64_t *keys, int64_t n, int64_t k, tap_keyed *heap,
+                                uint64_t *least) {
+    const int64_t groups = n / GROUP;
+    int64_t taken = 0;
+    memcpy(least, keys, (size_t)groups * sizeof *least);
+    for (int64_t i = groups; i < groups * GROUP; i += groups)
+        for (int64_t g = 0; g < groups; g++) least[g] = keys[i + g] < least[g] ? keys[i + g] : least[g];
+    fill_heap(least, groups, k, heap);
+    const uint64_t bound = heap[0].key;
+    for (int64_t g = 0; g < groups; g++) {
+        if (least[g] > bound) continue;
+        for (int64_t i = g; i < groups * GROUP; i += groups)
+            if (keys[i] <= bound) take(heap, &taken, k, (tap_keyed){keys[i], i});
+    }
+    for (int64_t i = groups * GROUP; i < n; i++)
+        if (keys[i] <= bound) take(heap, &taken, k, (tap_keyed){keys[i], i});
+}
+
+static bool has_groups(int64_t n, int64_t k) {
+    return n / GROUP / GROUPS >= k;
+}
+
+/* The first k in order of n keys, sorted. room: k, and behind that n / GROUP keys. */
+static void choose_by_heap(const uint64_t *keys, int64_t n, int64_t k, tap_keyed *room) {
+    if (has_groups(n, k))
+        fill_heap_by_groups(keys, n, k, room, (uint64_t *)(void *)(room + k));
+    else
+        fill_heap(keys, n, k, room);
+    sort_heap(room, k);
 }
 
 /* ---- Running ---- */
@@ -151,7 +208,8 @@ static tap_status topk_run(tap_ctx *ctx) {
     if (j.k == 0 || x->count == 0) return TAP_OK;
     j.heap = j.k <= 64 || j.k <= j.d / 16;
     size_t pairs = (size_t)(j.heap ? j.k : 2 * j.d);
-    j.room_bytes = tap_round_up((size_t)j.d * sizeof(uint64_t) + pairs * sizeof(tap_keyed), TAP_ALIGN);
+    size_t numbers = (size_t)(j.d + j.d / GROUP);
+    j.room_bytes = tap_round_up(numbers * sizeof(uint64_t) + pairs * sizeof(tap_keyed), TAP_ALIGN);
     j.room = tap_scratch(ctx, j.room_bytes * (size_t)tap_workers(ctx));
     if (!j.room) return TAP_MEMORY;
     tap_parallel(ctx, x->count / j.d, tap_max64(1, 16384 / j.d), topk_task, &j);

@@ -223,9 +223,10 @@ static void ranges_count_far(void) {
     }
 }
 
-/* So many that they are sorted and not picked through a heap. Equals stay in their order. */
-static void many_are_chosen(void) {
-    enum { ROWS = 3, N = 300, K = 150 };
+/* K of N; equals stay in their order. */
+static void choose_some(int n, int k_of) {
+    enum { ROWS = 3 };
+    const int N = n, K = k_of;
     static const tap_dtype all[] = {TAP_FLOAT, TAP_DOUBLE, TAP_FLOAT16, TAP_INT8, TAP_UINT8, TAP_INT64};
     for (size_t k = 0; k < 2 * TAP_COUNT_OF(all); k++) {
         node_test t;
@@ -252,6 +253,16 @@ static void many_are_chosen(void) {
         node_gives(&t, 1, TAP_INT64, dims(2, ROWS, K, 0), at);
         node_end(&t);
     }
+}
+
+/* So many that they are sorted; fewer, picked through a heap; very few, of which most groups have none. */
+static void many_are_chosen(void) {
+    choose_some(300, 150);
+    choose_some(300, 17);
+    choose_some(333, 10);
+    choose_some(327, 9);
+    choose_some(64, 1);
+    choose_some(300, 1);
 }
 
 static void flags_compress(void) {
