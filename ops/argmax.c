@@ -1,7 +1,9 @@
 /* ArgMax, ArgMin, Hardmax: where the largest or smallest element along a dimension is. Of equal ones the
  * first (or last, if asked); a NaN counts as the largest and as the smallest, as in NumPy. */
+#include "common/floats.h"
 #include "common/shape.h"
 #include "common/tile.h"
+#include "common/widen.h"
 #include "core/half.h"
 
 #define WIDTH TAP_TILE_ROWS
@@ -12,6 +14,9 @@
 #define MANY  (INT32_C(1) << 30)
 /* Elements that a task should have. */
 #define TASK_ELEMENTS 16384
+/* Halves of a group that are widened before they are searched; of more, each is widened when it is looked at.
+ */
+#define WIDENED_MAX (1 << 18)
 
 /* at[c] = the place of the extreme in column c < width of x[n][stride]; a single column is contiguous where
  * stride is 1. */
@@ -134,6 +139,8 @@ typedef struct job {
     tap_tensor *y;
     int64_t outer, n, inner, per_outer;
     bool turned; /* rows are short: WIDTH of them go side by side */
+    char *room;  /* for each worker: a group in float32; NULL: elements are taken as they are */
+    size_t room_bytes;
 } job;
 
 /* What a group has: columns c .. c + width of index o, or rows o .. o + width. */
@@ -196,26 +203,45 @@ static tap_status infer_hardmax(tap_ctx *ctx) {
     return status ? status : tap_out_like(ctx, 0, x);
 }
 
+/* The group's elements in float32, without a gap: [n][width], or, where it is turned, [width][n]. */
+static void widen(const job *j, group g, const char *x, float *y) {
+    const size_t each = tap_dtype_bytes(j->x->dtype);
+    if (j->inner == 1) {
+        TAP_ISA_NAME(tap_floats_in)(j->x->dtype, g.width * j->n, x, (int64_t)each, y);
+        return;
+    }
+    for (int64_t i = 0; i < j->n; i++) TAP_ISA_NAME(tap_floats_in)
+    (j->x->dtype, g.width, x + (size_t)(i * j->inner) * each, (int64_t)each, y + i * g.width);
+}
+
 /* at[g.width] = the places of the group. */
-static void find(const job *j, group g, int64_t *at) {
+static void find(const job *j, group g, int worker, int64_t *at) {
     size_t each = tap_dtype_bytes(j->x->dtype);
     const char *x = (const char *)j->x->data + (size_t)(g.o * j->n * j->inner + g.c) * each;
     find_fn *fn = j->state->find[j->x->dtype];
+    int64_t stride = j->inner;
+    if (j->room) {
+        char *room = j->room + (size_t)worker * j->room_bytes;
+        widen(j, g, x, (float *)(void *)room);
+        fn = j->state->find[TAP_FLOAT];
+        each = sizeof(float);
+        x = room;
+        stride = g.width;
+    }
     if (j->turned) {
         _Alignas(64) char tile[TAP_TILE_SHORT * WIDTH * sizeof(double)];
         tap_tile_apart(each, g.width, j->n, x, tile);
         fn(tile, j->n, g.width, g.width, at);
     } else {
-        fn(x, j->n, g.width, j->inner, at);
+        fn(x, j->n, g.width, stride, at);
     }
 }
 
 static void arg_groups(void *arg, int64_t begin, int64_t end, int worker) {
     const job *j = arg;
-    (void)worker;
     for (int64_t i = begin; i < end; i++) {
         group g = group_of(j, i);
-        find(j, g, (int64_t *)j->y->data + g.o * j->inner + g.c);
+        find(j, g, worker, (int64_t *)j->y->data + g.o * j->inner + g.c);
     }
 }
 
@@ -235,11 +261,10 @@ static void hardmax_groups(void *arg, int64_t begin, int64_t end, int worker) {
     uint16_t bits16 = (uint16_t)bits;
     const void *one = bytes == 8 ? (void *)&bits : bytes == 4 ? (void *)&bits32 : (void *)&bits16;
     int64_t at[WIDTH];
-    (void)worker;
     for (int64_t i = begin; i < end; i++) {
         group g = group_of(j, i);
         int64_t next = j->turned ? j->n : 1; /* from the place of one line to that of the next */
-        find(j, g, at);
+        find(j, g, worker, at);
         for (int64_t k = 0; k < g.width; k++)
             memcpy((char *)j->y->data + (size_t)((g.o * j->n + at[k]) * j->inner + g.c + k * next) * bytes,
                    one, bytes);
@@ -259,6 +284,10 @@ static tap_status run_groups(tap_ctx *ctx, tap_task *task) {
     j.turned = j.inner == 1 && j.n > 1 && j.n <= TAP_TILE_SHORT && j.outer >= FEW_ROWS;
     int64_t groups = j.turned ? (j.outer + WIDTH - 1) / WIDTH : j.outer * j.per_outer;
     int64_t elements = j.n * (j.turned ? WIDTH : tap_min64(j.inner, WIDTH));
+    if (tap_is_half(x->dtype) && elements <= WIDENED_MAX) {
+        j.room_bytes = tap_round_up((size_t)elements * sizeof(float), TAP_ALIGN);
+        if (!(j.room = tap_scratch(ctx, j.room_bytes * (size_t)tap_workers(ctx)))) return TAP_MEMORY;
+    }
     tap_parallel(ctx, groups, tap_max64(1, TASK_ELEMENTS / elements), task, &j);
     return TAP_OK;
 }

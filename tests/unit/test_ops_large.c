@@ -265,6 +265,41 @@ static void many_are_chosen(void) {
     choose_some(300, 1);
 }
 
+/* Along the middle of [a][n][b]: rows, short rows, columns; halves are widened by the group, or one by one.
+ */
+static void the_largest_is_found(void) {
+    static const int shapes[][3] = {{3, 500, 1},  {300, 20, 1}, {2, 37, 200},
+                                    {1, 2100, 9}, {1, 6000, 9}, {7, 1, 5}};
+    static const tap_dtype all[] = {TAP_FLOAT, TAP_FLOAT16, TAP_BFLOAT16, TAP_DOUBLE, TAP_INT8};
+    for (size_t k = 0; k < 4 * TAP_COUNT_OF(shapes) * TAP_COUNT_OF(all); k++) {
+        const int *d = shapes[k / 4 % TAP_COUNT_OF(shapes)], a = d[0], n = d[1], b = d[2];
+        const tap_dtype type = all[k / 4 / TAP_COUNT_OF(shapes)];
+        const bool last = k & 1, max = k & 2;
+        node_test t;
+        numbers(x, a * n * b, -30, 31);
+        for (int i = 0; type != TAP_INT8 && i < a * n * b; i++)
+            if (i % 1009 == 77) x[i] = (double)NAN;
+        for (int o = 0; o < a * b; o++) {
+            const double *v = x + o / b * n * b + o % b;
+            int best = 0;
+            for (int i = 1; i < n; i++) {
+                const double w = v[i * b], m = v[best * b];
+                const bool same = w == m || (isnan(w) && isnan(m));
+                const bool better = !isnan(m) && (isnan(w) || (max ? w > m : w < m));
+                if (better || (same && last)) best = i;
+            }
+            y[o] = best;
+        }
+        node_begin(&t, max ? "ArgMax" : "ArgMin", 13, 1);
+        node_int(&t, "axis", 1);
+        node_int(&t, "keepdims", 0);
+        node_int(&t, "select_last_index", last);
+        node_in(&t, type, dims(3, a, n, b), x);
+        node_gives(&t, 0, TAP_INT64, dims(2, a, b, 0), y);
+        node_end(&t);
+    }
+}
+
 static void flags_compress(void) {
     enum { N = 50001 };
     numbers(x, N, -100, 100);
@@ -567,6 +602,7 @@ int main(void) {
         TEST(groups_in_either_order), TEST(sequences_share_what_they_have_in_common),
         TEST(features_of_many_rows),  TEST(categories_of_many),
         TEST(determinants_of_many),   TEST(rows_are_normalised),
-        TEST(labels_of_many),         TEST(grids_of_affine_maps)};
+        TEST(labels_of_many),         TEST(grids_of_affine_maps),
+        TEST(the_largest_is_found)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }
