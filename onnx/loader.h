@@ -30,7 +30,7 @@ typedef struct tap_loader {
 } tap_loader;
 
 /* Records a failure: where, and what. Always returns false. */
-bool tap_load_fail(tap_loader *l, tap_status code, const char *fmt, ...) TAP_PRINTF(3, 4);
+TAP_COLD bool tap_load_fail(tap_loader *l, tap_status code, const char *fmt, ...) TAP_PRINTF(3, 4);
 /* Whether loading goes on after a failure: it is noted as a fault. */
 bool tap_load_goes_on(tap_loader *l, const char *code);
 

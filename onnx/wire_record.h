@@ -39,9 +39,9 @@ static inline tap_wire_place tap_wire_in(const tap_wire_place *up, const tap_wir
 }
 
 /* Both record what is wrong at byte p of `at`, and return false. */
-bool tap_wire_fail(tap_wire_scan *s, const tap_wire_place *at, const uint8_t *p, const char *fmt, ...)
-    TAP_PRINTF(4, 5);
-bool tap_wire_fail_memory(tap_wire_scan *s, const tap_wire_place *at, const uint8_t *p);
+TAP_COLD bool tap_wire_fail(tap_wire_scan *s, const tap_wire_place *at, const uint8_t *p, const char *fmt,
+                            ...) TAP_PRINTF(4, 5);
+TAP_COLD bool tap_wire_fail_memory(tap_wire_scan *s, const tap_wire_place *at, const uint8_t *p);
 /* Books memory that unpacking will need; false above the budget. */
 bool tap_wire_charge(tap_wire_scan *s, const tap_wire_place *at, const uint8_t *p, uint64_t n_bytes);
 

@@ -32,9 +32,11 @@ extern "C" {
 #if defined(__GNUC__)
 #define TAP_API             __attribute__((visibility("default")))
 #define TAP_PRINTF(fmt, va) __attribute__((format(printf, fmt, va)))
+#define TAP_COLD            __attribute__((cold)) /* only where something failed: what leads there is laid apart */
 #else
 #define TAP_API
 #define TAP_PRINTF(fmt, va)
+#define TAP_COLD
 #endif
 
 #define TAP_VERSION_MAJOR 0

@@ -180,7 +180,7 @@ typedef struct tap_family {
 /* Fails with a message; node, operator, opset, inputs with shapes and dtypes are put around it. Returns what
  * the caller is to return: code, but TAP_RUN for a TAP_MODEL that only the inputs of a run have shown; where
  * the node has failed before, the code of that failure, whose message stays. */
-TAP_API tap_status tap_fail(tap_ctx *ctx, tap_status code, const char *fmt, ...) TAP_PRINTF(3, 4);
+TAP_API TAP_COLD tap_status tap_fail(tap_ctx *ctx, tap_status code, const char *fmt, ...) TAP_PRINTF(3, 4);
 
 /* The opset of the node's domain; where the row came later (tap_model_options.tf_ops), its first. The row.
  * Both in every phase. */
@@ -202,7 +202,8 @@ TAP_API void tap_expand_names(tap_expansion *e, const char *inputs, const char *
  * that the node leaves out may be used: they are absent then. Names of values must be new. */
 TAP_API void tap_expand_add(tap_expansion *e, const char *fmt, ...) TAP_PRINTF(2, 3);
 /* Fails the model; the node is put in front. Returns the code. */
-TAP_API tap_status tap_expand_fail(tap_expansion *e, tap_status code, const char *fmt, ...) TAP_PRINTF(3, 4);
+TAP_API TAP_COLD tap_status tap_expand_fail(tap_expansion *e, tap_status code, const char *fmt, ...)
+    TAP_PRINTF(3, 4);
 /* What the node has. Attributes as in prepare: of the wrong type fails, one not asked for is unknown. */
 TAP_API bool tap_expand_has_in(const tap_expansion *e, int i);
 TAP_API bool tap_expand_has_out(const tap_expansion *e, int i);

@@ -7,10 +7,11 @@
 
 bool tap_conv_packed_bytes(tap_tile_kind kind, int64_t groups, int64_t k, int64_t m, size_t *n_bytes) {
     const tap_tile_set *set = tap_tiles(kind, m);
-    int64_t wide = set->columns, narrow = tap_tiles_sliding(kind, m)->columns;
+    int64_t wide = set->columns, sliding = tap_tiles_sliding(kind, m)->columns;
     size_t bytes;
     if (groups < 0 || k < 0 || m < 0 || m > INT64_MAX / 2) return false;
-    int64_t columns = tap_max64((m + wide - 1) / wide * wide, (m + narrow - 1) / narrow * narrow);
+    int64_t columns = tap_max64((m + wide - 1) / wide * wide, (m + sliding - 1) / sliding * sliding);
+    if (tap_conv_is_narrow(kind, groups, m)) columns = m; /* no panels: all groups lie side by side */
     return tap_mul_size((size_t)columns, (size_t)set->elem, &bytes) &&
            tap_mul_size(bytes, (size_t)k, &bytes) && tap_mul_size(bytes, (size_t)groups, n_bytes) &&
            *n_bytes <= PTRDIFF_MAX;

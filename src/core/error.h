@@ -7,11 +7,11 @@
 #include "onnxtap/onnxtap.h"
 
 /* All return code, so that `return tap_error_set(err, TAP_IO, ...)` is the usual line. err may be NULL. */
-tap_status tap_error_set(tap_error *err, tap_status code, const char *fmt, ...) TAP_PRINTF(3, 4);
-tap_status tap_error_setv(tap_error *err, tap_status code, const char *fmt, va_list args);
-tap_status tap_error_no_memory(tap_error *err, uint64_t n_bytes);
+TAP_COLD tap_status tap_error_set(tap_error *err, tap_status code, const char *fmt, ...) TAP_PRINTF(3, 4);
+TAP_COLD tap_status tap_error_setv(tap_error *err, tap_status code, const char *fmt, va_list args);
+TAP_COLD tap_status tap_error_no_memory(tap_error *err, uint64_t n_bytes);
 /* Names what it is about; NULL leaves a field as it is. */
-void tap_error_where(tap_error *err, const char *node, const char *op, const char *tensor);
+TAP_COLD void tap_error_where(tap_error *err, const char *node, const char *op, const char *tensor);
 
 /* Text that grows in a fixed buffer and ends in "..." where it did not fit. */
 typedef struct tap_text {

@@ -33,6 +33,7 @@ struct tap_model {
     struct tap_layer_list *layer_list;        /* the framework's own; NULL: none was given */
     _Atomic(struct tap_layer_index *) layers; /* made when first asked for */
     pthread_mutex_t lock; /* over what is made when first needed: constants, packed states */
+    bool has_forgotten;   /* under it: weights that have another form now since files were last let go */
 };
 
 /* Attributes read, types inferred from the file alone, dtypes checked: every node of the model. Marks nodes
@@ -45,8 +46,11 @@ void tap_model_release_nodes(tap_model *m);
  * Overridable inputs count as constants. */
 tap_gvalue *tap_constant_source(tap_graph *g, tap_vid v);
 /* The tensor's bytes in the file are not needed now: there is another form of them. They may be read again.
- */
-void tap_model_forget(const tap_model *m, const tap_src_tensor *t);
+ * Caller holds the lock. */
+void tap_model_forget(tap_model *m, const tap_src_tensor *t);
+/* Behind the last of several: lets go of all pages of the files, small weights and what lies between them, if
+ * anything was forgotten. What is read where it lies comes back by itself. */
+void tap_model_let_files_go(tap_model *m);
 /* Packs constant inputs of n, once. Caller holds the lock. */
 tap_status tap_node_pack(tap_model *m, tap_node *n, tap_error *err);
 

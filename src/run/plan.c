@@ -502,6 +502,7 @@ tap_status tap_plan_build(tap_frame *f, const tap_type *key, bool generic, tap_p
         f->plan = before;
         return st;
     }
+    tap_model_let_files_go(se->model);
     *out = p;
     return TAP_OK;
 }

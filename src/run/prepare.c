@@ -225,15 +225,24 @@ tap_status tap_model_prepare(tap_model *m, tap_error *err) {
     return st;
 }
 
-/* Of small ones the pages are not worth a system call. */
+/* Small ones are let go together, by tap_model_let_files_go. */
 enum { FORGET_BYTES = 32 * 1024 };
 
-void tap_model_forget(const tap_model *m, const tap_src_tensor *t) {
-    if (t->n_bytes >= FORGET_BYTES && tap_mapping_of(m->mappings, t->data, t->n_bytes))
-        tap_mapping_let_go(t->data, t->n_bytes);
+void tap_model_forget(tap_model *m, const tap_src_tensor *t) {
+    if (!tap_mapping_of(m->mappings, t->data, t->n_bytes)) return;
+    m->has_forgotten = true;
+    if (t->n_bytes >= FORGET_BYTES) tap_mapping_let_go(t->data, t->n_bytes);
 }
 
-static void forget_packed(const tap_model *m, const tap_node *n) {
+void tap_model_let_files_go(tap_model *m) {
+    pthread_mutex_lock(&m->lock);
+    for (const tap_mapping *x = m->has_forgotten ? m->mappings : NULL; x; x = x->next)
+        tap_mapping_let_go(x->data, x->n_bytes);
+    m->has_forgotten = false;
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void forget_packed(tap_model *m, const tap_node *n) {
     for (int32_t i = 0; i < n->n_in; i++) {
         const tap_gvalue *v = n->op->packed_inputs >> i & 1 ? tap_constant_source(n->graph, n->in[i]) : NULL;
         if (v && v->stored) tap_model_forget(m, v->stored);
