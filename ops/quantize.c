@@ -11,6 +11,7 @@
 #include "common/axis_broadcast.h"
 #include "common/cast.h"
 #include "common/floats.h"
+#include "common/math.h"
 #include "common/reduce.h"
 #include "common/shape.h"
 #include "core/tensor.h"
@@ -51,6 +52,17 @@ COMBINE(multiply, *)
 COMBINE(add, +)
 COMBINE(subtract, -)
 
+/* Whether tap_quotientf takes it. Subnormal quotients, which it may miss, are no others than 0 to an integer.
+ */
+static bool is_easy_divisor(float s) {
+    return fabsf(s) >= 0x1p-125f && fabsf(s) <= 0x1p125f;
+}
+
+static void divide_by_one(int64_t n, const float *x, float s, float *y) {
+    const float inverse = 1 / s;
+    TAP_INDEPENDENT TAP_EACH y[i] = tap_quotientf(x[i], s, inverse);
+}
+
 static void divide_int32(int64_t n, const int32_t *x, const int32_t *s, bool one, float *y) {
     TAP_EACH y[i] = (float)nearbyint((double)x[i] / (double)s[one ? 0 : i]);
 }
@@ -84,7 +96,10 @@ static void quotient(const recipe *r, int64_t n, const char *x, int64_t x_step, 
         through_half(r->precision, m, scales);
         b = scales;
     }
-    divide(n, a, b, s_step == 0, y);
+    if (r->is_int && s_step == 0 && is_easy_divisor(*(const float *)b))
+        divide_by_one(n, a, *(const float *)b, y);
+    else
+        divide(n, a, b, s_step == 0, y);
     if (half) through_half(r->precision, n, y);
 }
 
@@ -111,33 +126,50 @@ static void store(const recipe *r, int64_t n, const float *x, char *y, int64_t s
 
 /* ---- To 8 bits, which is most common, in one loop ---- */
 
-static inline uint8_t byte_of(float x, float zero, float least, float most) {
-    const float v = nearest(x) + zero, low = v > least ? v : least; /* NaN too */
-    return (uint8_t)(int32_t)(low < most ? low : most);
+/* The ends of an 8-bit y and its zero point, for byte_of: the ends are moved by the zero point, which is
+ * added behind them. */
+typedef struct byte_range {
+    float least, most;
+    uint32_t zero;
+} byte_range;
+
+static byte_range byte_range_of(const recipe *r, float zero) {
+    return (byte_range){r->least - zero, r->most - zero, (uint32_t)(int32_t)zero};
 }
 
-static void quantize_bytes(const recipe *r, int64_t n, const float *x, float scale, float zero, uint8_t *y) {
-    const float least = r->least, most = r->most;
-    TAP_INDEPENDENT TAP_EACH y[i] = byte_of(x[i] / scale, zero, least, most);
+/* To the nearest integer, ties to even, in the low digits of a sum. NaN gives the least. */
+static inline uint8_t byte_of(float x, byte_range r) {
+    const float low = x > r.least ? x : r.least, v = low < r.most ? low : r.most;
+    return (uint8_t)(tap_bits(v + 0x1.8p23f) + r.zero);
 }
 
-static void finish_bytes(const recipe *r, int64_t n, const float *x, float zero, uint8_t *y) {
-    const float least = r->least, most = r->most;
-    TAP_INDEPENDENT TAP_EACH y[i] = byte_of(x[i], zero, least, most);
+static void quantize_bytes(byte_range r, int64_t n, const float *x, float scale, uint8_t *y) {
+    const float inverse = 1 / scale;
+    if (is_easy_divisor(scale))
+        TAP_INDEPENDENT TAP_EACH y[i] = byte_of(tap_quotientf(x[i], scale, inverse), r);
+    else
+        TAP_INDEPENDENT TAP_EACH y[i] = byte_of(x[i] / scale, r);
+}
+
+static void finish_bytes(byte_range r, int64_t n, const float *x, uint8_t *y) {
+    TAP_INDEPENDENT TAP_EACH y[i] = byte_of(x[i], r);
+}
+
+static float zero_byte(tap_dtype t, const char *p) {
+    return !p ? 0 : t == TAP_INT8 ? (float)*(const int8_t *)p : (float)*(const uint8_t *)p;
 }
 
 /* One zero point, dense bytes. */
 static void quantize_to_bytes(const recipe *r, int64_t n, char *const *p, const int64_t *step) {
     const bool plain = r->x == TAP_FLOAT && r->scale == TAP_FLOAT && r->precision == TAP_FLOAT;
-    float zero = 0, v[BLOCK];
-    if (p[2]) zero = r->y == TAP_INT8 ? *(const int8_t *)p[2] : *(const uint8_t *)p[2];
+    const byte_range range = byte_range_of(r, zero_byte(r->y, p[2]));
+    float v[BLOCK];
     if (plain && step[0] == sizeof(float) && step[1] == 0) {
-        quantize_bytes(r, n, (const float *)(void *)p[0], *(const float *)(void *)p[1], zero,
-                       (uint8_t *)p[3]);
+        quantize_bytes(range, n, (const float *)(void *)p[0], *(const float *)(void *)p[1], (uint8_t *)p[3]);
         return;
     }
     quotient(r, n, p[0], step[0], p[1], step[1], v);
-    finish_bytes(r, n, v, zero, (uint8_t *)p[3]);
+    finish_bytes(range, n, v, (uint8_t *)p[3]);
 }
 
 static void quantize_block(const recipe *r, int64_t n, char *const *p, const int64_t *step) {
@@ -153,7 +185,28 @@ static void quantize_block(const recipe *r, int64_t n, char *const *p, const int
     store(r, n, v, p[3], step[3]);
 }
 
+/* From 8 bits with one float32 scale, in one loop. */
+#define OF_BYTES(NAME, T)                                                        \
+    static void NAME(int64_t n, const T *x, float scale, float zero, float *y) { \
+        TAP_INDEPENDENT TAP_EACH y[i] = ((float)x[i] - zero) * scale;            \
+    }
+OF_BYTES(of_int8, int8_t)
+OF_BYTES(of_uint8, uint8_t)
+
+static bool dequantize_bytes(const recipe *r, int64_t n, char *const *p, const int64_t *step) {
+    const bool is_signed = r->x == TAP_INT8;
+    if ((!is_signed && r->x != TAP_UINT8) || r->scale != TAP_FLOAT || r->y != TAP_FLOAT) return false;
+    if (step[0] != 1 || step[1] != 0 || (p[2] && step[2] != 0) || step[3] != sizeof(float)) return false;
+    const float zero = zero_byte(r->x, p[2]), scale = *(const float *)(void *)p[1];
+    if (is_signed)
+        of_int8(n, (const int8_t *)p[0], scale, zero, (float *)(void *)p[3]);
+    else
+        of_uint8(n, (const uint8_t *)p[0], scale, zero, (float *)(void *)p[3]);
+    return true;
+}
+
 static void dequantize_block(const recipe *r, int64_t n, char *const *p, const int64_t *step) {
+    if (dequantize_bytes(r, n, p, step)) return;
     float v[BLOCK], others[BLOCK];
     const float *x = operand(r->x, TAP_FLOAT, n, p[0], step[0], v);
     if (p[2]) {

@@ -87,6 +87,17 @@ static inline double tap_quotient(double a, double b, double r) {
 #endif
 }
 
+/* The same in float32, for normal b and r; infinite where the quotient is. */
+static inline float tap_quotientf(float a, float b, float r) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    float q = a * r, rest = __builtin_fmaf(-q, b, a), y = __builtin_fmaf(rest, r, q);
+    return tap_select((fabsf(rest) > 0) & (fabsf(rest) < INFINITY), y, q); /* zeros keep their sign */
+#else
+    (void)r;
+    return a / b;
+#endif
+}
+
 /* 1 / x to 0.0016 of it, for x far from the ends of float's range: a guess from the exponent and one step of
  * Newton's. Each further step, y * (2 - x * y), doubles the digits. */
 static inline float tap_near_reciprocal(float x) {

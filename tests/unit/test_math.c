@@ -283,6 +283,25 @@ static void loops_equal_calls(void) {
     }
 }
 
+/* Quotients by one divisor: those of the division, to the sign of zero. */
+static void quotients(void) {
+    static const float some[] = {0,        -0.0f,     1,   -3,        1e30f,           -1e38f,
+                                 INFINITY, -INFINITY, NAN, 0x1p-126f, 0x1.fffffep+127f};
+    int wrong = 0;
+    for (uint32_t k = 0; k < 2000; k++) {
+        const float b = tap_from_bits(0x3f800000u | (k * 2654435761u) >> 9) * (k % 3 == 0 ? 0x1p-60f : -1.0f),
+                    r = 1 / b;
+        for (uint32_t i = 0; i < 300; i++) {
+            const float a = i < 11 ? some[i] : tap_from_bits(0x3f800000u + (i * k * 2246822519u >> 8));
+            const float want = a / b, got = tap_quotientf(a, b, r);
+            wrong +=
+                tap_bits(want) != tap_bits(got) && !(isnan(want) && isnan(got)) && fabsf(want) >= 0x1p-126f;
+            wrong += a == 0 && tap_bits(want) != tap_bits(got);
+        }
+    }
+    CHECK_EQ(wrong, 0);
+}
+
 static void special_values(void) {
     CHECK(tap_expf(INFINITY) == INFINITY && tap_expf(-INFINITY) == 0 && isnan(tap_expf(NAN)) &&
           tap_expf(0) == 1);
@@ -322,8 +341,9 @@ static int cpu_has_it(void) {
 }
 
 int main(int argc, char **argv) {
-    static const test_case tests[] = {TEST(accuracy), TEST(two_operands),      TEST(powers),
-                                      TEST(doubles),  TEST(loops_equal_calls), TEST(special_values)};
+    static const test_case tests[] = {TEST(accuracy),      TEST(two_operands), TEST(powers),
+                                      TEST(quotients),     TEST(doubles),      TEST(loops_equal_calls),
+                                      TEST(special_values)};
     if (!cpu_has_it()) return 77;
     if (argc > 1) step = (uint32_t)strtoul(argv[1], NULL, 10);
     if (step == 0) return 2;
