@@ -132,9 +132,11 @@ typedef struct pass {
 
 #define RESAMPLE_INLINE static inline __attribute__((always_inline))
 
-/* Lines that are turned at a time, and bytes of one, in and out, that leave them in cache. */
-#define LINES      32
-#define LINE_BYTES 32768
+/* Lines that are turned at a time, and bytes of one, in and out, that leave them in cache; where more than
+ * one element lie together, the loop along the axis is slower than lines that are in the next cache. */
+#define LINES          32
+#define LINE_BYTES     32768
+#define FAR_LINE_BYTES 262144
 
 static tap_dtype computed(const pass *s) {
     return s->wide ? TAP_DOUBLE : TAP_FLOAT;
@@ -177,7 +179,7 @@ static void pass_task(void *arg, int64_t begin, int64_t end, int worker) {
 static void take_room(tap_ctx *ctx, pass *s, int64_t pre) {
     const size_t width = tap_dtype_bytes(computed(s)) * (size_t)s->post;
     const size_t line = (size_t)(s->t->in + s->t->out) * width;
-    if (s->by_rows || pre < LINES / 2 || line > LINE_BYTES) return;
+    if (s->by_rows || pre < LINES / 2 || line > (s->post > 1 ? FAR_LINE_BYTES : LINE_BYTES)) return;
     s->room_bytes = tap_round_up(LINES * (line + (size_t)s->t->in * width), TAP_ALIGN);
     s->room = tap_scratch(ctx, s->room_bytes * (size_t)tap_workers(ctx));
 }
