@@ -176,7 +176,8 @@ static tap_status linear_run(tap_ctx *ctx) {
     tap_tensor *z = l.s->classifier ? tap_out(ctx, 1, TAP_FLOAT, 2, dims) : ctx->out[0];
     l.label = l.s->classifier ? tap_out(ctx, 0, tap_classes_dtype(&l.s->classes), 1, dims) : NULL;
     l.block = tap_max64(1, tap_min64(TAP_TILE_ROWS, BLOCK / tap_max64(1, l.rows.features)));
-    l.room_bytes = tap_round_up((size_t)(l.block * l.rows.features + l.columns) * sizeof(double), TAP_ALIGN);
+    l.room_bytes =
+        tap_round_up((size_t)(l.block * (2 * l.rows.features + l.n) + l.columns) * sizeof(double), TAP_ALIGN);
     l.room = tap_scratch(ctx, (size_t)tap_workers(ctx) * l.room_bytes);
     if (!z || !l.room || (l.s->classifier && !l.label)) return TAP_MEMORY;
     l.z = z->data;
