@@ -2,8 +2,9 @@
 #include "common/ml.h"
 #include "common/tile.h"
 
-/* Rows of a task, and elements that are widened at once, where a row is not longer. */
-enum { ROWS_AT_ONCE = 256, BLOCK = 1024 };
+/* Rows of a task, and elements that are widened at once, where a row is not longer; fewer rows than ROWS_FEW
+ * fill no vector. */
+enum { ROWS_AT_ONCE = 256, BLOCK = 1024, ROWS_FEW = 4 };
 
 /* scores[n] = coefficients[n][features] . x[features] + intercepts[n] */
 typedef struct linear_state {
@@ -119,6 +120,25 @@ static void score_rows(const linear *l, int64_t rows, const double *restrict x, 
     }
 }
 
+/* The same of rows that are too few for a vector: sums of some scores run side by side. */
+static void score_few_rows(const linear *l, int64_t rows, const double *x, double *scores) {
+    enum { TOGETHER = 4 };
+    const int64_t features = l->rows.features;
+    for (int64_t k = 0; k < l->n; k += TOGETHER)
+        for (int64_t r = 0; r < rows; r++) {
+            const float *w[TOGETHER];
+            double sum[TOGETHER];
+            for (int64_t j = 0; j < TOGETHER; j++) {
+                const int64_t at = tap_min64(k + j, l->n - 1);
+                w[j] = l->s->coefficients + at * features;
+                sum[j] = l->s->intercepts ? (double)l->s->intercepts[at] : 0;
+            }
+            for (int64_t i = 0; i < features; i++)
+                for (int j = 0; j < TOGETHER; j++) sum[j] += (double)w[j][i] * x[i * rows + r];
+            for (int64_t j = 0; j < TOGETHER && k + j < l->n; j++) scores[(k + j) * rows + r] = sum[j];
+        }
+}
+
 /* Two scores for one, as ONNX Runtime makes them where the standard is silent: 1 - s and s, or a
  * transformation of -s and s. */
 static void two_for_one(tap_post post, double *score) {
@@ -162,7 +182,7 @@ static void linear_rows(void *arg, int64_t begin, int64_t end, int worker) {
         const int64_t rows = tap_min64(l->block, end - row);
         tap_reals_of(l->x, row * features, rows * features, x);
         if (features > 0) tap_tile_apart(sizeof *x, rows, features, x, turned);
-        score_rows(l, rows, turned, scores);
+        (rows < ROWS_FEW ? score_few_rows : score_rows)(l, rows, turned, scores);
         finish_rows(l, row, rows, scores, score);
     }
 }
