@@ -93,7 +93,9 @@ static bool concat_few(tap_ctx *ctx, int axis) {
         if (ctx->in[i]->dims[axis] != ctx->in[0]->dims[axis]) return false;
         f.x[i] = ctx->in[i]->data;
     }
-    f.loop = f.word <= 8 && (f.word & (f.word - 1)) == 0 ? tap_few_together(tap_cpu_isa(), (size_t)f.word, f.n) : NULL;
+    f.loop = f.word <= 8 && (f.word & (f.word - 1)) == 0
+                 ? tap_few_together(tap_cpu_isa(), (size_t)f.word, f.n)
+                 : NULL;
     if (!f.loop) return false;
     tap_parallel(ctx, tap_product(y->dims, axis), 1 << 16, few_task, &f);
     return true;

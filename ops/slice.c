@@ -286,7 +286,8 @@ static bool split_few(tap_ctx *ctx, int axis) {
         f.y[i] = ctx->out[i]->data;
     }
     for (int d = axis; d < x->rank; d++) f.word *= ctx->out[0]->dims[d];
-    f.loop = f.word <= 8 && (f.word & (f.word - 1)) == 0 ? tap_few_apart(tap_cpu_isa(), (size_t)f.word, f.n) : NULL;
+    f.loop = f.word <= 8 && (f.word & (f.word - 1)) == 0 ? tap_few_apart(tap_cpu_isa(), (size_t)f.word, f.n)
+                                                         : NULL;
     if (!f.loop) return false;
     tap_parallel(ctx, tap_product(x->dims, axis), 1 << 16, few_task, &f);
     return true;
