@@ -239,29 +239,25 @@ static tap_status tile_run(tap_ctx *ctx) {
     return TAP_OK;
 }
 
-#define ONE_OUT .out_min = 1, .out_max = 1, .dtypes = TAP_TYPES_ALL
+#define ONE_OUT .out_min = 1, .out_max = 1
+#define ANY     ONE_OUT, .dtypes = TAP_TYPES_ALL
 #define CONCAT                                                                               \
     .flags = TAP_TAKES_CHANNELS_LAST, .image_inputs = UINT32_MAX, .prepare = concat_prepare, \
     .infer = concat_infer, .run = concat_run
 
 static const tap_op ops[] = {
-    {.name = "Concat", .since = 1, .in_min = 1, .in_max = -1, ONE_OUT, CONCAT},
-    {.name = "Expand",
-     .since = 8,
-     .in_min = 2,
-     .in_max = 2,
-     ONE_OUT,
-     .infer = expand_infer,
-     .run = expand_run},
+    {.name = "Concat", .since = 1, .in_min = 1, .in_max = -1, ANY, CONCAT},
+    {.name = "Expand", .since = 8, .in_min = 2, .in_max = 2, ANY, .infer = expand_infer, .run = expand_run},
     {.name = "Tile",
      .since = 1,
      .until = 5,
      .in_min = 3,
      .in_max = 3,
      ONE_OUT,
+     .dtypes = TAP_TYPES_NUMERIC,
      .infer = tile_infer,
      .run = tile_run},
-    {.name = "Tile", .since = 6, .in_min = 2, .in_max = 2, ONE_OUT, .infer = tile_infer, .run = tile_run},
+    {.name = "Tile", .since = 6, .in_min = 2, .in_max = 2, ANY, .infer = tile_infer, .run = tile_run},
     {0},
 };
 

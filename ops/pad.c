@@ -405,20 +405,28 @@ static tap_status center_run(tap_ctx *ctx) {
     return pad_copy(ctx, PAD_CONSTANT, &b, &zero);
 }
 
-#define ONE_OUT .out_min = 1, .out_max = 1, .dtypes = TAP_TYPES_ALL
-#define PAD                                                                               \
-    ONE_OUT, .flags = TAP_TAKES_CHANNELS_LAST, .image_inputs = 1, .prepare = pad_prepare, \
-             .infer = pad_infer, .run = pad_run, .gives_zeros = pad_gives_zeros
+#define ONE_OUT .out_min = 1, .out_max = 1
+#define ANY     ONE_OUT, .dtypes = TAP_TYPES_ALL
+#define PAD                                                                                          \
+    .flags = TAP_TAKES_CHANNELS_LAST, .image_inputs = 1, .prepare = pad_prepare, .infer = pad_infer, \
+    .run = pad_run, .gives_zeros = pad_gives_zeros
 
 static const tap_op ops[] = {
-    {.name = "Pad", .since = 1, .until = 10, .in_min = 1, .in_max = 1, PAD},
-    {.name = "Pad", .since = 11, .until = 17, .in_min = 2, .in_max = 3, PAD},
-    {.name = "Pad", .since = 18, .in_min = 2, .in_max = 4, PAD},
+    {.name = "Pad",
+     .since = 1,
+     .until = 10,
+     .in_min = 1,
+     .in_max = 1,
+     ONE_OUT,
+     .dtypes = TAP_TYPES_FLOAT,
+     PAD},
+    {.name = "Pad", .since = 11, .until = 17, .in_min = 2, .in_max = 3, ANY, PAD},
+    {.name = "Pad", .since = 18, .in_min = 2, .in_max = 4, ANY, PAD},
     {.name = "CenterCropPad",
      .since = 18,
      .in_min = 2,
      .in_max = 2,
-     ONE_OUT,
+     ANY,
      .prepare = center_prepare,
      .infer = center_infer,
      .run = center_run},
