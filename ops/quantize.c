@@ -393,6 +393,11 @@ static tap_status check_blocks(tap_ctx *ctx, const linear *s, const tap_type *x,
     return TAP_OK;
 }
 
+/* Is it, or may it turn out to be, a scalar or a list of one? Either may stand beside the other. */
+static bool maybe_one(const tap_type *t) {
+    return t->rank == 0 || (t->rank == 1 && (t->dims[0] == 1 || t->dims[0] < 0));
+}
+
 /* The scale's shape fits x, the attributes and the zero point. */
 static tap_status check_shapes(tap_ctx *ctx) {
     const linear *s = ctx->state;
@@ -402,8 +407,7 @@ static tap_status check_shapes(tap_ctx *ctx) {
         bool same = zero->rank == scale->rank;
         for (int d = 0; same && d < zero->rank; d++)
             same = zero->dims[d] < 0 || scale->dims[d] < 0 || zero->dims[d] == scale->dims[d];
-        if (!same && !(zero->rank <= 1 && scale->rank <= 1 && (!zero->rank || zero->dims[0] == 1) &&
-                       (!scale->rank || scale->dims[0] == 1)))
+        if (!same && !(maybe_one(zero) && maybe_one(scale)))
             return tap_fail(ctx, TAP_MODEL, "scale and zero point must have one shape");
     }
     if (x->rank < 0 || scale->rank <= 0 || (scale->rank == 1 && scale->dims[0] == 1)) return TAP_OK;

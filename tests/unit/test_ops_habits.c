@@ -172,9 +172,27 @@ static void scalar_in_a_list(void) {
     }
 }
 
+/* A zero point in a list of one beside a scale that is a scalar, where the list's length is known only from
+ * the input. */
+static void zero_point_in_an_open_list(void) {
+    for (int n = 1; n <= 2; n++) {
+        node_test t;
+        node_begin(&t, "DequantizeLinear", 19, 1);
+        node_in_open(&t, TAP_UINT8, "3", NUMS(1, 2, 4));
+        node_in(&t, TAP_FLOAT, "", NUMS(2));
+        node_in_open(&t, TAP_UINT8, n == 1 ? "1" : "2", NUMS(1, 1));
+        if (n == 1)
+            node_gives(&t, 0, TAP_FLOAT, "3", NUMS(0, 2, 6));
+        else
+            node_fails(&t, TAP_RUN, "one shape");
+        node_end(&t);
+    }
+}
+
 int main(void) {
     static const test_case tests[] = {
-        TEST(empty_auto_pad), TEST(whole_output_shape), TEST(unpooled_sizes),   TEST(lstm_clip),
-        TEST(absent_output),  TEST(branch_not_taken),   TEST(scalar_in_a_list), TEST(constants_among_inputs)};
+        TEST(empty_auto_pad),   TEST(whole_output_shape),     TEST(unpooled_sizes),
+        TEST(lstm_clip),        TEST(absent_output),          TEST(branch_not_taken),
+        TEST(scalar_in_a_list), TEST(constants_among_inputs), TEST(zero_point_in_an_open_list)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }
