@@ -2,6 +2,7 @@
  * integers wrap. */
 #include <string.h>
 
+#include "common/real.h"
 #include "common/scalar.h"
 #include "common/shape.h"
 
@@ -10,9 +11,10 @@ typedef struct cumulative {
     void *y;
     int64_t d, post, blocks; /* x[pre][d][post], columns in blocks of COLUMNS */
     bool exclusive, reverse, product;
+    tap_dtype dtype;
 } cumulative;
 
-#define COLUMNS 256
+#define COLUMNS 1024
 /* Contiguous rows that are walked side by side. */
 #define ROWS 8
 /* Elements of a row that are added up at once, where it has so many. */
@@ -20,42 +22,40 @@ typedef struct cumulative {
 #define LONG              32
 #define CUMULATIVE_INLINE static inline __attribute__((always_inline))
 
-#define T        float
+#define X        float
+#define Y        float
 #define FN(f)    f##_float
 #define SCANS    1
 #define SUM_T    double
 #define LOAD(v)  (double)(v)
 #define STORE(a) (float)(a)
 #include "cumulative.inc"
-#define T        double
+#define X        float
+#define Y        double
+#define FN(f)    f##_wide
+#define SCANS    1
+#define SUM_T    double
+#define LOAD(v)  (double)(v)
+#define STORE(a) (a)
+#include "cumulative.inc"
+#define X        double
+#define Y        double
 #define FN(f)    f##_double
 #define SCANS    0
 #define SUM_T    double
 #define LOAD(v)  (v)
 #define STORE(a) (a)
 #include "cumulative.inc"
-#define T        uint16_t
-#define FN(f)    f##_float16
-#define SCANS    0
-#define SUM_T    double
-#define LOAD(v)  (double)tap_f16_to_f32(v)
-#define STORE(a) tap_f32_to_f16(tap_f64_to_f32_odd(a))
-#include "cumulative.inc"
-#define T        uint16_t
-#define FN(f)    f##_bfloat16
-#define SCANS    0
-#define SUM_T    double
-#define LOAD(v)  (double)tap_bf16_to_f32(v)
-#define STORE(a) tap_f32_to_bf16(tap_f64_to_f32_odd(a))
-#include "cumulative.inc"
-#define T        uint32_t
+#define X        uint32_t
+#define Y        uint32_t
 #define FN(f)    f##_int32
 #define SCANS    1
 #define SUM_T    uint32_t
 #define LOAD(v)  (v)
 #define STORE(a) (a)
 #include "cumulative.inc"
-#define T        uint64_t
+#define X        uint64_t
+#define Y        uint64_t
 #define FN(f)    f##_int64
 #define SCANS    1
 #define SUM_T    uint64_t
@@ -64,6 +64,58 @@ typedef struct cumulative {
 #include "cumulative.inc"
 
 typedef void cumulative_loop(const cumulative *c, int64_t row, int64_t rows, int64_t from, int64_t n);
+
+/* ---- Halves: a block is widened, and rounded once behind its sums ---- */
+
+typedef struct block {
+    float x[COLUMNS];
+    double y[COLUMNS];
+} block;
+
+/* n elements from `at` on, of so many rows side by side, or of as many columns as there are; sum: as in
+ * piece_wide. NULL: whole rows, of which nothing went before. */
+static void half_block(const cumulative *c, block *b, int64_t at, int64_t n, int64_t d, double *sum) {
+    const int64_t first = c->reverse && c->post == 1 ? d - 1 : 0;
+    tap_to_f32(c->dtype, n, (const uint16_t *)c->x + at, b->x);
+    if (sum) {
+        piece_wide(c, d, 1, n, b->x + first, b->y + first, sum);
+    } else {
+        cumulative rows = *c;
+        rows.x = b->x;
+        rows.y = b->y;
+        run_wide(&rows, 0, n / d, 0, 1);
+    }
+    tap_from_f64(c->dtype, n, b->y, (uint16_t *)c->y + at);
+}
+
+static void half_columns(const cumulative *c, int64_t row, int64_t from, int64_t n) {
+    block b;
+    double sum[COLUMNS];
+    for (int64_t q = 0; q < n; q++) sum[q] = c->product;
+    for (int64_t i = 0; i < c->d; i++)
+        half_block(c, &b, (row * c->d + (c->reverse ? c->d - 1 - i : i)) * c->post + from, n, 1, sum);
+}
+
+static void half_row(const cumulative *c, int64_t row) {
+    block b;
+    double sum = c->product;
+    for (int64_t i = 0; i < c->d; i += COLUMNS) {
+        const int64_t n = tap_min64(COLUMNS, c->d - i);
+        half_block(c, &b, row * c->d + (c->reverse ? c->d - i - n : i), n, n, &sum);
+    }
+}
+
+static void run_half(const cumulative *c, int64_t row, int64_t rows, int64_t from, int64_t n) {
+    block b;
+    const int64_t each = tap_max64(1, COLUMNS / c->d);
+    if (c->post > 1)
+        half_columns(c, row, from, n);
+    else if (c->d > COLUMNS)
+        for (; rows > 0; rows--) half_row(c, row++);
+    else
+        for (int64_t end = row + rows; row < end; row += each)
+            half_block(c, &b, row * c->d, tap_min64(each, end - row) * c->d, c->d, NULL);
+}
 
 typedef struct cumulative_job {
     cumulative c;
@@ -112,9 +164,9 @@ static void cumulative_task(void *arg, int64_t begin, int64_t end, int worker) {
 
 static tap_status cumulative_run(tap_ctx *ctx) {
     static cumulative_loop *const loops[TAP_DTYPE_COUNT] = {
-        [TAP_FLOAT] = run_float,       [TAP_DOUBLE] = run_double, [TAP_FLOAT16] = run_float16,
-        [TAP_BFLOAT16] = run_bfloat16, [TAP_INT32] = run_int32,   [TAP_UINT32] = run_int32,
-        [TAP_INT64] = run_int64,       [TAP_UINT64] = run_int64,
+        [TAP_FLOAT] = run_float,   [TAP_DOUBLE] = run_double, [TAP_FLOAT16] = run_half,
+        [TAP_BFLOAT16] = run_half, [TAP_INT32] = run_int32,   [TAP_UINT32] = run_int32,
+        [TAP_INT64] = run_int64,   [TAP_UINT64] = run_int64,
     };
     const cumulative_state *s = ctx->state;
     const tap_tensor *x = ctx->in[0];
@@ -124,6 +176,7 @@ static tap_status cumulative_run(tap_ctx *ctx) {
         return tap_fail(ctx, TAP_RUN, "axis %lld is out of range for rank %d",
                         (long long)tap_int_at(ctx->in[1], 0), x->rank);
     if (x->count == 0) return TAP_OK;
+    j.c.dtype = x->dtype;
     j.c.x = x->data;
     j.c.y = ctx->out[0]->data;
     j.c.d = x->dims[axis];

@@ -10,6 +10,7 @@
 #include "common/cast.h"
 #include "common/convert.h"
 #include "common/int_divide.h"
+#include "common/math64.h"
 #include "common/math_pow.h"
 #include "common/math_wide.h"
 
@@ -19,27 +20,37 @@ static inline double power_double(double a, double b) {
     return b == 2 ? a * a : pow(a, b);
 }
 
-/* Wraps. To a negative power: what the real quotient leaves when it is cut; 0 for 1 / 0. */
-static inline int64_t power_int64(int64_t a, int64_t b) {
-    if (b < 0) return a == 1 ? 1 : a == -1 ? (b & 1 ? -1 : 1) : 0;
-    uint64_t y = 1, x = (uint64_t)a;
-    for (; b > 0; b >>= 1, x *= x)
-        if (b & 1) y *= x;
-    return (int64_t)y;
-}
+/* One exponent for all is the usual case; squares and cubes are quicker then, with the same result. */
+#define POW_ONE(NAME, B)                                                                          \
+    TAP_LOOP(NAME) {                                                                              \
+        const B one = step[1] == 0 ? *(const B *)p[1] : 0;                                        \
+        if (one == 2 || one == 3)                                                                 \
+            (one == 2 ? NAME##_square : NAME##_cube)(n, (char *const[]){p[0], p[2]},              \
+                                                     (const int64_t[]){step[0], step[2]}, state); \
+        else                                                                                      \
+            NAME##_any(n, p, step, state);                                                        \
+    }
 
-/* One exponent for all is the usual case; that of 2 is quicker, with the same result. */
+enum { BLOCK = 1024, POWERS = 512 };
+
+#define T    int32_t
+#define U    uint32_t
+#define F(f) pow_INT32_INT64_##f
+#include "power.inc"
+#define T    int64_t
+#define U    uint64_t
+#define F(f) pow_INT64_INT64_##f
+#include "power.inc"
+POW_ONE(pow_INT32_INT64, int64_t)
+POW_ONE(pow_INT64_INT64, int64_t)
+
 TAP_LOOP1(square_FLOAT, float, float, x *x)
-TAP_LOOP1(square_DOUBLE, double, double, x *x)
-TAP_LOOP1(cube_FLOAT, float, float, tap_cubef(x))
+TAP_LOOP1(cube_FLOAT, float, float, copysignf(tap_cubef(x), x))
 TAP_LOOP1(root_FLOAT, float, float, fabsf(x) < INFINITY ? sqrtf(x + 0.0f) : x * x)
-TAP_LOOP2(any_DOUBLE, double, double, power_double(a, b))
 TAP_LOOP2(any_FLOAT, float, float, tap_powf(a, b))
 /* The same for normal bases above 0 and finite exponents, and for one exponent that is none of the above. */
 TAP_LOOP2(plain_FLOAT, float, float, tap_pow_simple(a, b, tap_pow_plain(a, 0, b)))
 TAP_LOOP2(plain_one_FLOAT, float, float, tap_pow_plain(a, 0, b))
-
-enum { BLOCK = 1024 };
 
 /* Whether all lie between the two, neither below 0; bits of `sign` do not count. */
 static bool all_between(int64_t n, const char *p, int64_t step, float least, float most, uint32_t sign) {
@@ -79,14 +90,10 @@ TAP_LOOP(pow_FLOAT) {
         power_FLOAT(n, p, step, state);
 }
 
-TAP_LOOP(pow_DOUBLE) {
-    char *const q[2] = {p[0], p[2]};
-    const int64_t to_step[2] = {step[0], step[2]};
-    if (step[1] == 0 && *(const double *)p[1] == 2)
-        square_DOUBLE(n, q, to_step, state);
-    else
-        any_DOUBLE(n, p, step, state);
-}
+TAP_LOOP1(pow_DOUBLE_square, double, double, x *x)
+TAP_LOOP1(pow_DOUBLE_cube, double, double, tap_cube64(x))
+TAP_LOOP2(pow_DOUBLE_any, double, double, power_double(a, b))
+POW_ONE(pow_DOUBLE, double)
 
 TAP_HALVES_(pow, 2, 5) /* the exponent is float32 */
 static const tap_widening pow_1_widening = {pow_FLOAT, TAP_FLOAT16, 2,
@@ -96,10 +103,14 @@ TAP_LOOP(pow_1_FLOAT16) {
 }
 TAP_LOOP2_MIXED(pow_wide_FLOAT, float, double, float, power_double((double)a, b))
 TAP_HALVES_(pow_wide, 2, 5) /* the exponent is float64 */
-TAP_LOOP2_MIXED(pow_INT32_INT64, int32_t, int64_t, int32_t, power_int64(a, b))
-TAP_LOOP2(pow_INT64_INT64, int64_t, int64_t, power_int64(a, b))
-TAP_LOOP2_MIXED(pow_INT32_DOUBLE, int32_t, double, int32_t, tap_int32_of_double(pow((double)a, b)))
-TAP_LOOP2_MIXED(pow_INT64_DOUBLE, int64_t, double, int64_t, tap_int64_of_double(pow((double)a, b)))
+/* An integer's square or cube that fits into its type is rounded once at most. */
+#define POW_INT_DOUBLE(NAME, T, CONVERT)                                           \
+    TAP_LOOP1(NAME##_square, T, T, CONVERT((double)x *(double)x))                  \
+    TAP_LOOP1(NAME##_cube, T, T, CONVERT((double)x *(double)x *(double)x))         \
+    TAP_LOOP2_MIXED(NAME##_any, T, double, T, CONVERT(power_double((double)a, b))) \
+    POW_ONE(NAME, double)
+POW_INT_DOUBLE(pow_INT32_DOUBLE, int32_t, tap_int32_of_double)
+POW_INT_DOUBLE(pow_INT64_DOUBLE, int64_t, tap_int64_of_double)
 
 /* By the dtype of the base: exponents of float32, of float64, of int64. */
 typedef struct power {
@@ -162,13 +173,6 @@ typedef struct mod_state {
     bool truncates; /* fmod: the result has the sign of the dividend, else that of the divisor */
 } mod_state;
 
-/* The signs' rules are those of Mod-28; a zero takes the divisor's sign. */
-static inline double floor_mod(double a, double b) {
-    double r = fmod(a, b);
-    if (r != 0) return (r < 0) != (b < 0) ? r + b : r;
-    return copysign(0.0, b);
-}
-
 /* By 0 the standard leaves it open: 0. A remainder whose sign differs from the divisor's moves by it. */
 #define MOD_SIGNED(NAME, T, REMAINDER)                                                      \
     static inline T NAME##_one(T a, T b, bool truncates) {                                  \
@@ -190,29 +194,36 @@ MOD_UNSIGNED(mod_UINT64_near, uint64_t, tap_near_remainder_uint64_t)
 MOD_UNSIGNED(mod_UINT64_any, uint64_t, tap_remainder_uint64_t)
 TAP_LOOP2_NEAR(mod_UINT64, uint64_t)
 
-static inline float mod_signs(float r, float b, bool truncates) {
-    float moved = tap_select((int)(r < 0) ^ (int)(b < 0), r + b, r);
-    return tap_select(truncates, r, tap_select(r != 0, moved, copysignf(0.0f, b)));
-}
-
 /* Quotients whose digits fit into a double are quick; others are the C library's. Both are exact: half of the
- * limit, so that no division is needed to tell. */
-TAP_LOOP2(is_far, float, uint8_t, !(fabs((double)a) < TAP_FMOD_LIMIT / 2 * fabs((double)b)))
-TAP_LOOP2_WITH(mod_near, mod_state, float, float, float, mod_signs(tap_fmodf(a, b), b, s.truncates))
-TAP_LOOP2_WITH(mod_any, mod_state, float, float, float, mod_signs(fmodf(a, b), b, s.truncates))
+ * limit, so that no division is needed to tell. The signs' rules are those of Mod-28; a zero takes the
+ * divisor's sign. */
+#define MOD_REAL(NAME, T, SELECT, SIGNED, LIMIT, QUICK, ANY)                                   \
+    static inline T NAME##_signs(T r, T b, bool truncates) {                                   \
+        const T moved = SELECT((int)(r < 0) ^ (int)(b < 0), r + b, r);                         \
+        return SELECT(truncates, r, SELECT(r != 0, moved, SIGNED(0, b)));                      \
+    }                                                                                          \
+    TAP_LOOP2(NAME##_is_far, T, uint8_t, !(fabs((double)a) < LIMIT / 2 * fabs((double)b)))     \
+    TAP_LOOP2_WITH(NAME##_near, mod_state, T, T, T, NAME##_signs(QUICK(a, b), b, s.truncates)) \
+    TAP_LOOP2_WITH(NAME##_any, mod_state, T, T, T, NAME##_signs(ANY(a, b), b, s.truncates))    \
+    TAP_LOOP(NAME) {                                                                           \
+        mod_blocks((tap_loop *[]){NAME##_is_far, NAME##_near, NAME##_any}, n, p, step, state); \
+    }
 
-TAP_LOOP(mod_FLOAT) {
+/* loops: which are far, the loop for blocks without such, that for others. */
+static void mod_blocks(tap_loop *const *loops, int64_t n, char *const *p, const int64_t *step,
+                       const void *state) {
     uint8_t far[BLOCK];
     for (int64_t i = 0; i < n; i += BLOCK) {
         char *q[3] = {p[0] + i * step[0], p[1] + i * step[1], p[2] + i * step[2]};
         const int64_t m = tap_min64(BLOCK, n - i);
         uint8_t any = 0;
-        is_far(m, (char *[]){q[0], q[1], (char *)far}, (int64_t[]){step[0], step[1], 1}, state);
+        loops[0](m, (char *[]){q[0], q[1], (char *)far}, (int64_t[]){step[0], step[1], 1}, state);
         for (int64_t k = 0; k < m; k++) any |= far[k];
-        (any ? mod_any : mod_near)(m, q, step, state);
+        loops[any ? 2 : 1](m, q, step, state);
     }
 }
-TAP_LOOP2_WITH(mod_DOUBLE, mod_state, double, double, double, s.truncates ? fmod(a, b) : floor_mod(a, b))
+MOD_REAL(mod_FLOAT, float, tap_select, copysignf, TAP_FMOD_LIMIT, tap_fmodf, fmodf)
+MOD_REAL(mod_DOUBLE, double, tap_select64, copysign, TAP_FMOD64_LIMIT, tap_fmod64, fmod)
 TAP_HALVES2(mod)
 
 static tap_loop *const mod[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(mod), TAP_ROW_INTS(mod)};

@@ -9,6 +9,22 @@
 #include "common/math.h"
 
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+/* x^3, rounded once. */
+static inline double tap_cube64(double x) {
+    double square = x * x, y = square * x;
+    double rest = tap_fma64(tap_fma64(x, x, -square), x, tap_fma64(square, x, -y));
+    return copysign(tap_select64(fabs(y) < INFINITY, y + rest, y), x);
+}
+
+/* The rest of x / y, cut towards zero: exact where |x / y| < TAP_FMOD64_LIMIT. */
+#define TAP_FMOD64_LIMIT 0x1p51
+static inline double tap_fmod64(double x, double y) {
+    double a = fabs(x), b = fabs(y), q = a / b;
+    double n = (q + 0x1.8p+52) - 0x1.8p+52, r = tap_fma64(-n, b, a);
+    r = tap_select64(r < 0.0, r + b, r);
+    return copysign(tap_select64(q < 0.5, a, r), x); /* b may be infinite */
+}
+
 /* x = n ln 2 + r: e^r - 1, and in the low bits of *n that number. |n| < 2^11, so that products with the first
  * part of ln 2 are exact. */
 static inline double tap_expm1_reduced64(double x, uint64_t *n) {
@@ -57,6 +73,15 @@ static inline double tap_tanh64(double x) {
 }
 
 #else
+static inline double tap_cube64(double x) {
+    return pow(x, 3.0);
+}
+
+#define TAP_FMOD64_LIMIT 0.0
+static inline double tap_fmod64(double x, double y) {
+    return fmod(x, y);
+}
+
 static inline double tap_exp64(double x) {
     return exp(x);
 }

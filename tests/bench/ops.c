@@ -191,7 +191,8 @@ int main(int argc, char **argv) {
     o.n_words = argc - i;
     if (o.line) {
         const ops_case k = {"own", o.line, OPS_ALL};
-        return run_case(&o, &k) ? 0 : 5;
+        one_case(&o, 0, &k, &failed);
+        return failed ? 5 : 0;
     }
     for (size_t n = 0; n < n_ops_cases; n++) {
         if (!wanted(&o, &ops_cases[n])) continue;

@@ -206,9 +206,14 @@ DEFINE64(exp64)
 DEFINE64(expm1_64)
 DEFINE64(tanh64)
 DEFINE64(sigmoid64)
+DEFINE64(cube64)
 
 static long double sigmoid_long(long double x) {
     return 1 / (1 + expl(-x));
+}
+
+static long double cube_long(long double x) {
+    return x * x * x;
 }
 
 static const struct {
@@ -222,6 +227,7 @@ static const struct {
     {"expm1 of float64", expm1_64_loop, expm1_64_one, expm1l, 1.9},
     {"tanh of float64", tanh64_loop, tanh64_one, tanhl, 2.6},
     {"sigmoid of float64", sigmoid64_loop, sigmoid64_one, sigmoid_long, 2.6},
+    {"cube of float64", cube64_loop, cube64_one, cube_long, 0.51},
 };
 
 static double ulps64(double got, long double want) {
@@ -266,6 +272,17 @@ static void doubles(void) {
         }
         if (worst > functions64[f].ulp) printf("%s: %.3f ulp at %a\n", functions64[f].name, worst, at);
         CHECK(worst <= functions64[f].ulp);
+    }
+}
+
+/* Exact, with the dividend's sign. */
+static void remainders64(void) {
+    for (uint32_t i = 0; i < 400000; i++) {
+        const double x = argument64(i % 7 ? i : i % 17), y = argument64(i % 5 ? 3 * i + 1 : i % 17);
+        if (!(fabs(x) / fabs(y) < TAP_FMOD64_LIMIT)) continue;
+        const double want = fmod(x, y), got = tap_fmod64(x, y);
+        if (memcmp(&want, &got, sizeof got) != 0) printf("fmod(%a, %a): %a, not %a\n", x, y, got, want);
+        CHECK(memcmp(&want, &got, sizeof got) == 0);
     }
 }
 
@@ -341,9 +358,9 @@ static int cpu_has_it(void) {
 }
 
 int main(int argc, char **argv) {
-    static const test_case tests[] = {TEST(accuracy),      TEST(two_operands), TEST(powers),
-                                      TEST(quotients),     TEST(doubles),      TEST(loops_equal_calls),
-                                      TEST(special_values)};
+    static const test_case tests[] = {TEST(accuracy),          TEST(two_operands),  TEST(powers),
+                                      TEST(quotients),         TEST(doubles),       TEST(remainders64),
+                                      TEST(loops_equal_calls), TEST(special_values)};
     if (!cpu_has_it()) return 77;
     if (argc > 1) step = (uint32_t)strtoul(argv[1], NULL, 10);
     if (step == 0) return 2;

@@ -179,33 +179,76 @@ static void sequences_are_reversed(void) {
     }
 }
 
-/* Few rows are summed up another way than many; the last elements of a row are left over in either. */
-static void rows_are_summed_up(void) {
-    static const tap_dtype sums[] = {TAP_FLOAT, TAP_DOUBLE, TAP_FLOAT16, TAP_INT32, TAP_INT64};
-    static const int sizes[][2] = {{1, 1},  {1, 7},  {1, 8},  {1, 1003}, {3, 21}, {7, 500},
-                                   {8, 21}, {9, 31}, {9, 32}, {19, 33},  {19, 45}};
-    for (size_t k = 0; k < 4 * TAP_COUNT_OF(sums) * TAP_COUNT_OF(sizes); k++) {
-        node_test t;
-        const bool exclusive = k & 1, reverse = k & 2;
-        const tap_dtype type = sums[k / 4 % TAP_COUNT_OF(sums)];
-        const int *size = sizes[k / 4 / TAP_COUNT_OF(sums)], n = size[1];
-        numbers(x, size[0] * n, -9, 10);
-        for (int r = 0; r < size[0]; r++) {
-            double sum = 0;
-            for (int i = 0; i < n; i++) {
-                const int e = r * n + (reverse ? n - 1 - i : i);
-                y[e] = exclusive ? sum : sum + x[e];
-                sum += x[e];
-            }
+/* Few rows are summed up another way than many, long ones in pieces; the last elements of a row are left over
+ * in either. `axis`: rows lie apart, or side by side. */
+static void sum_up(const char *op, tap_dtype type, int axis, int rows, int n, bool exclusive, bool reverse) {
+    const bool product = strcmp(op, "CumProd") == 0;
+    node_test t;
+    numbers(x, rows * n, -9, 10);
+    for (int i = 0; product && i < rows * n; i++) x[i] = i % 9 == 0 ? 2 : i % 9 == 4 ? 0.5 : i % 5 ? 1 : -1;
+    for (int r = 0; r < rows; r++) {
+        double sum = product;
+        for (int i = 0; i < n; i++) {
+            const int k = reverse ? n - 1 - i : i, e = axis ? r * n + k : k * rows + r;
+            const double next = product ? sum * x[e] : sum + x[e];
+            y[e] = exclusive ? sum : next;
+            sum = next;
         }
-        node_begin(&t, "CumSum", 14, 1);
-        node_int(&t, "exclusive", exclusive);
-        node_int(&t, "reverse", reverse);
-        node_in(&t, type, dims(2, size[0], n, 0), x);
-        node_in(&t, TAP_INT32, "", NUMS(1));
-        node_gives(&t, 0, type, dims(2, size[0], n, 0), y);
+    }
+    node_begin(&t, op, 26, 1);
+    node_int(&t, "exclusive", exclusive);
+    node_int(&t, "reverse", reverse);
+    node_in(&t, type, axis ? dims(2, rows, n, 0) : dims(2, n, rows, 0), x);
+    node_in(&t, TAP_INT32, "", NUMS(axis));
+    node_gives(&t, 0, type, axis ? dims(2, rows, n, 0) : dims(2, n, rows, 0), y);
+    node_end(&t);
+}
+
+static void rows_are_summed_up(void) {
+    static const tap_dtype sums[] = {TAP_FLOAT, TAP_DOUBLE, TAP_FLOAT16, TAP_BFLOAT16, TAP_INT32, TAP_INT64};
+    static const int sizes[][2] = {{1, 1},    {1, 7},  {1, 8},  {1, 1003}, {3, 21},  {7, 500},
+                                   {2, 2101}, {8, 21}, {9, 31}, {9, 32},   {19, 33}, {70, 45}};
+    for (size_t k = 0; k < 8 * TAP_COUNT_OF(sums) * TAP_COUNT_OF(sizes); k++) {
+        const tap_dtype type = sums[k / 8 % TAP_COUNT_OF(sums)];
+        const int *size = sizes[k / 8 / TAP_COUNT_OF(sums)];
+        sum_up("CumSum", type, k & 4 ? 0 : 1, size[0], size[1], k & 1, k & 2);
+        if (type != TAP_INT32 && type != TAP_INT64)
+            sum_up("CumProd", type, k & 4 ? 0 : 1, size[0], size[1], k & 1, k & 2);
+    }
+}
+
+/* Whole powers wrap; one exponent for all, or each its own; those below 0 leave what is cut. */
+static void integers_are_raised(void) {
+    enum { N = 1500 };
+    static const tap_dtype bases[] = {TAP_INT32, TAP_INT64}, to[] = {TAP_INT64, TAP_INT32, TAP_FLOAT};
+    for (int k = 0; k < 2 * 3 * 9; k++) {
+        node_test t;
+        const tap_dtype base = bases[k % 2], exponent = to[k / 2 % 3];
+        const int one = k / 6 - 2; /* -2 .. 5 for all; 6: each its own */
+        numbers(x, N, -5, 6);
+        numbers(u, N, exponent == TAP_FLOAT ? 0 : -2, 13);
+        for (int i = 0; i < N; i++) {
+            if (one < 6) u[i] = one;
+            if (u[i] < 0 && x[i] == 0) x[i] = 3;
+            y[i] = trunc(pow(x[i], u[i]));
+        }
+        node_begin(&t, "Pow", 15, 1);
+        node_in(&t, base, dims(1, N, 0, 0), x);
+        node_in(&t, exponent, one < 6 ? "" : dims(1, N, 0, 0), u);
+        node_gives(&t, 0, base, dims(1, N, 0, 0), y);
         node_end(&t);
     }
+    node_test t;
+    node_begin(&t, "Pow", 15, 1);
+    node_in(&t, TAP_INT32, "4", NUMS(65537, -3, 3, 0));
+    node_in(&t, TAP_INT64, "4", NUMS(2, 33, -1, -1));
+    node_gives(&t, 0, TAP_INT32, "4", NUMS(131073, 1504003197, 0, 0));
+    node_end(&t);
+    node_begin(&t, "Pow", 15, 1);
+    node_in(&t, TAP_FLOAT, "2", NUMS(-0.0, -2));
+    node_in(&t, TAP_INT32, "", NUMS(3));
+    node_gives(&t, 0, TAP_FLOAT, "2", NUMS(-0.0, -8));
+    node_end(&t);
 }
 
 static void ranges_count_far(void) {
@@ -592,17 +635,27 @@ static void categories_of_many(void) {
 }
 
 int main(void) {
-    static const test_case tests[] = {
-        TEST(short_rows_are_padded),  TEST(images_are_padded),
-        TEST(few_are_gathered),       TEST(elements_along_each_axis),
-        TEST(tuples_pick_and_put),    TEST(sequences_are_reversed),
-        TEST(rows_are_summed_up),     TEST(ranges_count_far),
-        TEST(many_are_chosen),        TEST(flags_compress),
-        TEST(small_triangles),        TEST(one_hot_of_every_index_type),
-        TEST(groups_in_either_order), TEST(sequences_share_what_they_have_in_common),
-        TEST(features_of_many_rows),  TEST(categories_of_many),
-        TEST(determinants_of_many),   TEST(rows_are_normalised),
-        TEST(labels_of_many),         TEST(grids_of_affine_maps),
-        TEST(the_largest_is_found)};
+    static const test_case tests[] = {TEST(short_rows_are_padded),
+                                      TEST(images_are_padded),
+                                      TEST(few_are_gathered),
+                                      TEST(elements_along_each_axis),
+                                      TEST(tuples_pick_and_put),
+                                      TEST(sequences_are_reversed),
+                                      TEST(rows_are_summed_up),
+                                      TEST(integers_are_raised),
+                                      TEST(ranges_count_far),
+                                      TEST(many_are_chosen),
+                                      TEST(flags_compress),
+                                      TEST(small_triangles),
+                                      TEST(one_hot_of_every_index_type),
+                                      TEST(groups_in_either_order),
+                                      TEST(sequences_share_what_they_have_in_common),
+                                      TEST(features_of_many_rows),
+                                      TEST(categories_of_many),
+                                      TEST(determinants_of_many),
+                                      TEST(rows_are_normalised),
+                                      TEST(labels_of_many),
+                                      TEST(grids_of_affine_maps),
+                                      TEST(the_largest_is_found)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }
