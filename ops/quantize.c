@@ -151,29 +151,54 @@ static void quantize_bytes(byte_range r, int64_t n, const float *x, float scale,
         TAP_INDEPENDENT TAP_EACH y[i] = byte_of(x[i] / scale, r);
 }
 
-static void finish_bytes(byte_range r, int64_t n, const float *x, uint8_t *y) {
-    TAP_INDEPENDENT TAP_EACH y[i] = byte_of(x[i], r);
-}
-
 static float zero_byte(tap_dtype t, const char *p) {
     return !p ? 0 : t == TAP_INT8 ? (float)*(const int8_t *)p : (float)*(const uint8_t *)p;
 }
 
-/* One zero point, dense bytes. */
+/* Rows of n elements, with a scale and a zero point (or none) each. */
+static void quantize_rows(const recipe *r, int64_t rows, int64_t n, const float *x, const float *scale,
+                          const char *zero, uint8_t *y) {
+    for (int64_t k = 0; k < rows; k++)
+        quantize_bytes(byte_range_of(r, zero_byte(r->y, zero ? zero + k : NULL)), n, x + k * n, scale[k],
+                       y + k * n);
+}
+
+/* zero: one for all, or one for each. */
+static void finish_bytes(const recipe *r, int64_t n, const float *x, const float *zero, bool one,
+                         uint8_t *y) {
+    const byte_range all = byte_range_of(r, *zero);
+    const float least = r->least, most = r->most;
+    if (one)
+        TAP_INDEPENDENT TAP_EACH y[i] = byte_of(x[i], all);
+    else
+        TAP_INDEPENDENT TAP_EACH y[i] =
+            byte_of(x[i], (byte_range){least - zero[i], most - zero[i], (uint32_t)(int32_t)zero[i]});
+}
+
+static bool is_plain(const recipe *r) {
+    return r->x == TAP_FLOAT && r->scale == TAP_FLOAT && r->precision == TAP_FLOAT;
+}
+
+static bool is_byte(tap_dtype t) {
+    return t == TAP_INT8 || t == TAP_UINT8;
+}
+
+/* Dense bytes. */
 static void quantize_to_bytes(const recipe *r, int64_t n, char *const *p, const int64_t *step) {
-    const bool plain = r->x == TAP_FLOAT && r->scale == TAP_FLOAT && r->precision == TAP_FLOAT;
-    const byte_range range = byte_range_of(r, zero_byte(r->y, p[2]));
-    float v[BLOCK];
-    if (plain && step[0] == sizeof(float) && step[1] == 0) {
-        quantize_bytes(range, n, (const float *)(void *)p[0], *(const float *)(void *)p[1], (uint8_t *)p[3]);
+    const bool one_zero = !p[2] || step[2] == 0;
+    float v[BLOCK], zeros[BLOCK];
+    if (is_plain(r) && one_zero && step[0] == sizeof(float) && step[1] == 0) {
+        quantize_bytes(byte_range_of(r, zero_byte(r->y, p[2])), n, (const float *)(void *)p[0],
+                       *(const float *)(void *)p[1], (uint8_t *)p[3]);
         return;
     }
+    const float *zero = p[2] ? operand(r->zero, TAP_FLOAT, n, p[2], step[2], zeros) : &(const float){0};
     quotient(r, n, p[0], step[0], p[1], step[1], v);
-    finish_bytes(range, n, v, (uint8_t *)p[3]);
+    finish_bytes(r, n, v, zero, one_zero, (uint8_t *)p[3]);
 }
 
 static void quantize_block(const recipe *r, int64_t n, char *const *p, const int64_t *step) {
-    if ((r->y == TAP_INT8 || r->y == TAP_UINT8) && (!p[2] || step[2] == 0) && step[3] == 1) {
+    if (is_byte(r->y) && step[3] == 1) {
         quantize_to_bytes(r, n, p, step);
         return;
     }
@@ -251,6 +276,16 @@ typedef struct blocked {
     int64_t x_bytes, scale_bytes, zero_bytes, y_bytes; /* of an element */
 } blocked;
 
+/* Those along the last axis, all as long: rows. */
+static void rows_of_bytes(void *arg, int64_t first, int64_t last, int worker) {
+    const blocked *b = arg;
+    const int64_t at = first * b->block;
+    (void)worker;
+    quantize_rows(b->r, last - first, b->block, (const float *)(void *)b->x + at,
+                  (const float *)(void *)b->scale + first, b->zero ? b->zero + first : NULL,
+                  (uint8_t *)b->y + at);
+}
+
 /* Blocks first .. last, counted over outer and n_blocks. */
 static void blocks(void *arg, int64_t first, int64_t last, int worker) {
     const blocked *b = arg;
@@ -293,6 +328,10 @@ static tap_status run_blocked(tap_ctx *ctx, tap_loop *loop, const recipe *r, int
     for (int d = axis + 1; d < x->rank; d++) b.inner *= x->dims[d];
     if (b.inner == 1 && b.extent % b.block == 0) {
         const int64_t n = outer * b.n_blocks;
+        if (loop == quantize_loop && is_plain(r) && is_byte(r->y)) {
+            tap_parallel(ctx, n, tap_max64(1, 16384 / b.block), rows_of_bytes, &b);
+            return TAP_OK;
+        }
         const tap_tensor tx = {
             .dtype = x->dtype, .rank = 2, .dims = {n, b.block}, .count = x->count, .data = x->data};
         const tap_tensor ts = {

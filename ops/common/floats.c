@@ -36,15 +36,11 @@ static void f16_out(int64_t n, const float *x, uint16_t *y) {
     for (; i < n; i++) y[i] = tap_f32_to_f16(x[i]);
 }
 
-/* There are few of them: many are looked up. */
-static void small_in(const tap_small_float *f, int64_t n, const uint8_t *x, float *y) {
-    float of[256];
-    const bool many = n >= 1024;
-    for (uint32_t code = 0; many && code < 256; code++) of[code] = tap_small_to_f32(f, code);
-    for (int64_t i = 0; i < n; i++) y[i] = many ? of[x[i]] : tap_small_to_f32(f, x[i]);
+/* The format is a copy, which what is stored cannot be thought to change. */
+static void small_in(tap_small_float f, int64_t n, const uint8_t *restrict x, float *restrict y) {
+    for (int64_t i = 0; i < n; i++) y[i] = tap_small_to_f32(&f, x[i]);
 }
 
-/* The format is a copy, which what is stored cannot be thought to change. */
 static void small_out(tap_small_float f, bool saturate, int64_t n, const float *restrict x,
                       uint8_t *restrict y) {
     for (int64_t i = 0; i < n; i++) y[i] = tap_small_from_f32(&f, x[i], saturate);
@@ -63,7 +59,7 @@ void TAP_ISA_NAME(tap_floats_in)(tap_dtype t, int64_t n, const char *x, int64_t 
     else if (t == TAP_BFLOAT16)
         for (int64_t i = 0; i < n; i++) y[i] = tap_bf16_to_f32(((const tap_w2 *)x)[i]);
     else if (f)
-        small_in(f, n, (const uint8_t *)x, y);
+        small_in(*f, n, (const uint8_t *)x, y);
     else
         tap_floats_to_f32(t, n, x, y);
 }

@@ -89,14 +89,14 @@ static inline float tap_small_to_f32(const tap_small_float *f, uint32_t code) {
     const uint32_t none = 256; /* no code */
     const uint32_t last = f->unsigned_zero ? none : f->max, nan = f->unsigned_zero ? f->sign : none;
     const uint32_t inf = f->over == f->nan || f->over <= f->max ? none : f->over;
-    uint32_t a = code & (f->sign - 1), sign = code & f->sign ? 0x80000000 : 0;
+    uint32_t a = code & (f->sign - 1), sign = (0u - (uint32_t)((code & f->sign) != 0)) & 0x80000000;
     uint32_t normal = (a << (23 - f->mantissa)) + ((uint32_t)(127 - f->bias) << 23);
     float least = tap_f32_from_bits((uint32_t)(128 - f->bias - f->mantissa) << 23);
     uint32_t tiny = tap_f32_bits((float)(int32_t)a * least), is_tiny = 0u - (uint32_t)(a >> f->mantissa == 0);
+    uint32_t is_nan = 0u - (uint32_t)((a > last) | (code == nan)), is_inf = 0u - (uint32_t)(a == inf);
     uint32_t r = (tiny & is_tiny) | (normal & ~is_tiny);
-    r = a > last ? 0x7FC00000 : r;
-    r = code == nan ? 0x7FC00000 : r;
-    r = a == inf ? 0x7F800000 : r;
+    r = (0x7FC00000 & is_nan) | (r & ~is_nan);
+    r = (0x7F800000 & is_inf) | (r & ~is_inf);
     return tap_f32_from_bits(sign | r);
 }
 

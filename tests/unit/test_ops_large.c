@@ -251,6 +251,33 @@ static void integers_are_raised(void) {
     node_end(&t);
 }
 
+/* Scales and zero points of blocks along the last axis, which may end in a shorter one. */
+static void blocks_are_quantized(void) {
+    static const int sizes[][3] = {{3, 70, 5}, {9, 64, 64}, {2, 300, 100}, {5, 70, 35}, {3, 70, 20}};
+    for (size_t k = 0; k < 4 * TAP_COUNT_OF(sizes); k++) {
+        node_test t;
+        const tap_dtype type = k % 2 ? TAP_INT8 : TAP_UINT8, real = k / 2 % 2 ? TAP_BFLOAT16 : TAP_FLOAT;
+        const int rows = sizes[k / 4][0], n = sizes[k / 4][1], block = sizes[k / 4][2];
+        const int of_row = (n + block - 1) / block, least = type == TAP_INT8 ? -128 : 0;
+        numbers(x, rows * n, -100, 101);
+        numbers(at, rows * of_row, least, least + 256);
+        for (int i = 0; i < rows * of_row; i++) u[i] = ldexp(1, (int)below(5) - 3);
+        for (int i = 0; i < rows * n; i++) {
+            const int b = i / n * of_row + i % n / block;
+            const double q = nearbyint(x[i] / u[b]) + at[b];
+            y[i] = q < least ? least : q > least + 255 ? least + 255 : q;
+        }
+        node_begin(&t, "QuantizeLinear", 21, 1);
+        node_int(&t, "axis", 1);
+        node_int(&t, "block_size", block);
+        node_in(&t, real, dims(2, rows, n, 0), x);
+        node_in(&t, real, dims(2, rows, of_row, 0), u);
+        node_in(&t, type, dims(2, rows, of_row, 0), at);
+        node_gives(&t, 0, type, dims(2, rows, n, 0), y);
+        node_end(&t);
+    }
+}
+
 static void ranges_count_far(void) {
     static const tap_dtype all[] = {TAP_FLOAT, TAP_DOUBLE, TAP_INT16, TAP_INT32, TAP_INT64};
     enum { N = 5003 };
@@ -635,27 +662,18 @@ static void categories_of_many(void) {
 }
 
 int main(void) {
-    static const test_case tests[] = {TEST(short_rows_are_padded),
-                                      TEST(images_are_padded),
-                                      TEST(few_are_gathered),
-                                      TEST(elements_along_each_axis),
-                                      TEST(tuples_pick_and_put),
-                                      TEST(sequences_are_reversed),
-                                      TEST(rows_are_summed_up),
-                                      TEST(integers_are_raised),
-                                      TEST(ranges_count_far),
-                                      TEST(many_are_chosen),
-                                      TEST(flags_compress),
-                                      TEST(small_triangles),
-                                      TEST(one_hot_of_every_index_type),
-                                      TEST(groups_in_either_order),
-                                      TEST(sequences_share_what_they_have_in_common),
-                                      TEST(features_of_many_rows),
-                                      TEST(categories_of_many),
-                                      TEST(determinants_of_many),
-                                      TEST(rows_are_normalised),
-                                      TEST(labels_of_many),
-                                      TEST(grids_of_affine_maps),
-                                      TEST(the_largest_is_found)};
+    static const test_case tests[] = {
+        TEST(short_rows_are_padded),  TEST(images_are_padded),
+        TEST(few_are_gathered),       TEST(elements_along_each_axis),
+        TEST(tuples_pick_and_put),    TEST(sequences_are_reversed),
+        TEST(rows_are_summed_up),     TEST(integers_are_raised),
+        TEST(blocks_are_quantized),   TEST(ranges_count_far),
+        TEST(many_are_chosen),        TEST(flags_compress),
+        TEST(small_triangles),        TEST(one_hot_of_every_index_type),
+        TEST(groups_in_either_order), TEST(sequences_share_what_they_have_in_common),
+        TEST(features_of_many_rows),  TEST(categories_of_many),
+        TEST(determinants_of_many),   TEST(rows_are_normalised),
+        TEST(labels_of_many),         TEST(grids_of_affine_maps),
+        TEST(the_largest_is_found)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }
