@@ -1,6 +1,7 @@
 /* Contraction of two labelled arrays by the matrix product. */
 #include "common/contract.h"
 
+#include "common/dots.h"
 #include "common/elementwise.h"
 #include "common/gemm.h"
 #include "common/move.h"
@@ -211,6 +212,11 @@ static tap_status by_elements(tap_ctx *ctx, pair *p, void *c) {
     if (status) return status;
     if (p->k.n == 0)
         return outer_product(ctx, p->dtype, p->batch.count, p->m.count, p->n.count, p->a.data, p->b.data, c);
+    if (p->dtype == TAP_UINT32 || p->dtype == TAP_UINT64) {
+        tap_int_dots(ctx, tap_dtype_bytes(p->dtype), p->batch.count, p->k.count, p->a.data, p->k.count,
+                     p->b.data, p->k.count, c, 1);
+        return TAP_OK;
+    }
     void *products = scratch_for(ctx, p->dtype, tap_label_set_of(&p->a), p->extent);
     if (!products) return TAP_MEMORY;
     status = outer_product(ctx, p->dtype, p->batch.count * p->k.count, 1, 1, p->a.data, p->b.data, products);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/dots.h"
 #include "common/gemm_block.h"
 #include "common/gemm_internal.h"
 
@@ -345,8 +346,27 @@ static tap_status run_batch(tap_ctx *ctx, const tap_gemm *g, int64_t n_batch, co
     return TAP_OK;
 }
 
+/* One column of integers, which lies together: panels would be nearly empty. */
+static bool is_column_of_ints(const tap_gemm *g) {
+    const tap_tile_kind kind = tap_gemm_kind(g->dtype);
+    return g->n == 1 && (kind == TAP_TILE_U32 || kind == TAP_TILE_U64) && !g->trans_a && !g->packed &&
+           (g->trans_b || g->ldb == 1) && !g->bias && !g->accumulate;
+}
+
+static void run_columns(tap_ctx *ctx, const tap_gemm *g, int64_t n_batch, const int64_t (*at)[3]) {
+    for (int64_t i = 0; i < n_batch; i++) {
+        tap_gemm p = product_of_batch(g, at[i]);
+        tap_int_dots(ctx, tap_dtype_bytes(g->dtype), g->m, g->k, p.a, g->lda, p.b, 0, p.c, g->ldc);
+    }
+    if (g->done) g->done(g->arg, 0, n_batch * g->m, 0, 1);
+}
+
 tap_status tap_gemm_batch(tap_ctx *ctx, const tap_gemm *g, int64_t n_batch, const int64_t (*at)[3]) {
     if (n_batch == 0 || g->m == 0 || g->n == 0) return TAP_OK;
+    if (is_column_of_ints(g)) {
+        run_columns(ctx, g, n_batch, at);
+        return TAP_OK;
+    }
     if (n_batch >= 8) return run_batch(ctx, g, n_batch, at);
     shape s = shape_of(g);
     jobs j;

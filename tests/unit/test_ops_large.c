@@ -278,6 +278,41 @@ static void blocks_are_quantized(void) {
     }
 }
 
+/* Integers by one column, in a stack of products, and row by row; sums wrap. */
+static void integers_are_multiplied(void) {
+    static const tap_dtype ints[] = {TAP_INT32, TAP_UINT32, TAP_INT64, TAP_UINT64};
+    static const int sizes[][3] = {{1, 1, 1}, {1, 70, 300}, {3, 9, 33}, {9, 5, 17}, {2, 40, 64}};
+    for (size_t k = 0; k < 4 * TAP_COUNT_OF(sizes); k++) {
+        node_test t;
+        const int *size = sizes[k / 4], rows = size[0] * size[1], n = size[2];
+        numbers(x, rows * n, 0, 1000);
+        numbers(u, size[0] * n, 0, 1000);
+        numbers(at, rows * n, 0, 1000);
+        for (int r = 0; r < rows; r++) {
+            y[r] = y[rows + r] = 0;
+            for (int i = 0; i < n; i++) y[r] += x[r * n + i] * u[r / size[1] * n + i];
+            for (int i = 0; i < n; i++) y[rows + r] += x[r * n + i] * at[r * n + i];
+        }
+        node_begin(&t, "MatMul", 13, 1);
+        node_in(&t, ints[k % 4], dims(3, size[0], size[1], n), x);
+        node_in(&t, ints[k % 4], dims(3, size[0], n, 1), u);
+        node_gives(&t, 0, ints[k % 4], dims(3, size[0], size[1], 1), y);
+        node_end(&t);
+        node_begin(&t, "Einsum", 12, 1);
+        node_string(&t, "equation", "ij,ij->i");
+        node_in(&t, ints[k % 4], dims(2, rows, n, 0), x);
+        node_in(&t, ints[k % 4], dims(2, rows, n, 0), at);
+        node_gives(&t, 0, ints[k % 4], dims(1, rows, 0, 0), y + rows);
+        node_end(&t);
+    }
+    node_test t;
+    node_begin(&t, "MatMul", 13, 1);
+    node_in(&t, TAP_INT32, "1,2", NUMS(1 << 30, 3));
+    node_in(&t, TAP_INT32, "2", NUMS(4, 5));
+    node_gives(&t, 0, TAP_INT32, "1", NUMS(15));
+    node_end(&t);
+}
+
 static void ranges_count_far(void) {
     static const tap_dtype all[] = {TAP_FLOAT, TAP_DOUBLE, TAP_INT16, TAP_INT32, TAP_INT64};
     enum { N = 5003 };
@@ -662,18 +697,29 @@ static void categories_of_many(void) {
 }
 
 int main(void) {
-    static const test_case tests[] = {
-        TEST(short_rows_are_padded),  TEST(images_are_padded),
-        TEST(few_are_gathered),       TEST(elements_along_each_axis),
-        TEST(tuples_pick_and_put),    TEST(sequences_are_reversed),
-        TEST(rows_are_summed_up),     TEST(integers_are_raised),
-        TEST(blocks_are_quantized),   TEST(ranges_count_far),
-        TEST(many_are_chosen),        TEST(flags_compress),
-        TEST(small_triangles),        TEST(one_hot_of_every_index_type),
-        TEST(groups_in_either_order), TEST(sequences_share_what_they_have_in_common),
-        TEST(features_of_many_rows),  TEST(categories_of_many),
-        TEST(determinants_of_many),   TEST(rows_are_normalised),
-        TEST(labels_of_many),         TEST(grids_of_affine_maps),
-        TEST(the_largest_is_found)};
+    static const test_case tests[] = {TEST(short_rows_are_padded),
+                                      TEST(images_are_padded),
+                                      TEST(few_are_gathered),
+                                      TEST(elements_along_each_axis),
+                                      TEST(tuples_pick_and_put),
+                                      TEST(sequences_are_reversed),
+                                      TEST(rows_are_summed_up),
+                                      TEST(integers_are_raised),
+                                      TEST(integers_are_multiplied),
+                                      TEST(blocks_are_quantized),
+                                      TEST(ranges_count_far),
+                                      TEST(many_are_chosen),
+                                      TEST(flags_compress),
+                                      TEST(small_triangles),
+                                      TEST(one_hot_of_every_index_type),
+                                      TEST(groups_in_either_order),
+                                      TEST(sequences_share_what_they_have_in_common),
+                                      TEST(features_of_many_rows),
+                                      TEST(categories_of_many),
+                                      TEST(determinants_of_many),
+                                      TEST(rows_are_normalised),
+                                      TEST(labels_of_many),
+                                      TEST(grids_of_affine_maps),
+                                      TEST(the_largest_is_found)};
     return test_main(tests, sizeof tests / sizeof *tests);
 }
