@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/conv_lanes.h"
-#include "common/conv_space.h"
+#include "common/conv_planes.h"
 #include "common/gemm_block.h"
 
 /* Copied input of the tiles that run together; it stays in the second cache. */
@@ -32,12 +32,16 @@ typedef struct plan {
     tap_conv_space s;
     int64_t c_bytes, k; /* of a group's channels in a pixel; taps x c                                      */
     int64_t panels, panel_bytes;
-    int64_t pixels;   /* of an image of y                                                                */
-    bool merged;      /* the last axis' taps are one segment                                             */
-    bool direct;      /* input is read where it lies if it can be                                        */
-    bool slides;      /* tiles are neighbours on a line                                                  */
-    int64_t pointers; /* of a tile to each of its segments */
-    int64_t pieces;   /* segments for each outer tap                                                     */
+    int64_t pixels; /* of an image of y                                                                */
+    bool merged;    /* the last axis' taps are one segment                                             */
+    bool direct;    /* input is read where it lies if it can be                                        */
+    bool bordered;  /* it is read from copies of whole images, with zeros at the ends of their lines   */
+    int64_t first, pixel,
+        line;            /* where it is read: number of a line's first pixel, bytes of each, of a line */
+    int64_t image_bytes; /* of such a copy                                                        */
+    bool slides;         /* tiles are neighbours on a line                                                  */
+    int64_t pointers;    /* of a tile to each of its segments */
+    int64_t pieces;      /* segments for each outer tap                                                     */
     int64_t inside_begin, inside_end; /* output pixels of a line whose input is read where it lies     */
     int64_t window_bytes;             /* what is copied for a pixel             */
     int64_t lines_kept, tiles_max;
@@ -57,6 +61,8 @@ typedef struct work {
     char *buffer;
     char *zero; /* a pixel outside of the image, for tiles that slide */
     int64_t used;
+    const char *copy; /* of image copy_of, in buffer; NULL: none is there */
+    int64_t copy_of;
     int64_t *outer; /* lines_kept x 2 x outer_taps: of line l at l modulo lines_kept */
     int64_t *b_seg; /* SPANS_MAX x seg_max, used in turn                             */
     int n_spans;
@@ -74,20 +80,42 @@ static int64_t ceil_div(int64_t a, int64_t b) {
     return a > 0 ? (a + b - 1) / b : 0;
 }
 
+/* Small images of which windows would be copied, those at the ends of lines or all of them, are copied once
+ * instead, with zeros at these ends. */
+static void plan_borders(plan *p) {
+    const tap_conv_axis *w = &p->s.last;
+    double pixels = (double)(w->out - 1) * (double)w->step + (double)(w->taps - 1) * (double)w->tap_step + 1;
+    double windows = (double)(w->out - (p->inside_end - p->inside_begin)) * (double)p->s.lines;
+    p->pixel = p->s.x_pixel;
+    p->line = w->in * p->s.x_pixel;
+    if (p->slides || p->line == 0) return;
+    double image = pixels * (double)p->c_bytes * (double)(p->s.x_image / p->line);
+    if (image > BUFFER_BYTES / 4 || image > windows * (double)(p->k * p->set->elem)) return;
+    p->bordered = true;
+    p->first = w->first;
+    p->pixel = p->c_bytes;
+    p->image_bytes = p->s.x_image / p->line;
+    p->line = (int64_t)pixels * p->c_bytes;
+    p->image_bytes = (int64_t)tap_round_up((size_t)(p->image_bytes * p->line), TAP_ALIGN);
+    p->inside_begin = 0;
+    p->inside_end = w->out;
+}
+
 /* Groups too narrow to be worth a segment are copied. */
 static void plan_input(plan *p) {
     const tap_conv *v = p->v;
     const tap_conv_axis *w = &p->s.last;
     int64_t rows = p->set->rows, ptr = (int64_t)sizeof(void *);
     p->direct = p->slides || v->groups == 1 || p->c_bytes >= 64 || w->taps == 1;
-    p->merged = p->slides || (w->tap_step == 1 && (v->groups == 1 || !p->direct));
-    if (!p->direct) p->merged = true;
-    p->pieces = p->merged ? 1 : w->taps;
     int64_t room = w->in - 1 - w->first - (w->taps - 1) * w->tap_step;
     if (p->direct && room >= 0) {
         p->inside_begin = ceil_div(-w->first, w->step);
         p->inside_end = tap_min64(w->out, room / w->step + 1);
     }
+    plan_borders(p);
+    p->merged = p->slides || (w->tap_step == 1 && (v->groups == 1 || !p->direct || p->bordered));
+    if (!p->direct && !p->bordered) p->merged = true;
+    p->pieces = p->merged ? 1 : w->taps;
     p->seg_max = p->s.outer_taps * p->pieces;
     p->window_bytes = (int64_t)tap_round_up((size_t)(p->k * p->set->elem), TAP_ALIGN) + PAD_BYTES;
     p->buffer_bytes = tap_max64(BUFFER_BYTES, rows * p->window_bytes);
@@ -125,6 +153,13 @@ static void plan_init(plan *p, const tap_conv *v) {
 /* The group's channels of n pixels from x, step apart, to `to`; zeros for those outside of the row. */
 static void copy_pixels(const plan *p, const char *row, int64_t x, int64_t n, int64_t step, char *to) {
     size_t bytes = (size_t)p->c_bytes;
+    if (step == 1 && p->c_bytes == p->s.x_pixel) {
+        int64_t lo = tap_min64(n, tap_max64(0, -x)), hi = tap_max64(lo, tap_min64(n, p->s.last.in - x));
+        memset(to, 0, (size_t)lo * bytes);
+        memcpy(to + lo * p->c_bytes, row + (x + lo) * p->c_bytes, (size_t)(hi - lo) * bytes);
+        memset(to + hi * p->c_bytes, 0, (size_t)(n - hi) * bytes);
+        return;
+    }
     for (int64_t i = 0; i < n; i++, x += step, to += p->c_bytes) {
         if (x >= 0 && x < p->s.last.in)
             memcpy(to, row + x * p->s.x_pixel, bytes);
@@ -141,7 +176,7 @@ static const line *find_line(const plan *p, work *k, int64_t l) {
     for (int64_t t = 0; t < p->s.outer_taps; t++) {
         int64_t row = tap_conv_row(&p->s, l, t);
         n->tap[n->n] = t;
-        n->row[n->n] = row;
+        n->row[n->n] = p->bordered ? row / (p->s.last.in * p->s.x_pixel) * p->line : row;
         n->n += row >= 0;
     }
     return n;
@@ -187,15 +222,15 @@ static void copy_window(const plan *p, work *k, const char *x, const line *n, in
 static int64_t find_input(const plan *p, work *k, const char *x, const line *n, int64_t o, int64_t n_rows,
                           const tap_rows *t, const char **at, int64_t i) {
     const tap_conv_axis *w = &p->s.last;
-    int64_t first = o * w->step + w->first, step = w->step * p->s.x_pixel;
+    int64_t first = o * w->step + w->first, step = w->step * p->pixel;
     if (o < p->inside_begin || o >= p->inside_end) {
         copy_window(p, k, x, n, first, t, at, i);
         return 1;
     }
     n_rows = tap_min64(n_rows, p->inside_end - o);
     for (int64_t r = 0; r < n->n; r++)
-        point_rows(p, t, at, i, n_rows, r, x + n->row[r] + first * p->s.x_pixel, step,
-                   w->tap_step * p->s.x_pixel);
+        point_rows(p, t, at, i, n_rows, r, x + n->row[r] + (first - p->first) * p->pixel, step,
+                   w->tap_step * p->pixel);
     return n_rows;
 }
 
@@ -220,11 +255,33 @@ static void find_line_input(const plan *p, work *k, const char *x, const line *n
     }
 }
 
+/* What a tile's rows read, from number 0 of an image's pixels on: the image, or a copy that is made here. */
+static const char *image_at(const plan *p, work *k, int64_t image, int64_t group) {
+    const char *x = (const char *)p->v->x + image * p->s.x_image + group * p->c_bytes;
+    if (!p->bordered) return x;
+    if (!k->copy || k->copy_of != image) {
+        char *to = k->buffer + k->used;
+        int64_t row = p->s.last.in * p->s.x_pixel;
+        for (int64_t i = 0; i < p->s.x_image; i += row, to += p->line)
+            copy_pixels(p, x + i, p->first, p->line / p->c_bytes, 1, to);
+        k->copy = k->buffer + k->used;
+        k->copy_of = image;
+        k->used += p->image_bytes;
+    }
+    return k->copy;
+}
+
+/* What adding a tile may take from the buffer. */
+static int64_t room_of_tile(const plan *p, const work *k, int64_t image) {
+    if (!p->bordered) return p->set->rows * p->window_bytes;
+    return k->copy && k->copy_of == image ? 0 : p->image_bytes;
+}
+
 /* A tile of `rows` pixels from number o of the image on; their lines are known and see the same taps. */
 static void add_tile(const plan *p, work *k, int64_t image, int64_t group, int64_t o, int64_t rows,
                      const int64_t *b_seg) {
     const tap_conv_axis *w = &p->s.last;
-    const char *x = (const char *)p->v->x + image * p->s.x_image + group * p->c_bytes;
+    const char *x = image_at(p, k, image, group);
     const char **at = k->at + k->n_tiles * p->pointers * p->seg_max;
     int64_t l = o / w->out, first = o % w->out;
     const line *n = &k->lines[l % p->lines_kept];
@@ -274,6 +331,7 @@ static void run_tiles(const plan *p, work *k, int64_t group, int64_t p0, int64_t
     k->n_tiles = 0;
     k->n_spans = 0;
     k->used = 0;
+    k->copy = NULL;
 }
 
 /* Output pixels from number o of the image on, `most` at most, that see the same outer taps: how many. Their
@@ -292,14 +350,14 @@ static int64_t find_span(const plan *p, work *k, int64_t o, int64_t most) {
  * run_tiles. */
 static void run_range(const plan *p, work *k, int64_t group, int64_t begin, int64_t end, int64_t p0,
                       int64_t p1, const char *after) {
-    int64_t rows = p->set->rows, tile_bytes = rows * p->window_bytes;
+    int64_t rows = p->set->rows;
     while (begin < end) {
         int64_t image = begin / p->pixels, o = begin % p->pixels;
         int64_t n = find_span(p, k, o, tap_min64(end - begin, p->pixels - o)), tiles = (n + rows - 1) / rows;
         const int64_t *b_seg = NULL;
         for (int64_t i = 0; i < tiles; i++) {
             int64_t at = n * i / tiles;
-            if (k->n_tiles == p->tiles_max || k->used + tile_bytes > p->buffer_bytes ||
+            if (k->n_tiles == p->tiles_max || k->used + room_of_tile(p, k, image) > p->buffer_bytes ||
                 k->n_spans == SPANS_MAX) {
                 run_tiles(p, k, group, p0, p1, panels_of(p, group) + p0 * p->panel_bytes);
                 b_seg = NULL;
@@ -453,6 +511,7 @@ tap_status tap_conv_run(tap_ctx *ctx, const tap_conv *v) {
         tap_parallel(ctx, p.s.images * p.s.lines, 16, fill_task, &p);
         return TAP_OK;
     }
+    if (tap_conv_planes_pay(v, &p.s)) return tap_conv_planes_run(ctx, v, &p.s);
     if (tap_conv_is_narrow(v->kind, v->groups, v->m)) return tap_conv_lanes_run(ctx, v);
     plan_init(&p, v);
     if (p.s.pointwise && v->groups == 1 && v->kind <= TAP_TILE_F64)

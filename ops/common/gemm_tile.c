@@ -75,6 +75,22 @@
 #include "common/gemm_tile_f32.inc"
 #endif
 
+#define KIND f32_planes
+#define PLANES
+#define WIDTH       2
+#define TILE_LIST   LIST_2
+#define TILE_LIMITS LIMITS_2
+#include "common/gemm_tile_f32.inc"
+
+#if defined(TAP_ISA_avx512)
+#define KIND f32_1_planes
+#define PLANES
+#define WIDTH       1
+#define TILE_LIST   LIST_1
+#define TILE_LIMITS LIMITS_1
+#include "common/gemm_tile_f32.inc"
+#endif
+
 #define KIND          f64
 #define WIDTH         2
 #define T             double
@@ -188,6 +204,18 @@ const tap_tile_set *tap_tiles(tap_tile_kind kind, int64_t n) {
 
 const tap_tile_set *tap_tiles_sliding(tap_tile_kind kind, int64_t n) {
     return kind == TAP_TILE_F32 ? floats_for(n, true) : tap_tiles(kind, n);
+}
+
+const tap_tile_set *tap_tiles_planes(tap_tile_kind kind, const tap_tile_set *set) {
+    static const tap_tile_set *const sets[] = {
+        &set_f32_planes,
+#if defined(TAP_ISA_avx512)
+        &set_f32_1_planes,
+#endif
+    };
+    for (size_t i = 0; kind == TAP_TILE_F32 && i < TAP_COUNT_OF(sets); i++)
+        if (sets[i]->columns == set->columns) return sets[i];
+    return NULL;
 }
 
 /* Of the largest of the sets, so that it serves any number of columns. */

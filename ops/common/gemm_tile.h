@@ -64,6 +64,8 @@ typedef struct tap_tile {
     int64_t skip;  /* added to all of `at`                                                             */
     int64_t pixel; /* sliding sets: `at` is n_seg x TAP_TILE_TAPS: where the first pixel, the second and the
                       last begin; from the second on they are so far apart, but the last */
+    const int64_t
+        *k_at; /* sets of planes, whose rows are neighbours: from a to each element of k; one segment */
     const int64_t *b_seg; /* with `at`: n_seg offsets added to b */
     int64_t n_seg, k; /* k: elements of one segment; sliding sets: channels of TAP_TILE_TAPS elements     */
     const char *b;    /* at any alignment                                                                 */
@@ -97,6 +99,7 @@ typedef struct tap_tile_set {
 
 #define tap_tiles          TAP_ISA_NAME(tap_tiles)
 #define tap_tiles_sliding  TAP_ISA_NAME(tap_tiles_sliding)
+#define tap_tiles_planes   TAP_ISA_NAME(tap_tiles_planes)
 #define tap_tile_run       TAP_ISA_NAME(tap_tile_run)
 #define tap_tile_tmp_bytes TAP_ISA_NAME(tap_tile_tmp_bytes)
 
@@ -104,6 +107,9 @@ typedef struct tap_tile_set {
 const tap_tile_set *tap_tiles(tap_tile_kind kind, int64_t n);
 /* The same where rows may slide: not every kind and n has a set that does. */
 const tap_tile_set *tap_tiles_sliding(tap_tile_kind kind, int64_t n);
+/* The one with panels like set's for rows that are neighbours in memory and elements of k that lie anywhere;
+ * NULL: there is none. */
+const tap_tile_set *tap_tiles_planes(tap_tile_kind kind, const tap_tile_set *set);
 
 /* `rows` rows x the next `cols` columns of C; t is moved on on the way. tmp: tap_tile_tmp_bytes(set) bytes.
  */

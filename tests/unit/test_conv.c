@@ -1,6 +1,6 @@
 /* The convolution driver against the definition, bit for bit, for every instruction set this CPU has. */
 #define TAP_ISA base
-#include "common/conv.h"
+#include "common/conv_planes.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -36,11 +36,14 @@ __attribute__((weak)) tap_status tap_fail(tap_ctx *ctx, tap_status code, const c
     void tap_conv_pack_##isa(const tap_conv_weights *w, void *packed);                         \
     tap_status tap_conv_run_##isa(tap_ctx *ctx, const tap_conv *v);                            \
     bool tap_conv_is_narrow_##isa(tap_tile_kind kind, int64_t groups, int64_t m);              \
+    void tap_conv_space_init_##isa(tap_conv_space *s, const tap_conv *v, int64_t elem);        \
+    bool tap_conv_planes_pay_##isa(const tap_conv *v, const tap_conv_space *s);                \
     const tap_tile_set *tap_tiles_sliding_##isa(tap_tile_kind kind, int64_t n);
 #define ENTRY(isa, fused)                                                                  \
     {                                                                                      \
 #isa, fused, tap_conv_packed_bytes_##isa, tap_conv_pack_##isa, tap_conv_run_##isa, \
-            tap_conv_is_narrow_##isa, tap_tiles_sliding_##isa                              \
+            tap_conv_is_narrow_##isa, tap_tiles_sliding_##isa, tap_conv_space_init_##isa,  \
+            tap_conv_planes_pay_##isa                                                      \
     }
 
 typedef struct set {
@@ -51,6 +54,8 @@ typedef struct set {
     tap_status (*run)(tap_ctx *, const tap_conv *);
     bool (*is_narrow)(tap_tile_kind, int64_t, int64_t);
     const tap_tile_set *(*sliding)(tap_tile_kind, int64_t);
+    void (*space)(tap_conv_space *, const tap_conv *, int64_t);
+    bool (*planes_pay)(const tap_conv *, const tap_conv_space *);
 } set;
 
 DECLARE(base)
@@ -72,25 +77,40 @@ typedef struct problem {
     int64_t images, groups, c, m, in[2], kernel[2], stride[2], dilation[2], begin[2], end[2];
 } problem;
 
+/* An axis in front of them, with as many pads on both ends. */
+typedef struct front {
+    int64_t in, kernel, stride, pads;
+} front;
+
+typedef struct problem3 {
+    problem q;
+    front f;
+} problem3;
+
+static const front no_front = {1, 1, 1, 0};
+
 static float *values(int64_t n) {
     float *p = malloc((size_t)(n + 1) * sizeof *p);
     for (int64_t i = 0; i < n; i++) p[i] = next();
     return p;
 }
 
-/* w[g * m + j][i][ty][tx]. slides: the taps of a line follow each other within a channel. */
-static float expect(const problem *q, bool fused, bool slides, const float *x, const float *w,
-                    const float *bias, int64_t image, int64_t oy, int64_t ox, int64_t channel) {
+/* What output channel `channel` adds up of w[g * m + j][i][tz][ty][tx], at output (oz, oy, ox). slides: the
+ * taps of a line follow each other within a channel. */
+static float expect(const problem *q, const front *f, bool fused, bool slides, const float *x, const float *w,
+                    const float *bias, int64_t image, const int64_t *o, int64_t channel) {
     float s = 0;
     int64_t g = channel / q->m, channels = q->groups * q->c;
-    for (int64_t ty = 0; ty < q->kernel[0]; ty++)
+    for (int64_t t = 0; t < f->kernel * q->kernel[0]; t++)
         for (int64_t k = 0; k < q->kernel[1] * q->c; k++) {
             int64_t tx = slides ? k % q->kernel[1] : k / q->c, i = slides ? k / q->kernel[1] : k % q->c;
-            int64_t y = oy * q->stride[0] - q->begin[0] + ty * q->dilation[0];
-            int64_t z = ox * q->stride[1] - q->begin[1] + tx * q->dilation[1];
-            bool inside = y >= 0 && y < q->in[0] && z >= 0 && z < q->in[1];
-            float a = inside ? x[((image * q->in[0] + y) * q->in[1] + z) * channels + g * q->c + i] : 0;
-            float b = w[((channel * q->c + i) * q->kernel[0] + ty) * q->kernel[1] + tx];
+            int64_t z = o[0] * f->stride - f->pads + t / q->kernel[0];
+            int64_t y = o[1] * q->stride[0] - q->begin[0] + t % q->kernel[0] * q->dilation[0];
+            int64_t p = o[2] * q->stride[1] - q->begin[1] + tx * q->dilation[1];
+            bool inside = z >= 0 && z < f->in && y >= 0 && y < q->in[0] && p >= 0 && p < q->in[1];
+            int64_t pixel = ((image * f->in + z) * q->in[0] + y) * q->in[1] + p;
+            float a = inside ? x[pixel * channels + g * q->c + i] : 0;
+            float b = w[((channel * q->c + i) * f->kernel * q->kernel[0] + t) * q->kernel[1] + tx];
             s = fused ? fmaf(a, b, s) : s + a * b;
         }
     return s + bias[channel];
@@ -105,37 +125,45 @@ static float finished(float s, float factor, float summand, float element) {
     return s < 0 ? 0 : s;
 }
 
-static int64_t told;
+static int64_t told, by_planes;
 static void count_done(void *arg, int64_t row, int64_t n_rows, int64_t col, int64_t n_cols) {
     (void)arg, (void)row, (void)col;
     told += n_rows * n_cols;
 }
 
-static void solve(const set *s, const problem *q, bool finishes) {
-    tap_conv v = {
-        .kind = TAP_TILE_F32, .n_axes = 2, .images = q->images, .groups = q->groups, .c = q->c, .m = q->m};
-    tap_conv_weights pw = {
-        .dtype = TAP_FLOAT, .from = TAP_FLOAT, .n_axes = 2, .groups = q->groups, .c = q->c, .m = q->m};
+static tap_conv_axis axis_of(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, int64_t begin,
+                             int64_t end) {
+    int64_t out = (in + begin + end - (kernel - 1) * dilation - 1) / stride + 1;
+    return (tap_conv_axis){.in = in,
+                           .step = stride,
+                           .first = -begin,
+                           .taps = kernel,
+                           .tap_step = dilation,
+                           .out = out,
+                           .out_extent = out,
+                           .out_step = 1};
+}
+
+static void solve(const set *s, const problem *q, const front *f, bool finishes) {
+    tap_conv v = {.kind = TAP_TILE_F32, .images = q->images, .groups = q->groups, .c = q->c, .m = q->m};
+    tap_conv_weights pw = {.dtype = TAP_FLOAT, .from = TAP_FLOAT, .groups = q->groups, .c = q->c, .m = q->m};
     v.slides = pw.slides = tap_conv_slides(q->kernel[1], q->stride[1], q->dilation[1]);
     bool slides = v.slides && !s->is_narrow(v.kind, q->groups, q->m) && s->sliding(v.kind, q->m)->taps > 1;
-    int64_t out[2], taps = q->kernel[0] * q->kernel[1], channels = q->groups * q->m;
-    for (int i = 0; i < 2; i++) {
-        int64_t extent = (q->kernel[i] - 1) * q->dilation[i] + 1;
-        out[i] = (q->in[i] + q->begin[i] + q->end[i] - extent) / q->stride[i] + 1;
-        v.axes[i] = (tap_conv_axis){.in = q->in[i],
-                                    .step = q->stride[i],
-                                    .first = -q->begin[i],
-                                    .taps = q->kernel[i],
-                                    .tap_step = q->dilation[i],
-                                    .out = out[i],
-                                    .out_extent = out[i],
-                                    .out_step = 1};
-        pw.axes[i].extent = pw.axes[i].n = q->kernel[i];
+    int64_t out[3] = {1}, taps = 1, pixels = 1, channels = q->groups * q->m;
+    if (f != &no_front) v.axes[v.n_axes++] = axis_of(f->in, f->kernel, f->stride, 1, f->pads, f->pads);
+    for (int i = 0; i < 2; i++)
+        v.axes[v.n_axes++] =
+            axis_of(q->in[i], q->kernel[i], q->stride[i], q->dilation[i], q->begin[i], q->end[i]);
+    pw.n_axes = v.n_axes;
+    for (int i = 0; i < v.n_axes; i++) {
+        pw.axes[i].extent = pw.axes[i].n = v.axes[i].taps;
         pw.axes[i].step = 1;
+        taps *= v.axes[i].taps;
+        pixels *= v.axes[i].in;
+        out[i + 3 - v.n_axes] = v.axes[i].out;
     }
-    int64_t n_y = q->images * out[0] * out[1] * channels;
-    float *x = values(q->images * q->in[0] * q->in[1] * q->groups * q->c),
-          *w = values(channels * q->c * taps);
+    int64_t n_y = q->images * out[0] * out[1] * out[2] * channels;
+    float *x = values(q->images * pixels * q->groups * q->c), *w = values(channels * q->c * taps);
     float *bias = values(channels), *y = values(n_y), *factors = values(2 * channels),
           *elements = values(n_y);
     static const float zero = 0;
@@ -154,14 +182,17 @@ static void solve(const set *s, const problem *q, bool finishes) {
     s->pack(&pw, packed);
     v.x = x, v.packed = packed, v.bias = bias, v.y = y, v.done = count_done;
     v.finish = finishes ? &finish : NULL;
+    tap_conv_space space;
+    s->space(&space, &v, sizeof(float));
+    by_planes += s->planes_pay(&v, &space);
     told = 0;
     CHECK_EQ(s->run(NULL, &v), TAP_OK);
     CHECK_EQ(told, n_y);
     int wrong = 0;
     for (int64_t i = 0; i < n_y; i++) {
-        int64_t p = i / channels;
-        float want = expect(q, s->fused, slides, x, w, bias, p / (out[0] * out[1]), p / out[1] % out[0],
-                            p % out[1], i % channels);
+        int64_t p = i / channels, line = p / out[2];
+        const int64_t o[] = {line / out[1] % out[0], line % out[1], p % out[2]};
+        float want = expect(q, f, s->fused, slides, x, w, bias, line / out[1] / out[0], o, i % channels);
         if (finishes)
             want = finished(want, factors[i % channels], factors[channels + i % channels], elements[i]);
         wrong += memcmp(&want, &y[i], sizeof want) != 0;
@@ -176,7 +207,12 @@ static void solve(const set *s, const problem *q, bool finishes) {
 
 static void each(const problem *problems, size_t n) {
     for (size_t i = 0; i < TAP_COUNT_OF(sets) && (int)i <= (int)tap_cpu_isa(); i++)
-        for (size_t k = 0; k < 2 * n; k++) solve(&sets[i], &problems[k / 2], k % 2);
+        for (size_t k = 0; k < 2 * n; k++) solve(&sets[i], &problems[k / 2], &no_front, k % 2);
+}
+
+static void each3(const problem3 *problems, size_t n) {
+    for (size_t i = 0; i < TAP_COUNT_OF(sets) && (int)i <= (int)tap_cpu_isa(); i++)
+        for (size_t k = 0; k < 2 * n; k++) solve(&sets[i], &problems[k / 2].q, &problems[k / 2].f, k % 2);
 }
 
 static void windows(void) {
@@ -211,7 +247,7 @@ static void groups(void) {
         {1, 3, 17, 9, {6, 17}, {3, 2}, {2, 1}, {1, 2}, {1, 1}, {1, 1}},
         {1, 3, 5, 7, {6, 6}, {1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}},
         {2, 5, 3, 4, {4, 3}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
-        {1, 70, 1, 1, {6, 29}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, /* depthwise                */
+        {1, 70, 1, 1, {6, 29}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, /* f->inwise                */
         {2, 33, 1, 1, {7, 26}, {5, 3}, {2, 2}, {1, 2}, {2, 3}, {0, 3}},
         {1, 3, 1, 1, {7, 200}, {3, 9}, {1, 1}, {1, 1}, {1, 9}, {1, 9}},
         {1, 20, 1, 1, {5, 40}, {3, 3}, {2, 2}, {1, 1}, {1, 1}, {1, 1}},
@@ -254,8 +290,63 @@ static void three_taps(void) {
     each(deep, TAP_COUNT_OF(deep));
 }
 
+/* Few channels: every number of them that a block takes, and more; lines and images of all sizes beside the
+ * vectors', strides that leave several planes, and none of one of them; groups; several bands. */
+static void planes(void) {
+    by_planes = 0;
+    for (int64_t m = 1; m <= 9; m++) {
+        const problem problems[] = {
+            {2, 1, 1, m, {5 + m, 28}, {5, 5}, {1, 1}, {1, 1}, {2, 2}, {2, 2}},
+            {1, 1, 3, m, {7, 9 * m}, {3, 3}, {1, 1}, {1, 1}, {0, 1}, {0, 0}},
+            {1, 1, 2, m, {9, 31}, {4, 3}, {2, 2}, {1, 1}, {1, 1}, {0, 1}},
+            {1, 1, 1, m, {12, 17}, {3, 2}, {3, 1}, {2, 5}, {2, 3}, {2, 3}},
+            {3, 1, 5, m, {4, 16}, {1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}},
+            {1, m, 4, 4, {6, 14}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+            {1, m, 2, 1, {6, 14}, {3, 3}, {2, 2}, {1, 1}, {1, 1}, {1, 1}},
+        };
+        each(problems, TAP_COUNT_OF(problems));
+    }
+    static const problem others[] = {
+        {1, 1, 1, 16, {9, 28}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, /* vectors of channels */
+        {2, 1, 1, 29, {8, 8}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+        {1, 2, 1, 16, {12, 40}, {5, 5}, {2, 2}, {1, 1}, {2, 2}, {2, 2}},
+        {1, 1, 1, 8, {80, 60}, {5, 5}, {1, 1}, {1, 1}, {2, 2}, {2, 2}}, /* bands */
+        {1, 1, 1, 16, {130, 70}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+        {1, 1, 1, 6, {1, 4000}, {1, 9}, {1, 1}, {1, 2}, {0, 8}, {0, 8}},
+        {1, 1, 3, 4, {150, 300}, {2, 2}, {1, 1}, {1, 1}, {0, 0}, {1, 1}},
+        {1, 1, 1, 4, {3, 20}, {3, 3}, {1, 1}, {1, 1}, {9, 9}, {9, 9}}, /* lines outside of the image */
+    };
+    each(others, TAP_COUNT_OF(others));
+    CHECK(by_planes > 100);
+}
+
+/* Three axes: vectors of pixels, of channels, tiles with borders. */
+static void volumes(void) {
+    static const problem3 problems[] = {
+        {{2, 1, 2, 6, {9, 16}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, {7, 3, 1, 1}},
+        {{1, 1, 1, 5, {9, 16}, {2, 3}, {2, 2}, {1, 1}, {0, 1}, {1, 1}}, {8, 4, 3, 2}},
+        {{1, 1, 1, 16, {6, 15}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, {5, 2, 2, 1}},
+        {{2, 1, 12, 20, {5, 7}, {3, 3}, {2, 2}, {1, 1}, {1, 1}, {1, 1}}, {4, 3, 2, 1}},
+        {{1, 1, 20, 40, {5, 17}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, {4, 3, 1, 1}},
+        {{1, 20, 1, 1, {5, 17}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, {4, 3, 1, 1}},
+    };
+    each3(problems, TAP_COUNT_OF(problems));
+}
+
+/* Small images are copied with their borders: windows that hang over, strides, narrow groups, many images. */
+static void borders(void) {
+    static const problem problems[] = {
+        {1, 1, 8, 16, {14, 14}, {5, 5}, {1, 1}, {1, 1}, {2, 2}, {2, 2}},
+        {9, 1, 12, 40, {6, 7}, {5, 5}, {2, 2}, {1, 1}, {2, 2}, {1, 2}},
+        {2, 1, 16, 33, {9, 9}, {3, 3}, {2, 3}, {2, 2}, {3, 0}, {0, 5}},
+        {2, 3, 9, 20, {9, 13}, {3, 3}, {2, 2}, {1, 1}, {1, 1}, {1, 1}},
+        {40, 1, 64, 48, {5, 5}, {5, 5}, {1, 1}, {1, 1}, {2, 2}, {2, 2}},
+    };
+    each(problems, TAP_COUNT_OF(problems));
+}
+
 int main(void) {
-    static const test_case tests[] = {TEST(windows), TEST(small_images), TEST(groups), TEST(large),
-                                      TEST(three_taps)};
+    static const test_case tests[] = {TEST(windows),    TEST(small_images), TEST(groups),  TEST(large),
+                                      TEST(three_taps), TEST(planes),       TEST(borders), TEST(volumes)};
     return test_main(tests, TAP_COUNT_OF(tests));
 }
