@@ -164,7 +164,8 @@ static tap_status make_nodes(tap_ctx *ctx, tap_trees *t, const lists *l, const u
     return TAP_OK;
 }
 
-/* The weights of each leaf together, in the order of the file. */
+/* The weights of each leaf together, in the order of the file. A regressor's leaf has one weight for its only
+ * target: skl2onnx repeats it for each class of the classifier that the trees were, and means it once. */
 static tap_status make_leaves(tap_ctx *ctx, tap_trees *t, const lists *l, const int32_t *place) {
     t->leaf = tap_state(ctx, (t->n_leaves + 1) * sizeof *t->leaf);
     t->weight = tap_state(ctx, (l->n_weights + 1) * sizeof *t->weight);
@@ -183,6 +184,7 @@ static tap_status make_leaves(tap_ctx *ctx, tap_trees *t, const lists *l, const 
     }
     for (size_t i = 0; i < l->n_weights; i++) {
         tap_tree_leaf *leaf = &t->leaf[~place[*slot_of(l, l->weight_tree[i], l->weight_number[i])]];
+        if (leaf->n == 1 && t->n_targets == 1 && !t->classifier) continue;
         t->weight[leaf->first + leaf->n++] = (tap_tree_weight){l->weight_target[i], l->weight[i]};
     }
     return TAP_OK;
@@ -271,7 +273,8 @@ static const tap_op ops[] = {
      .dtypes = TAP_ML_TYPES, .prepare = classifier_prepare, .infer = tap_trees_infer, .run = tap_trees_run,
      .notes = "One score for two classes becomes two as in ONNX Runtime."},
     {.name = "TreeEnsembleRegressor", .domain = TAP_ML, .since = 1, .in_min = 1, .in_max = 1, .out_min = 1, .out_max = 1,
-     .dtypes = TAP_ML_TYPES, .prepare = regressor_prepare, .infer = tap_trees_infer, .run = tap_trees_run},
+     .dtypes = TAP_ML_TYPES, .prepare = regressor_prepare, .infer = tap_trees_infer, .run = tap_trees_run,
+     .notes = "Of several weights of a leaf for the only target the first holds, as in ONNX Runtime."},
     {0},
 };
 /* clang-format on */

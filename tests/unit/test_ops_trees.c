@@ -116,7 +116,38 @@ static void trees_of_many_modes(void) {
     check(modes, 4, true);
 }
 
+/* A leaf whose weight is there once for each class of a classifier that was: it counts once. Of two targets
+ * each has its own. */
+static void weight_said_twice(void) {
+    for (int targets = 1; targets <= 2; targets++) {
+        node_test t;
+        node_begin(&t, "TreeEnsembleRegressor", 13, 1);
+        node_domain(&t, "ai.onnx.ml");
+        node_int(&t, "n_targets", targets);
+        node_ints(&t, "nodes_treeids", INTS(0));
+        node_ints(&t, "nodes_nodeids", INTS(0));
+        node_ints(&t, "nodes_featureids", INTS(0));
+        node_ints(&t, "nodes_truenodeids", INTS(0));
+        node_ints(&t, "nodes_falsenodeids", INTS(0));
+        node_floats(&t, "nodes_values", 1, NUMS(0));
+        pb *mode = pb_attr("nodes_modes", 8);
+        pb_str(mode, 9, "LEAF");
+        pb_msg(t.node, 5, mode);
+        node_ints(&t, "target_treeids", INTS(0, 0, 0));
+        node_ints(&t, "target_nodeids", INTS(0, 0, 0));
+        node_ints(&t, "target_ids", INTS(0, targets - 1, 0));
+        node_floats(&t, "target_weights", 3, NUMS(31, 31, 31));
+        node_in(&t, TAP_FLOAT, "1,1", NUMS(0));
+        if (targets == 1)
+            node_gives(&t, 0, TAP_FLOAT, "1,1", NUMS(31));
+        else
+            node_gives(&t, 0, TAP_FLOAT, "1,2", NUMS(62, 31));
+        node_end(&t);
+    }
+}
+
 int main(void) {
-    static const test_case tests[] = {TEST(trees_of_one_mode), TEST(trees_of_many_modes)};
+    static const test_case tests[] = {TEST(trees_of_one_mode), TEST(trees_of_many_modes),
+                                      TEST(weight_said_twice)};
     return test_main(tests, TAP_COUNT_OF(tests));
 }
