@@ -1,12 +1,13 @@
 # Operator families: a file each, listed in ops/families.def: ops/NAME.c; those of a domain of its own lie in a folder,
 # microsoft_NAME is ops/microsoft/NAME.c. Those marked `hot` there, and everything under
 # ops/common/, are compiled once for each instruction set; the CPU decides which copy runs.
+# Nobody looks at floating-point exceptions: with that known, GCC computes both sides of a choice and blends them.
 set(tap_isas base)
-set(tap_isa_flags_base "")
+set(tap_isa_flags_base -fno-trapping-math)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   list(APPEND tap_isas avx2 avx512)
-  set(tap_isa_flags_avx2 -mavx2 -mfma -mf16c -mbmi -mbmi2 -mlzcnt -mpopcnt)
-  set(tap_isa_flags_avx512 -mavx2 -mfma -mf16c -mbmi -mbmi2 -mlzcnt -mpopcnt
+  set(tap_isa_flags_avx2 ${tap_isa_flags_base} -mavx2 -mfma -mf16c -mbmi -mbmi2 -mlzcnt -mpopcnt)
+  set(tap_isa_flags_avx512 ${tap_isa_flags_base} -mavx2 -mfma -mf16c -mbmi -mbmi2 -mlzcnt -mpopcnt
     -mavx512f -mavx512bw -mavx512cd -mavx512dq -mavx512vl -mprefer-vector-width=512)
 endif()
 

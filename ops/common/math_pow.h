@@ -55,7 +55,7 @@ static inline float tap_exp2_long(float x, float low) {
 static inline float tap_cubef(float x) {
     float square = x * x, y = square * x;
     float rest = tap_fma(tap_fma_once(x, x, -square), x, tap_fma_once(square, x, -y));
-    return tap_select(fabsf(y) < INFINITY, y + rest, y);
+    return tap_mask(fabsf(y) < INFINITY, y + rest, y);
 }
 
 /* x^y for a normal x > 0, whose logarithm has k added, and a finite y. */
@@ -66,26 +66,26 @@ static inline float tap_pow_plain(float x, float k, float y) {
 
 /* Squares, cubes and square roots of x >= 0 instead of r. */
 static inline float tap_pow_simple(float x, float y, float r) {
-    r = tap_select(y == 2.0f, x * x, tap_select(y == 3.0f, tap_cubef(x), r));
-    return tap_select((y == 0.5f) & (x < INFINITY), sqrtf(x), r);
+    r = tap_mask(y == 2.0f, x * x, tap_mask(y == 3.0f, tap_cubef(x), r));
+    return tap_mask((y == 0.5f) & (x < INFINITY), sqrtf(x), r);
 }
 
 static inline float tap_powf(float x, float y) {
     float a = fabsf(x);
     int tiny = a < 0x1p-126f, whole, broken, negative = (int)(tap_bits(x) >> 31);
-    float r = tap_pow_plain(a * tap_select(tiny, 0x1p+23f, 1.0f), tap_select(tiny, -23.0f, 0.0f), y);
+    float r = tap_pow_plain(a * tap_mask(tiny, 0x1p+23f, 1.0f), tap_mask(tiny, -23.0f, 0.0f), y);
     r = tap_pow_simple(a, y, r);
     /* 0 and infinity of x, infinity of y: towards 0 or infinity, or 1. */
-    float far = tap_select((a < 1.0f) == (y < 0.0f), INFINITY, 0.0f);
-    r = tap_select((a == 0) | (a == INFINITY) | (fabsf(y) == INFINITY), tap_select(a == 1.0f, 1.0f, far), r);
+    float far = tap_mask((a < 1.0f) == (y < 0.0f), INFINITY, 0.0f);
+    r = tap_mask((a == 0) | (a == INFINITY) | (fabsf(y) == INFINITY), tap_mask(a == 1.0f, 1.0f, far), r);
     /* From 2^24 on all numbers are even. */
-    float small = tap_select(fabsf(y) < 0x1p24f, y, 0.0f);
+    float small = tap_mask(fabsf(y) < 0x1p24f, y, 0.0f);
     whole = (int32_t)small;
     broken = (float)whole != small;
     r = tap_from_bits(tap_bits(r) ^ (uint32_t)(negative & whole & !broken) << 31);
-    r = tap_select((x < 0) & broken & (a < INFINITY), NAN, r);
-    r = tap_select((x != x) | (y != y), x + y, r);
-    return tap_select((y == 0) | (x == 1.0f), 1.0f, r);
+    r = tap_mask((x < 0) & broken & (a < INFINITY), NAN, r);
+    r = tap_mask((x != x) | (y != y), x + y, r);
+    return tap_mask((y == 0) | (x == 1.0f), 1.0f, r);
 }
 
 #endif

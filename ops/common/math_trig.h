@@ -86,7 +86,7 @@ static inline float tap_tanf(float x) {
 static inline float tap_atanf(float x) {
     float a = fabsf(x);
     int large = a > 1.0f;
-    float t = tap_select(large, 1.0f, a) / tap_select(large, a, 1.0f), z = t * t;
+    float t = tap_mask(large, 1.0f, a) / tap_mask(large, a, 1.0f), z = t * t;
     float p = -0x1.d32dbcp-10f;
     p = tap_fma(p, z, 0x1.6410e6p-7f);
     p = tap_fma(p, z, -0x1.fd6fbcp-6f);
@@ -113,7 +113,7 @@ static inline float tap_arcsine_reduced(float z) {
 static inline float tap_asinf(float x) {
     float a = fabsf(x);
     int large = a > 0.5f;
-    float z = tap_select(large, tap_fma(a, -0.5f, 0.5f), a * a), s = tap_select(large, sqrtf(z), a);
+    float z = tap_select(large, tap_fma(a, -0.5f, 0.5f), a * a), s = tap_mask(large, sqrtf(z), a);
     float p = tap_arcsine_reduced(z) * z;
     float most = tap_fma_once(-2.0f, s, 0x1.921fb6p+0f), lost = tap_fma_once(-2.0f, s, 0x1.921fb6p+0f - most);
     float turned = most + (lost - tap_fma(p, 2.0f * s, 0x1.777a5cp-25f));
@@ -123,7 +123,7 @@ static inline float tap_asinf(float x) {
 static inline float tap_acosf(float x) {
     float a = fabsf(x);
     int large = a > 0.5f;
-    float z = tap_select(large, tap_fma(a, -0.5f, 0.5f), a * a), s = tap_select(large, sqrtf(z), -x);
+    float z = tap_select(large, tap_fma(a, -0.5f, 0.5f), a * a), s = tap_mask(large, sqrtf(z), -x);
     float p = tap_arcsine_reduced(z) * z, y = tap_fma(p, s, s);
     float base = tap_select(large, 0x1.921fb6p+1f, 0x1.921fb6p+0f);
     float rest = tap_select(large, -0x1.777a5cp-24f, -0x1.777a5cp-25f);
