@@ -1,7 +1,7 @@
 /* Activations: Relu, LeakyRelu, ThresholdedRelu, Elu, Selu, Celu, PRelu, Sigmoid, HardSigmoid, HardSwish,
  * Tanh, Softplus, Softsign, Gelu, Mish, Swish, SwiGLU, Shrink. NaN stays NaN, but where the standard's
  * formula compares it. */
-#include "activation_float.h"
+#include "common/activation_float.h"
 #include "common/axis_broadcast.h"
 #include "common/convert.h"
 #include "common/elementwise.h"
@@ -25,7 +25,7 @@ static inline double exp_scaled64(double x, double *scale) {
 #define MISH_IS_X     44
 #define ABS(x)        fabs(x)
 #define SELECT        tap_select64
-#include "activation.inc"
+#include "common/activation.inc"
 
 /* ---- Loops ----------------------------------------------------------------------------------------- */
 

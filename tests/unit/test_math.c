@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "activation_float.h"
+#include "common/activation_float.h"
 #include "common/exp.h"
 #include "common/math64.h"
 #include "common/math_hyper.h"

@@ -1,6 +1,6 @@
 /* The activations of float32 as inline functions, NAME_float: activation.inc over common/math.h. */
-#ifndef TAP_OPS_ACTIVATION_FLOAT_H
-#define TAP_OPS_ACTIVATION_FLOAT_H
+#ifndef TAP_OPS_COMMON_ACTIVATION_FLOAT_H
+#define TAP_OPS_COMMON_ACTIVATION_FLOAT_H
 
 #include "common/math.h"
 
@@ -19,7 +19,7 @@ typedef struct params {
 #define MISH_IS_X     12
 #define ABS(x)        fabsf(x)
 #define SELECT        tap_mask
-#include "activation.inc"
+#include "common/activation.inc"
 #undef T
 #undef F
 #undef EXP_SCALED
