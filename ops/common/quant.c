@@ -45,11 +45,39 @@ void tap_quant_rows(tap_ctx *ctx, tap_dtype dtype, int64_t rows, int64_t k, cons
 /* Panels that are packed side by side: rows of B are then read in whole cache lines. */
 #define PANELS 2
 
+/* Rows of B that are asked for ahead of the one that is packed: each is a line of the cache in a page of its
+ * own, which the processor does not foresee. */
+#define ROWS_AHEAD 16
+
+/* The elements i .. of two vectors in turn, for as many as one vector has. */
+#define TURN_1(i)  (i), COLUMNS + (i)
+#define TURN_4(i)  TURN_1(i), TURN_1((i) + 1), TURN_1((i) + 2), TURN_1((i) + 3)
+#define TURN_8(i)  TURN_4(i), TURN_4((i) + 4)
+#define TURN_16(i) TURN_8(i), TURN_8((i) + 8)
+#if VECTOR_BYTES == 64
+#define TURN TURN_16
+#elif VECTOR_BYTES == 32
+#define TURN TURN_8
+#else
+#define TURN TURN_4
+#endif
+
+typedef uint16_t words __attribute__((vector_size(VECTOR_BYTES)));
+
 /* Two rows of a panel as pairs, each less its column's zero point. */
-#define PACK_PAIRS(NAME, T)                                                                     \
-    static void NAME(const T *low, const T *high, const int16_t *zero, uint32_t *restrict to) { \
-        for (int j = 0; j < COLUMNS; j++)                                                       \
-            to[j] = (uint16_t)(low[j] - zero[j]) | (uint32_t)(high[j] - zero[j]) << 16;         \
+#define PACK_PAIRS(NAME, T)                                                                               \
+    static void NAME(const T *low, const T *high, const uint16_t *zero, uint32_t *to) {                   \
+        typedef T bytes __attribute__((vector_size(COLUMNS)));                                            \
+        bytes x, y;                                                                                       \
+        words z;                                                                                          \
+        memcpy(&x, low, sizeof x);                                                                        \
+        memcpy(&y, high, sizeof y);                                                                       \
+        memcpy(&z, zero, sizeof z);                                                                       \
+        const words a = __builtin_convertvector(x, words) - z, b = __builtin_convertvector(y, words) - z; \
+        const words first = __builtin_shufflevector(a, b, TURN(0));                                       \
+        const words second = __builtin_shufflevector(a, b, TURN(COLUMNS / 2));                            \
+        memcpy(to, &first, sizeof first);                                                                 \
+        memcpy(to + COLUMNS / 2, &second, sizeof second);                                                 \
     }
 PACK_PAIRS(pack_pairs_i8, int8_t)
 PACK_PAIRS(pack_pairs_u8, uint8_t)
@@ -57,7 +85,7 @@ PACK_PAIRS(pack_pairs_u8, uint8_t)
 /* Rows l and l + 1 of the panel at column col. Behind the last row and column stands the zero point, whose
  * pair is 0. */
 static void pack_pair(tap_dtype dtype, int64_t k, int64_t n, int64_t ldb, const char *b, int64_t l,
-                      int64_t col, const int16_t *zero, uint32_t *to) {
+                      int64_t col, const uint16_t *zero, uint32_t *to) {
     const char *rows[2];
     char edge[2][COLUMNS];
     size_t width = (size_t)tap_min64(COLUMNS, n - col);
@@ -81,17 +109,20 @@ int64_t tap_quant_panels(int64_t n) {
 void tap_quant_pack(tap_dtype dtype, int64_t k, int64_t n, int64_t ldb, const void *b, const void *zero,
                     int64_t zero_step, int64_t first, int64_t last, void *packed) {
     int64_t panel = tap_pairs(k) * COLUMNS;
-    int16_t zeros[PANELS * COLUMNS];
+    uint16_t zeros[PANELS * COLUMNS];
     assert(tap_tiles(TAP_TILE_I16X2, n)->columns == COLUMNS);
     for (int64_t p = first; p < last; p += PANELS) {
         int64_t panels = tap_min64(PANELS, last - p), col = p * COLUMNS;
         for (int64_t j = 0; j < panels * COLUMNS; j++)
-            zeros[j] =
-                zero && col + j < n ? (int16_t)tap_quant_at(dtype, zero, (col + j) * zero_step) : (int16_t)0;
+            zeros[j] = zero && col + j < n ? (uint16_t)tap_quant_at(dtype, zero, (col + j) * zero_step)
+                                           : (uint16_t)0;
         uint32_t *to = (uint32_t *)packed + p * panel;
-        for (int64_t l = 0; l < k; l += 2, to += COLUMNS)
+        for (int64_t l = 0; l < k; l += 2, to += COLUMNS) {
+            for (int64_t i = 0; i < 2; i++)
+                __builtin_prefetch((const char *)b + tap_min64(l + i + ROWS_AHEAD, k - 1) * ldb + col, 0, 3);
             for (int64_t i = 0; i < panels; i++)
                 pack_pair(dtype, k, n, ldb, b, l, col + i * COLUMNS, zeros + i * COLUMNS, to + i * panel);
+        }
     }
 }
 
