@@ -1,50 +1,180 @@
 /* DFT, STFT. Computed in float64 whatever the type. */
 #include "common/fft.h"
-#include "common/scalar.h"
+#include "common/real.h"
 #include "common/shape.h"
+#include "common/tile.h"
 
 typedef struct fourier_state {
     bool inverse, onesided;
     int64_t axis; /* DFT-17; later ones have it as an input */
 } fourier_state;
 
-/* ---- reading and writing ------------------------------------------------------------------------------- */
+/* ---- lines: signals that are read, transformed and written ---- */
 
-/* n points of a signal `step` points apart, each with 1 or 2 elements. */
-static void read_points(const tap_tensor *x, int64_t at, int64_t step, int64_t n, int parts, tap_complex *z) {
-    for (int64_t k = 0; k < n; k++, at += step) {
-        int64_t i = at * parts;
-        switch (x->dtype) {
-        case TAP_FLOAT: {
-            const float *v = (const float *)x->data + i;
-            z[k] = (tap_complex){(double)v[0], parts == 2 ? (double)v[1] : 0};
-            break;
-        }
-        case TAP_DOUBLE: {
-            const double *v = (const double *)x->data + i;
-            z[k] = (tap_complex){v[0], parts == 2 ? v[1] : 0};
-            break;
-        }
-        default: z[k] = (tap_complex){tap_real_at(x, i), parts == 2 ? tap_real_at(x, i + 1) : 0}; break;
+/* Line i of a group, of which the g-th begins in_group * g points into x and out_group * g into y, begins
+ * in_next * i points behind that, and out_next * i. */
+typedef struct lines {
+    const tap_tensor *x;
+    tap_tensor *y;
+    const tap_fft *fft;
+    bool inverse, mirrored; /* mirrored: what is read is one side of a spectrum                */
+    int parts_in, parts_out;
+    int64_t n_in, length, n_out; /* points that are read, transformed and written              */
+    int64_t in_step, out_step;   /* from point to point                                        */
+    int64_t groups, group;       /* lines of a group                                           */
+    int64_t in_group, in_next, out_group, out_next;
+    const double *window; /* NULL: none                                                        */
+    double scale;
+    bool together;  /* lanes of vectors, each with its line                                    */
+    int64_t blocks; /* of lines that go together, in a group                                   */
+    char *room;     /* [worker][each]: points, room for the transform, room for numbers        */
+    size_t each;
+} lines;
+
+/* Lines that would not lie in a cache with others beside them go one by one. */
+enum { LANES = TAP_FFT_LANES, BYTES_TOGETHER = 4 << 20 };
+
+static const char *point_in(const lines *l, int64_t group, int64_t i, int64_t k) {
+    const int64_t at = group * l->in_group + i * l->in_next + k * l->in_step;
+    return (const char *)l->x->data + (size_t)(at * l->parts_in) * tap_dtype_bytes(l->x->dtype);
+}
+
+static char *point_out(const lines *l, int64_t group, int64_t i, int64_t k) {
+    const int64_t at = group * l->out_group + i * l->out_next + k * l->out_step;
+    return (char *)l->y->data + (size_t)(at * l->parts_out) * tap_dtype_bytes(l->y->dtype);
+}
+
+/* Points k of m lines from the i-th on, whose numbers lie together in each; `turned`: 2 * LANES * n_in. */
+static void read_lines(const lines *l, int64_t group, int64_t i, int64_t m, tap_complexes *z, double *v) {
+    const int64_t n = l->n_in * l->parts_in;
+    double *turned = l->parts_in == 2 ? (double *)z : v + LANES * n;
+    for (int64_t j = 0; j < m; j++) tap_to_f64(l->x->dtype, n, point_in(l, group, i + j, 0), v + j * n);
+    memset(v + m * n, 0, (size_t)((LANES - m) * n) * sizeof *v);
+    tap_tile_apart(sizeof *v, LANES, n, v, turned);
+    for (int64_t k = 0; l->parts_in == 1 && k < n; k++) {
+        z[k] = (tap_complexes){0};
+        memcpy(&z[k].re, turned + k * LANES, sizeof z[k].re);
+    }
+}
+
+static void write_lines(const lines *l, int64_t group, int64_t i, int64_t m, const tap_complexes *z,
+                        double *v) {
+    const int64_t n = l->n_out * l->parts_out;
+    double *from = v + LANES * n;
+    for (int64_t k = 0; l->parts_out == 1 && k < n; k++) memcpy(from + k * LANES, &z[k].re, sizeof z[k].re);
+    tap_tile_together(sizeof *v, LANES, n, l->parts_out == 2 ? (const double *)z : from, v);
+    for (int64_t j = 0; j < m; j++) tap_from_f64(l->y->dtype, n, v + j * n, point_out(l, group, i + j, 0));
+}
+
+/* The same where it is the lines whose numbers lie together, at each point. */
+static void read_columns(const lines *l, int64_t group, int64_t i, int64_t m, tap_complexes *z) {
+    for (int64_t k = 0; k < l->n_in; k++) {
+        double v[2 * LANES];
+        tap_to_f64(l->x->dtype, m * l->parts_in, point_in(l, group, i, k), v);
+        z[k] = (tap_complexes){0};
+        for (int64_t j = 0; j < m; j++) {
+            z[k].re[j] = v[j * l->parts_in];
+            if (l->parts_in == 2) z[k].im[j] = v[2 * j + 1];
         }
     }
 }
 
-static void put(tap_tensor *y, int64_t i, double v) {
-    switch (y->dtype) {
-    case TAP_FLOAT: ((float *)y->data)[i] = (float)v; break;
-    case TAP_DOUBLE: ((double *)y->data)[i] = v; break;
-    case TAP_FLOAT16: ((uint16_t *)y->data)[i] = tap_f32_to_f16(tap_f64_to_f32_odd(v)); break;
-    default: ((uint16_t *)y->data)[i] = tap_f32_to_bf16(tap_f64_to_f32_odd(v)); break;
+static void write_columns(const lines *l, int64_t group, int64_t i, int64_t m, const tap_complexes *z) {
+    for (int64_t k = 0; k < l->n_out; k++) {
+        double v[2 * LANES];
+        for (int64_t j = 0; j < m; j++) {
+            v[j * l->parts_out] = z[k].re[j];
+            if (l->parts_out == 2) v[2 * j + 1] = z[k].im[j];
+        }
+        tap_from_f64(l->y->dtype, m * l->parts_out, v, point_out(l, group, i, k));
     }
 }
 
-static void write_points(const tap_complex *z, double scale, tap_tensor *y, int64_t at, int64_t step,
-                         int64_t n, int parts) {
-    for (int64_t k = 0; k < n; k++, at += step) {
-        put(y, at * parts, z[k].re * scale);
-        if (parts == 2) put(y, at * 2 + 1, z[k].im * scale);
+/* z as numbers: two a point, or, where a point has one part, one. */
+static void read_one(const lines *l, int64_t group, int64_t i, tap_complex *z) {
+    const int parts = l->parts_in;
+    double *v = parts == 2 ? (double *)z : (double *)z + l->n_in;
+    if (l->in_step == 1)
+        tap_to_f64(l->x->dtype, l->n_in * parts, point_in(l, group, i, 0), v);
+    else
+        for (int64_t k = 0; k < l->n_in; k++)
+            tap_to_f64(l->x->dtype, parts, point_in(l, group, i, k), v + k * parts);
+    for (int64_t k = 0; parts == 1 && k < l->n_in; k++) z[k] = (tap_complex){v[k], 0};
+}
+
+static void write_one(const lines *l, int64_t group, int64_t i, tap_complex *z) {
+    const int parts = l->parts_out;
+    double *v = (double *)z;
+    for (int64_t k = 0; parts == 1 && k < l->n_out; k++) v[k] = z[k].re;
+    if (l->out_step == 1)
+        tap_from_f64(l->y->dtype, l->n_out * parts, v, point_out(l, group, i, 0));
+    else
+        for (int64_t k = 0; k < l->n_out; k++)
+            tap_from_f64(l->y->dtype, parts, v + k * parts, point_out(l, group, i, k));
+}
+
+/* What stands between reading and writing, of C: mirrored: a spectrum of z[0 .. length / 2] gets its other
+ * side, the conjugate. */
+#define TRANSFORM_LINES(NAME, C, TRANSFORM)                                                                  \
+    static void NAME(const lines *l, C *z) {                                                                 \
+        const int64_t n = l->length;                                                                         \
+        for (int64_t k = 0; l->window && k < l->n_in; k++) z[k].re *= l->window[k], z[k].im *= l->window[k]; \
+        memset(z + l->n_in, 0, (size_t)(n - l->n_in) * sizeof *z);                                           \
+        if (l->mirrored) {                                                                                   \
+            memset(&z[0].im, 0, sizeof z[0].im);                                                             \
+            if (n % 2 == 0) memset(&z[n / 2].im, 0, sizeof z[0].im);                                         \
+            for (int64_t k = 1; k < n - k; k++) z[n - k] = (C){z[k].re, -z[k].im};                           \
+        }                                                                                                    \
+        TRANSFORM(l->fft, l->inverse, z, z + n);                                                             \
+        for (int64_t k = 0; l->scale != 1 && k < l->n_out; k++) z[k].re *= l->scale, z[k].im *= l->scale;    \
     }
+TRANSFORM_LINES(transform_one, tap_complex, tap_fft_transform)
+TRANSFORM_LINES(transform_together, tap_complexes, tap_fft_together)
+
+static void lines_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const lines *l = arg;
+    tap_complexes *z = (tap_complexes *)(void *)(l->room + (size_t)worker * l->each);
+    double *v = (double *)(void *)(z + l->length + tap_fft_room(l->fft));
+    for (int64_t u = begin; u < end; u++) {
+        const int64_t group = u / l->blocks, i = u % l->blocks * LANES, m = tap_min64(LANES, l->group - i);
+        if (l->in_step == 1)
+            read_lines(l, group, i, m, z, v);
+        else
+            read_columns(l, group, i, m, z);
+        transform_together(l, z);
+        if (l->out_step == 1)
+            write_lines(l, group, i, m, z, v);
+        else
+            write_columns(l, group, i, m, z);
+    }
+}
+
+static void one_line_task(void *arg, int64_t begin, int64_t end, int worker) {
+    const lines *l = arg;
+    tap_complex *z = (tap_complex *)(void *)(l->room + (size_t)worker * l->each);
+    for (int64_t i = begin; i < end; i++) {
+        read_one(l, i / l->group, i % l->group, z);
+        transform_one(l, z);
+        write_one(l, i / l->group, i % l->group, z);
+    }
+}
+
+static tap_status run_lines(tap_ctx *ctx, lines *l) {
+    l->fft = tap_fft_make(ctx, l->length);
+    if (!l->fft) return TAP_MEMORY;
+    const int64_t points = l->length + tap_fft_room(l->fft), most = tap_max64(l->n_in, l->n_out);
+    l->together = l->group > 1 && points <= BYTES_TOGETHER / (int64_t)sizeof(tap_complexes);
+    l->blocks = (l->group + LANES - 1) / LANES;
+    l->each = l->together
+                  ? (size_t)points * sizeof(tap_complexes) + (size_t)(4 * LANES * most) * sizeof(double)
+                  : (size_t)points * sizeof(tap_complex);
+    l->each = tap_round_up(l->each, TAP_ALIGN);
+    if (!(l->room = tap_scratch(ctx, (size_t)tap_workers(ctx) * l->each))) return TAP_MEMORY;
+    if (l->together)
+        tap_parallel(ctx, l->groups * l->blocks, tap_max64(1, 4096 / (l->length * LANES)), lines_task, l);
+    else
+        tap_parallel(ctx, l->groups * l->group, tap_max64(1, 4096 / l->length), one_line_task, l);
+    return TAP_OK;
 }
 
 /* A whole number in input i, if it is known; -1 = it is not there or not known. */
@@ -133,56 +263,40 @@ static tap_status dft_infer(tap_ctx *ctx) {
     return tap_out_type(ctx, 0, x->dtype, x->rank, dims);
 }
 
-typedef struct dft_run {
-    const fourier_state *s;
-    const tap_tensor *x;
-    tap_tensor *y;
-    const tap_fft *fft;
+static tap_status dft_run(tap_ctx *ctx) {
+    const fourier_state *s = ctx->state;
+    const tap_tensor *x = ctx->in[0];
+    tap_tensor *y = ctx->out[0];
     dft_sizes d;
-    int64_t n_in, n_out, inner; /* points along the axis; distance between them */
-    tap_complex *room;          /* [worker][each]                               */
-    int64_t each;
-} dft_run;
-
-/* A one-sided spectrum of z[0 .. length / 2] gets its other side, the conjugate. */
-static void mirror(tap_complex *z, int64_t length) {
-    z[0].im = 0;
-    if (length % 2 == 0) z[length / 2].im = 0;
-    for (int64_t k = 1; k < length - k; k++) z[length - k] = (tap_complex){z[k].re, -z[k].im};
-}
-
-static void dft_lines(void *arg, int64_t begin, int64_t end, int worker) {
-    const dft_run *r = arg;
-    tap_complex *z = r->room + worker * r->each;
-    int64_t length = r->d.length, wanted = r->s->onesided && r->s->inverse ? length / 2 + 1 : length;
-    int64_t n = tap_min64(r->n_in, wanted);
-    for (int64_t line = begin; line < end; line++) {
-        int64_t outer = line / r->inner, at = line % r->inner;
-        read_points(r->x, outer * r->n_in * r->inner + at, r->inner, n, r->d.parts_in, z);
-        memset(z + n, 0, (size_t)(length - n) * sizeof *z);
-        if (r->s->onesided && r->s->inverse) mirror(z, length);
-        tap_fft_transform(r->fft, r->s->inverse, z, z + length);
-        write_points(z, r->s->inverse ? 1 / (double)length : 1, r->y, outer * r->n_out * r->inner + at,
-                     r->inner, r->n_out, r->d.parts_out);
+    tap_status status = dft_measure(ctx, s, tap_in_type(ctx, 0), &d);
+    if (status != TAP_OK || y->count == 0) return status;
+    const bool mirrored = s->onesided && s->inverse;
+    const int64_t points = x->dims[d.axis], inner = tap_product(x->dims + d.axis + 1, x->rank - d.axis - 2);
+    lines l = {.x = x,
+               .y = y,
+               .inverse = s->inverse,
+               .mirrored = mirrored,
+               .parts_in = d.parts_in,
+               .parts_out = d.parts_out,
+               .n_in = tap_min64(points, mirrored ? d.length / 2 + 1 : d.length),
+               .length = d.length,
+               .n_out = y->dims[d.axis],
+               .in_step = inner,
+               .out_step = inner,
+               .groups = tap_product(x->dims, d.axis),
+               .group = inner,
+               .in_next = 1,
+               .out_next = 1,
+               .scale = s->inverse ? 1 / (double)d.length : 1};
+    l.in_group = points * inner;
+    l.out_group = l.n_out * inner;
+    if (inner == 1) { /* all lines are one group */
+        l.in_next = points;
+        l.out_next = l.n_out;
+        l.group = l.groups;
+        l.groups = 1;
     }
-}
-
-static tap_status dft_run_all(tap_ctx *ctx) {
-    dft_run r = {.s = ctx->state, .x = ctx->in[0], .y = ctx->out[0]};
-    tap_status status = dft_measure(ctx, r.s, tap_in_type(ctx, 0), &r.d);
-    if (status != TAP_OK) return status;
-    r.n_in = r.x->dims[r.d.axis];
-    r.n_out = r.y->dims[r.d.axis];
-    r.inner = tap_product(r.x->dims + r.d.axis + 1, r.x->rank - r.d.axis - 2);
-    if (r.y->count == 0) return TAP_OK;
-    r.fft = tap_fft_make(ctx, r.d.length);
-    if (!r.fft) return TAP_MEMORY;
-    r.each = r.d.length + tap_fft_room(r.fft);
-    r.room = tap_scratch(ctx, (size_t)tap_workers(ctx) * (size_t)r.each * sizeof *r.room);
-    if (!r.room) return TAP_MEMORY;
-    int64_t lines = r.y->count / r.d.parts_out / r.n_out;
-    tap_parallel(ctx, lines, tap_max64(1, 4096 / r.d.length), dft_lines, &r);
-    return TAP_OK;
+    return run_lines(ctx, &l);
 }
 
 /* ---- STFT ---------------------------------------------------------------------------------------------- */
@@ -252,55 +366,45 @@ static tap_status stft_infer(tap_ctx *ctx) {
     return status == TAP_OK ? tap_out_type(ctx, 0, x->dtype, 4, dims) : status;
 }
 
-typedef struct stft_run {
-    const tap_tensor *x, *window;
-    tap_tensor *y;
-    const tap_fft *fft;
+static tap_status stft_run(tap_ctx *ctx) {
+    const tap_tensor *x = ctx->in[0], *window = tap_has_in(ctx, 2) ? ctx->in[2] : NULL;
+    tap_tensor *y = ctx->out[0];
     stft_sizes z;
-    tap_complex *room; /* [worker][each] */
-    int64_t each;
-} stft_run;
-
-static void stft_frames(void *arg, int64_t begin, int64_t end, int worker) {
-    const stft_run *r = arg;
-    tap_complex *z = r->room + worker * r->each;
-    int64_t n = r->z.length;
-    for (int64_t i = begin; i < end; i++) {
-        int64_t first = i / r->z.frames * r->x->dims[1] + i % r->z.frames * r->z.step;
-        read_points(r->x, first, 1, n, (int)parts_of(r->x->rank, r->x->dims), z);
-        for (int64_t k = 0; r->window && k < n; k++) {
-            double w = tap_real_at(r->window, k);
-            z[k] = (tap_complex){z[k].re * w, z[k].im * w};
-        }
-        tap_fft_transform(r->fft, false, z, z + n);
-        write_points(z, 1, r->y, i * r->z.bins, 1, r->z.bins, 2);
-    }
-}
-
-static tap_status stft_run_all(tap_ctx *ctx) {
-    stft_run r = {.x = ctx->in[0], .window = tap_has_in(ctx, 2) ? ctx->in[2] : NULL, .y = ctx->out[0]};
-    tap_status status = stft_measure(ctx, ctx->state, tap_in_type(ctx, 0), &r.z);
-    if (status != TAP_OK) return status;
-    if (r.y->count == 0) return TAP_OK;
-    r.fft = tap_fft_make(ctx, r.z.length);
-    if (!r.fft) return TAP_MEMORY;
-    r.each = r.z.length + tap_fft_room(r.fft);
-    r.room = tap_scratch(ctx, (size_t)tap_workers(ctx) * (size_t)r.each * sizeof *r.room);
-    if (!r.room) return TAP_MEMORY;
-    tap_parallel(ctx, r.x->dims[0] * r.z.frames, tap_max64(1, 4096 / r.z.length), stft_frames, &r);
-    return TAP_OK;
+    tap_status status = stft_measure(ctx, ctx->state, tap_in_type(ctx, 0), &z);
+    if (status != TAP_OK || y->count == 0) return status;
+    double *w = window ? tap_scratch(ctx, (size_t)z.length * sizeof *w) : NULL;
+    if (window && !w) return TAP_MEMORY;
+    if (window) tap_to_f64(window->dtype, z.length, window->data, w);
+    lines l = {.x = x,
+               .y = y,
+               .parts_in = (int)parts_of(x->rank, x->dims),
+               .parts_out = 2,
+               .n_in = z.length,
+               .length = z.length,
+               .n_out = z.bins,
+               .in_step = 1,
+               .out_step = 1,
+               .groups = x->dims[0],
+               .group = z.frames,
+               .in_group = x->dims[1],
+               .in_next = z.step,
+               .out_group = z.frames * z.bins,
+               .out_next = z.bins,
+               .window = w,
+               .scale = 1};
+    return run_lines(ctx, &l);
 }
 
 /* clang-format off */
 static const tap_op ops[] = {
     {.name = "DFT", .since = 17, .until = 19, .in_min = 1, .in_max = 2, .out_min = 1, .out_max = 1,
-     .dtypes = TAP_TYPES_FLOAT, .prepare = dft_prepare, .infer = dft_infer, .run = dft_run_all,
+     .dtypes = TAP_TYPES_FLOAT, .prepare = dft_prepare, .infer = dft_infer, .run = dft_run,
      .notes = "Computed in float64 and rounded once."},
     {.name = "DFT", .since = 20, .in_min = 1, .in_max = 3, .out_min = 1, .out_max = 1,
-     .dtypes = TAP_TYPES_FLOAT, .prepare = dft_prepare, .infer = dft_infer, .run = dft_run_all,
+     .dtypes = TAP_TYPES_FLOAT, .prepare = dft_prepare, .infer = dft_infer, .run = dft_run,
      .notes = "Computed in float64 and rounded once."},
     {.name = "STFT", .since = 17, .in_min = 2, .in_max = 4, .out_min = 1, .out_max = 1,
-     .dtypes = TAP_TYPES_FLOAT, .prepare = stft_prepare, .infer = stft_infer, .run = stft_run_all,
+     .dtypes = TAP_TYPES_FLOAT, .prepare = stft_prepare, .infer = stft_infer, .run = stft_run,
      .notes = "Computed in float64 and rounded once."},
     {0},
 };

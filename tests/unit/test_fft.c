@@ -52,6 +52,36 @@ static void check_length(int64_t n, int64_t step) {
     stub_free();
 }
 
+/* A signal has the same bits alone and beside others. */
+static void check_together(int64_t n) {
+    tap_fft *f = tap_fft_make(NULL, n);
+    CHECK(f != NULL);
+    const size_t room_bytes = tap_round_up((size_t)tap_fft_room(f) * sizeof(tap_complexes), 64);
+    tap_complexes *z = aligned_alloc(64, tap_round_up((size_t)n * sizeof *z, 64)),
+                  *room = aligned_alloc(64, room_bytes);
+    for (int inverse = 0; inverse < 2; inverse++) {
+        fill(n);
+        for (int64_t k = 0; k < n; k++)
+            for (int l = 0; l < TAP_FFT_LANES; l++) z[k].re[l] = x[k].re * (l + 1), z[k].im[l] = x[k].im - l;
+        tap_fft_together(f, inverse, z, room);
+        for (int l = 0; l < TAP_FFT_LANES; l++) {
+            bool same = true;
+            for (int64_t k = 0; k < n; k++) y[k] = (tap_complex){x[k].re * (l + 1), x[k].im - l};
+            tap_fft_transform(f, inverse, y, (tap_complex *)room);
+            for (int64_t k = 0; k < n; k++) same = same && y[k].re == z[k].re[l] && y[k].im == z[k].im[l];
+            if (!same) printf("length %lld: lane %d differs\n", (long long)n, l);
+            CHECK(same);
+        }
+    }
+    free(z), free(room);
+    stub_free();
+}
+
+static void signals_side_by_side(void) {
+    static const int64_t lengths[] = {1, 2, 3, 8, 9, 25, 49, 53, 60, 97, 128, 1000, 1021, 4999};
+    for (size_t i = 0; i < TAP_COUNT_OF(lengths); i++) check_together(lengths[i]);
+}
+
 static void all_short_lengths(void) {
     for (int64_t n = 1; n <= 130; n++) check_length(n, 1);
 }
@@ -62,6 +92,7 @@ static void long_lengths(void) {
 }
 
 int main(void) {
-    static const test_case tests[] = {TEST(all_short_lengths), TEST(long_lengths)};
+    static const test_case tests[] = {TEST(all_short_lengths), TEST(long_lengths),
+                                      TEST(signals_side_by_side)};
     return test_main(tests, TAP_COUNT_OF(tests));
 }
