@@ -206,20 +206,26 @@ static const void *input_of(tap_ctx *ctx, const form *f) {
 
 /* ---- run ------------------------------------------------------------------------------------- */
 
+/* Pixels of few channels are scaled together, for their channels leave vectors half empty: so many numbers.
+ */
+#define SCALED_AT_ONCE 256
+
 /* From sums to y, for QLinearConv. */
 typedef struct rescale {
     const int32_t *sums;
-    float *scale; /* x's * w's / y's, for each output channel */
-    int64_t channels;
+    float *scale; /* x's * w's / y's, for each output channel of `pixels` pixels */
+    int64_t channels, pixels;
     int32_t zero;
     tap_tensor *y;
 } rescale;
 
 static void rescale_pixels(void *arg, int64_t row, int64_t n_rows, int64_t col, int64_t n_cols) {
     const rescale *r = arg;
-    for (int64_t i = row; i < row + n_rows; i++) {
+    int64_t at_once = n_cols == r->channels ? r->pixels : 1;
+    for (int64_t i = row, n; i < row + n_rows; i += n) {
         int64_t at = i * r->channels + col;
-        tap_quant_scale_back(r->y->dtype, n_cols, r->sums + at, r->scale + col, 1, r->zero,
+        n = tap_min64(at_once, row + n_rows - i);
+        tap_quant_scale_back(r->y->dtype, n * n_cols, r->sums + at, r->scale + col, 1, r->zero,
                              (char *)r->y->data + at);
     }
 }
@@ -232,10 +238,13 @@ static tap_status rescale_init(tap_ctx *ctx, rescale *r) {
     r->y = ctx->out[0];
     r->channels = r->y->dims[r->y->rank - 1];
     r->zero = tap_quant_at(r->y->dtype, ctx->in[p->y_zero]->data, 0);
-    r->scale = tap_scratch(ctx, (size_t)r->channels * sizeof *r->scale);
+    r->pixels = tap_max64(1, SCALED_AT_ONCE / r->channels);
+    int64_t n = r->pixels * r->channels;
+    r->scale = tap_scratch(ctx, (size_t)n * sizeof *r->scale);
     if (!r->scale) return TAP_MEMORY;
     for (int64_t i = 0; i < r->channels; i++)
         r->scale[i] = x_scale * (float)tap_real_at(w_scale, w_scale->count > 1 ? i : 0) / y_scale;
+    for (int64_t i = r->channels; i < n; i++) r->scale[i] = r->scale[i - r->channels];
     return TAP_OK;
 }
 

@@ -16,21 +16,32 @@ typedef struct rows_job {
     int16_t *to;
 } rows_job;
 
+/* n elements less `zero`, and alone, with 0 as the other of a pair. */
+#define TAKE_LESS(T)                                                                            \
+    static void less_##T(int64_t n, const T *restrict x, int16_t zero, int16_t *restrict to) {  \
+        for (int64_t i = 0; i < n; i++) to[i] = (int16_t)(x[i] - zero);                         \
+    }                                                                                           \
+    static void alone_##T(int64_t n, const T *restrict x, int16_t zero, int16_t *restrict to) { \
+        for (int64_t i = 0; i < n; i++) to[2 * i] = (int16_t)(x[i] - zero), to[2 * i + 1] = 0;  \
+    }
+TAKE_LESS(int8_t)
+TAKE_LESS(uint8_t)
+
 static void rows_task(void *arg, int64_t begin, int64_t end, int worker) {
     const rows_job *j = arg;
-    int64_t k = j->k, step = 2 * tap_pairs(k);
+    int64_t k = j->k, step = 2 * tap_pairs(k), rows = 1;
+    /* Rows with one zero point that have no odd element behind others are one row. */
+    if ((k == 1 || k % 2 == 0) && (!j->zero || j->zero_rows == 1)) rows = end - begin;
     (void)worker;
-    for (int64_t r = begin; r < end; r++) {
+    for (int64_t r = begin; r < end; r += rows) {
         int16_t *to = j->to + r * step, zero = 0;
+        const char *x = (const char *)j->x + r * k;
         if (j->zero) zero = (int16_t)tap_quant_at(j->dtype, j->zero, r % j->zero_rows);
-        if (j->dtype == TAP_INT8) {
-            const int8_t *x = (const int8_t *)j->x + r * k;
-            for (int64_t i = 0; i < k; i++) to[i] = (int16_t)(x[i] - zero);
-        } else {
-            const uint8_t *x = (const uint8_t *)j->x + r * k;
-            for (int64_t i = 0; i < k; i++) to[i] = (int16_t)(x[i] - zero);
-        }
-        if (k % 2) to[k] = 0;
+        if (j->dtype == TAP_INT8)
+            (k == 1 ? alone_int8_t : less_int8_t)(rows * k, (const int8_t *)x, zero, to);
+        else
+            (k == 1 ? alone_uint8_t : less_uint8_t)(rows * k, (const uint8_t *)x, zero, to);
+        if (k % 2 && k > 1) to[k] = 0;
     }
 }
 
@@ -127,16 +138,21 @@ void tap_quant_pack(tap_dtype dtype, int64_t k, int64_t n, int64_t ldb, const vo
 }
 
 /* A NaN gives the least. */
+#define SCALE_BACK_LOOP(T, factor)                    \
+    TAP_INDEPENDENT for (int64_t i = 0; i < n; i++) { \
+        float r = rintf((float)sum[i] * (factor));    \
+        r = r > least ? r : least;                    \
+        r = r < most ? r : most;                      \
+        y[i] = (T)((int32_t)r + zero);                \
+    }
 #define SCALE_BACK(NAME, T, LEAST, MOST)                                                                  \
     static void NAME(int64_t n, const int32_t *sum, const float *scale, int64_t scale_step, int32_t zero, \
                      T *y) {                                                                              \
-        const float least = (float)((LEAST)-zero), most = (float)((MOST)-zero);                           \
-        TAP_INDEPENDENT for (int64_t i = 0; i < n; i++) {                                                 \
-            float r = rintf((float)sum[i] * scale[i * scale_step]);                                       \
-            r = r > least ? r : least;                                                                    \
-            r = r < most ? r : most;                                                                      \
-            y[i] = (T)((int32_t)r + zero);                                                                \
-        }                                                                                                 \
+        const float least = (float)((LEAST)-zero), most = (float)((MOST)-zero), one = *scale;             \
+        if (scale_step)                                                                                   \
+            SCALE_BACK_LOOP(T, scale[i])                                                                  \
+        else                                                                                              \
+            SCALE_BACK_LOOP(T, one)                                                                       \
     }
 SCALE_BACK(scale_back_i8, int8_t, INT8_MIN, INT8_MAX)
 SCALE_BACK(scale_back_u8, uint8_t, 0, UINT8_MAX)
