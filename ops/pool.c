@@ -109,6 +109,44 @@ POOL_INLINE bool places_in_vectors(const window *w, int64_t n, int64_t step, flo
     return true;
 }
 
+/* ---- Maxima of few float32 channels: what a block of channels leaves, in vectors ---- */
+
+/* The first n elements; others are zero. */
+POOL_INLINE floats some_elements(const char *x, int64_t n) {
+    floats v = {0};
+    if (n >= PLACES)
+        memcpy(&v, x, sizeof v);
+    else
+#ifdef VECTOR_LOAD_PART
+        v = VECTOR_LOAD_PART(floats, float, (1u << n) - 1, x);
+#else
+        memcpy(&v, x, (size_t)n * sizeof(float));
+#endif
+    return v;
+}
+
+/* y[0 .. n), n <= PLACES, from `at` on. */
+POOL_INLINE void max_of_some(const window *w, int64_t at, int64_t n, float *y) {
+    floats best = (floats){0} - INFINITY;
+    for (int64_t o = 0; o < w->n_outer; o++) {
+        const char *row = w->x + w->outer[o] + at * (int64_t)sizeof(float);
+        for (int64_t t = 0; t < w->taps; t++, row += w->tap_bytes) {
+            const floats x = some_elements(row, n);
+            const numbers takes = (x > best) | ((x != x) & (best == best));
+            best = (floats)(((numbers)x & takes) | ((numbers)best & ~takes));
+        }
+    }
+#ifdef VECTOR_STORE_PART
+    VECTOR_STORE_PART(float, y, n < PLACES ? (1u << n) - 1 : ~0u, best);
+#else
+    memcpy(y, &best, (size_t)n * sizeof(float));
+#endif
+}
+
+POOL_INLINE void max_in_vectors(const window *w, int64_t at, int64_t last, float *y) {
+    for (; at < last; at += PLACES) max_of_some(w, at, tap_min64(PLACES, last - at), y + at);
+}
+
 /* ---- The loops of each type ---- */
 
 #define T        float
@@ -116,6 +154,7 @@ POOL_INLINE bool places_in_vectors(const window *w, int64_t n, int64_t step, flo
 #define F(name)  name##_f32
 #define LEAST    (-INFINITY)
 #define IN_LANES places_in_vectors
+#define MAX_REST max_in_vectors
 #define SELECT   tap_select
 #include "pool.inc"
 #define T       double

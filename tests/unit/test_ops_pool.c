@@ -1,4 +1,5 @@
-/* MaxPool with indices of lines of every length, stride and border, against a plain loop. */
+/* MaxPool against a plain loop: with indices, of lines of every length, stride and border; of every number of
+ * channels where they lie last. */
 #include "node.h"
 
 enum { PLANES = 3, HEIGHT = 7, MOST = 75 };
@@ -66,7 +67,48 @@ static void indices_of_maxima(void) {
             }
 }
 
+/* The largest of channel `c` under an output of a window of 3 with a pad of 1; a NaN is. */
+static double largest_last(int channels, int oy, int ox, int c) {
+    double best = -(double)INFINITY;
+    for (int h = oy * 2 - 1; h < oy * 2 + 2; h++)
+        for (int w = ox * 2 - 1; w < ox * 2 + 2; w++) {
+            if (h < 0 || h >= HEIGHT || w < 0 || w >= HEIGHT) continue;
+            const double v = x[(h * HEIGHT + w) * channels + c];
+            if (v > best || isnan(v)) best = v;
+            if (isnan(v)) return v;
+        }
+    return best;
+}
+
+static void channels_last(void) {
+    const int out = (HEIGHT + 1) / 2;
+    for (int channels = 1; channels <= 26; channels += 1) {
+        char in[32], shape[32];
+        node_test t;
+        for (int i = 0; i < HEIGHT * HEIGHT * channels; i++)
+            x[i] = i % 53 == 17 ? (double)NAN : i % 5 ? (double)(i * 37 % 23) - 11 : -(double)INFINITY;
+        for (int i = 0; i < out * out * channels; i++) {
+            const int c = i / (out * out), pixel = i % (out * out);
+            y[i] = largest_last(channels, pixel / out, pixel % out, c);
+        }
+        snprintf(in, sizeof in, "1,%d,%d,%d", HEIGHT, HEIGHT, channels);
+        snprintf(shape, sizeof shape, "1,%d,%d,%d", channels, out, out);
+        node_begin(&t, "Transpose", 12, 1);
+        node_ints(&t, "perm", INTS(0, 3, 1, 2));
+        node_in(&t, TAP_FLOAT, in, x);
+        pb_str(t.node, 2, "turned");
+        pb_msg(t.graph, 1, t.node);
+        t.node = pb_node("MaxPool", "pool");
+        pb_str(t.node, 1, "turned");
+        node_ints(&t, "kernel_shape", INTS(3, 3));
+        node_ints(&t, "strides", INTS(2, 2));
+        node_ints(&t, "pads", INTS(1, 1, 1, 1));
+        node_gives(&t, 0, TAP_FLOAT, shape, y);
+        node_end(&t);
+    }
+}
+
 int main(void) {
-    static const test_case tests[] = {TEST(indices_of_maxima)};
+    static const test_case tests[] = {TEST(indices_of_maxima), TEST(channels_last)};
     return test_main(tests, TAP_COUNT_OF(tests));
 }
