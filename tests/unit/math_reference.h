@@ -26,6 +26,13 @@
     }
 #define REFERENCE_LOOP
 #endif
+#ifdef REFERENCE_VECTORS
+double reference_pow(double, double) __asm__("pow") __attribute__((const, simd("notinbranch")));
+#else
+static inline double reference_pow(double x, double y) {
+    return pow(x, y);
+}
+#endif
 REFERENCE_CALL(exp)
 REFERENCE_CALL(expm1)
 REFERENCE_CALL(log)
@@ -77,6 +84,11 @@ REFERENCE(tanh, reference_tanh(NEAR(x)), tanhl(x))
 REFERENCE_OF(asinh)
 REFERENCE_OF(acosh)
 REFERENCE_OF(atanh)
+
+REFERENCE_LOOP static void want_pow(const float *restrict x, const float *restrict y, double *restrict z,
+                                    int n) {
+    for (int i = 0; i < n; i++) z[i] = reference_pow((double)x[i], (double)y[i]);
+}
 
 #define ROOT_HALF 0.70710678118654752440
 REFERENCE(decay, reference_exp(-NEAR(x)), expl(-x))

@@ -4,7 +4,8 @@
  *
  *     test_math_avx512 1 [NAME...]
  *
- * at each, and prints the largest errors (a few minutes; STRIDE in place of 1: each STRIDEth). */
+ * at each, and prints the largest errors, of two operands over 2^28 pairs (some minutes; STRIDE in place of
+ * 1: each STRIDEth). */
 #include <math.h>
 #include <stdlib.h>
 
@@ -178,10 +179,72 @@ static void accuracy(void) {
     }
 }
 
+/* A pair of operands: every exponent of x with every one of y, of both signs, or, of each second pair, a y
+ * that makes a power between the smallest and the largest numbers. The other digits are drawn. */
+static void draw_pair(uint64_t i, float *x, float *y) {
+    const uint64_t mixed = (i + 1) * UINT64_C(0x9e3779b97f4a7c15), drawn = mixed ^ mixed >> 29;
+    const uint32_t of_x = (uint32_t)drawn & 0x807fffffu, of_y = (uint32_t)(drawn >> 32) & 0x807fffffu;
+    *x = tap_from_bits(of_x | (uint32_t)(i / 2 % 256) << 23);
+    *y = tap_from_bits(of_y | (uint32_t)(i / 512 % 256) << 23);
+    if (i % 2 == 0) return;
+    *x = fabsf(*x);
+    *y = ((float)(of_y & 0xffffu) * 0x1p-16f - 0.5f) * 298 / (float)log2((double)*x);
+}
+
+/* The largest error of powers of n pairs; *x ^ *y is where. */
+static double largest_power_error(uint64_t n, float *x, float *y) {
+    static float a[BLOCK], b[BLOCK], got[BLOCK];
+    static double want[BLOCK];
+    double worst = 0;
+    *x = *y = 0;
+    for (uint64_t k = 0; k < n; k += BLOCK) {
+        for (uint64_t i = 0; i < BLOCK; i++) draw_pair(k + i, &a[i], &b[i]);
+        for (int i = 0; i < BLOCK; i++) got[i] = tap_powf(a[i], b[i]);
+        want_pow(a, b, want, BLOCK);
+        for (int i = 0; i < BLOCK; i++) {
+            if (ulps(got[i], want[i]) <= worst) continue;
+            const double e = ulps(got[i], (double)powl((long double)a[i], (long double)b[i]));
+            if (e > worst) worst = e, *x = a[i], *y = b[i];
+        }
+    }
+    return worst;
+}
+
+/* Remainders of n pairs that are not what they have to be, to the bit. */
+static uint64_t wrong_remainders(uint64_t n) {
+    uint64_t wrong = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        float x, y;
+        draw_pair(2 * i, &x, &y);
+        if (!(fabs((double)x) / fabs((double)y) < TAP_FMOD_LIMIT)) continue;
+        const float want = fmodf(x, y), got = tap_fmodf(x, y);
+        wrong += tap_bits(want) != tap_bits(got) && !(isnan(want) && isnan(got));
+    }
+    return wrong;
+}
+
 static int is_wanted(const char *name, int n, char **words) {
     int hits = n == 0;
     for (int i = 0; i < n; i++) hits += strcmp(name, words[i]) == 0;
     return hits;
+}
+
+/* Pairs in the place of all numbers, whose share 1 / stride is. */
+static int show_pairs(uint32_t stride, int n, char **words) {
+    const uint64_t pairs = (UINT64_C(1) << 28) / stride;
+    double worst = 0;
+    uint64_t wrong = 0;
+    float x, y;
+    if (is_wanted("pow", n, words)) {
+        worst = largest_power_error(pairs, &x, &y);
+        printf("| pow | %.3f | %a ^ %a |\n", worst, (double)x, (double)y);
+    }
+    if (is_wanted("fmod", n, words)) {
+        wrong = wrong_remainders(pairs);
+        printf("| fmod | %.3f | %llu of them wrong |\n", wrong ? (double)INFINITY : 0.0,
+               (unsigned long long)wrong);
+    }
+    return worst > 1.4 || wrong > 0;
 }
 
 /* A row for each function whose name is among the words, or for all. */
@@ -196,7 +259,13 @@ static int show_errors(uint32_t stride, int n, char **words) {
         fflush(stdout);
         beyond |= worst > functions[f].ulp;
     }
-    return beyond;
+    return beyond | show_pairs(stride, n, words);
+}
+
+static void pairs(void) {
+    float x, y;
+    CHECK(largest_power_error(1 << 18, &x, &y) <= 1.4);
+    CHECK_EQ(wrong_remainders(1 << 18), 0);
 }
 
 /* The error of a power, which has to be the same where the shorter expressions hold. */
@@ -417,9 +486,9 @@ static int cpu_has_it(void) {
 }
 
 int main(int argc, char **argv) {
-    static const test_case tests[] = {TEST(accuracy),          TEST(two_operands),  TEST(powers),
-                                      TEST(quotients),         TEST(doubles),       TEST(remainders64),
-                                      TEST(loops_equal_calls), TEST(special_values)};
+    static const test_case tests[] = {TEST(accuracy),     TEST(two_operands),      TEST(pairs),
+                                      TEST(powers),       TEST(quotients),         TEST(doubles),
+                                      TEST(remainders64), TEST(loops_equal_calls), TEST(special_values)};
     if (!cpu_has_it()) return 77;
     if (argc > 1) return show_errors((uint32_t)strtoul(argv[1], NULL, 10), argc - 2, argv + 2);
     return test_main(tests, sizeof tests / sizeof tests[0]);
