@@ -97,6 +97,17 @@ static void special_values(void) {
             }
 }
 
+/* Nothing but the row itself takes part: no 0 that lies behind it, far above its elements. */
+static void rows_far_below_zero(void) {
+    static float x[MOST];
+    for (int s = 0; s <= (int)tap_cpu_isa(); s++)
+        for (int64_t n = 1; n <= 200; n++) {
+            for (int64_t i = 0; i < n; i++) x[i] = -200;
+            sets[s](x, x, n, 1, 1, false);
+            for (int64_t i = 0; i < n; i++) CHECK(fabsf(x[i] * (float)n - 1) < 1e-6f);
+        }
+}
+
 /* Columns side by side have the error of rows. */
 static void columns(void) {
     enum { WIDTH = 37, N = 53 };
@@ -116,6 +127,7 @@ static void columns(void) {
 }
 
 int main(void) {
-    static const test_case tests[] = {TEST(rows), TEST(special_values), TEST(columns)};
+    static const test_case tests[] = {TEST(rows), TEST(special_values), TEST(rows_far_below_zero),
+                                      TEST(columns)};
     return test_main(tests, sizeof tests / sizeof tests[0]);
 }
