@@ -6,7 +6,8 @@
 #include "common/convert.h"
 #include "common/elementwise.h"
 #include "common/math.h"
-#include "common/math64.h"
+#include "common/math64_erf.h"
+#include "common/math64_log.h"
 #include "common/shape.h"
 
 /* float64's range leaves no digits out that anybody would miss. */
@@ -19,9 +20,9 @@ static inline double exp_scaled64(double x, double *scale) {
 #define F(name)       name##_double
 #define EXP_SCALED    exp_scaled64
 #define EXPM1(x)      tap_expm1_64(x)
-#define LOG1P_UNIT(x) log1p(x)
+#define LOG1P_UNIT(x) tap_log1p64(x)
 #define DECAY(x)      tap_exp64(-(x))
-#define GELU(x)       ((x) * (0.5 * erfc((x) * -0.70710678118654752440)))
+#define GELU(x)       ((x)*tap_normal_cdf64(x))
 #define MISH_IS_X     44
 #define ABS(x)        fabs(x)
 #define SELECT        tap_select64

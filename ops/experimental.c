@@ -8,6 +8,7 @@
 #include "common/cast.h"
 #include "common/math.h"
 #include "common/math64.h"
+#include "common/math64_log.h"
 #include "common/move.h"
 #include "common/shape.h"
 
@@ -23,7 +24,7 @@ static inline float soft_float(float x) {
 }
 
 static inline double soft_double(double x) {
-    return (x > 0 ? x : 0) + log1p(tap_exp64(-fabs(x)));
+    return (x > 0 ? x : 0) + tap_log1p64(tap_exp64(-fabs(x)));
 }
 
 #define FLOATS_WITH(NAME, OF_FLOAT, OF_DOUBLE)                       \

@@ -9,6 +9,7 @@
 #include "common/gemm.h"
 #include "common/math.h"
 #include "common/math64.h"
+#include "common/math64_log.h"
 #include "common/real.h"
 #include "common/shape.h"
 #include "common/widen.h"
@@ -351,7 +352,7 @@ static void *carve(char **memory, int64_t n, size_t bytes) {
 #define TO              tap_to_f64
 #define EXP             tap_exp64
 #define EXPM1           tap_expm1_64
-#define LOG1P_UNIT      log1p
+#define LOG1P_UNIT      tap_log1p64
 #define TANH            tap_tanh64
 #define SIGMOID         tap_sigmoid64
 #define RINT            rint

@@ -1,8 +1,9 @@
-/* Exp, Log, Erf, and trigonometric and hyperbolic functions. Those of float32 are the vectorisable ones of
- * common/math*.h, the others the C library's. */
+/* Exp, Log, Erf, and trigonometric and hyperbolic functions: the vectorisable ones of common/math*.h. */
 #include "common/convert.h"
 #include "common/elementwise.h"
-#include "common/math64.h"
+#include "common/math64_erf.h"
+#include "common/math64_log.h"
+#include "common/math64_trig.h"
 #include "common/math_hyper.h"
 #include "common/math_trig.h"
 #include "common/math_wide.h"
@@ -16,15 +17,15 @@
     static tap_loop *const NAME##_loops[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(NAME)};
 
 TABLE(exp, tap_expf, tap_exp64)
-TABLE(log, tap_logf, log)
-TABLE(asin, tap_asinf, asin)
-TABLE(acos, tap_acosf, acos)
-TABLE(atan, tap_atanf, atan)
-TABLE(sinh, tap_sinhf, sinh)
-TABLE(cosh, tap_coshf, cosh)
-TABLE(asinh, tap_asinhf, asinh)
-TABLE(acosh, tap_acoshf, acosh)
-TABLE(atanh, tap_atanhf, atanh)
+TABLE(log, tap_logf, tap_log64)
+TABLE(asin, tap_asinf, tap_asin64)
+TABLE(acos, tap_acosf, tap_acos64)
+TABLE(atan, tap_atanf, tap_atan64)
+TABLE(sinh, tap_sinhf, tap_sinh64)
+TABLE(cosh, tap_coshf, tap_cosh64)
+TABLE(asinh, tap_asinhf, tap_asinh64)
+TABLE(acosh, tap_acoshf, tap_acosh64)
+TABLE(atanh, tap_atanhf, tap_atanh64)
 
 /* Angles are float32's below TAP_NEAR_ANGLE, float64's below TAP_TRIG_LIMIT; farther ones, whose reduction
  * needs hundreds of digits of pi, are the C library's. Each angle decides for itself; a block that has only
@@ -49,31 +50,55 @@ static float farthest(int64_t n, const char *p, int64_t step) {
     return tap_from_bits(most);
 }
 
-#define TRIGONOMETRIC(NAME)                                                                     \
-    static inline float NAME##_wide(float x) {                                                  \
-        return tap_select(fabsf(x) >= TAP_NEAR_ANGLE, tap_##NAME##f_wide(x), tap_##NAME##f(x)); \
-    }                                                                                           \
-    TAP_LOOP1(NAME##_near, float, float, tap_##NAME##f(x))                                      \
-    TAP_LOOP1(NAME##_far, float, float, NAME##_wide(x))                                         \
-    TAP_LOOP1(NAME##_any, float, float,                                                         \
-              fabsf(x) >= TAP_TRIG_LIMIT ? (float)NAME((double)x) : NAME##_wide(x))             \
-    TAP_LOOP(NAME##_FLOAT) {                                                                    \
-        for (int64_t i = 0; i < n; i += BLOCK) {                                                \
-            char *q[2] = {p[0] + i * step[0], p[1] + i * step[1]};                              \
-            const int64_t m = tap_min64(BLOCK, n - i);                                          \
-            const float far = farthest(m, q[0], step[0]);                                       \
-            (far < TAP_NEAR_ANGLE   ? NAME##_near                                               \
-             : far < TAP_TRIG_LIMIT ? NAME##_far                                                \
-                                    : NAME##_any)(m, q, step, state);                           \
-        }                                                                                       \
-    }                                                                                           \
-    TAP_LOOP1(NAME##_DOUBLE, double, double, NAME(x))                                           \
-    TAP_HALVES1(NAME)                                                                           \
+static bool all_near64(int64_t n, const char *p, int64_t step) {
+    uint64_t most = 0;
+    if (step == (int64_t)sizeof(double)) {
+        const double *x = (const double *)p;
+        for (int64_t i = 0; i < n; i++) {
+            const uint64_t u = tap_bits64(fabs(x[i]));
+            most = u > most ? u : most;
+        }
+    } else
+        for (int64_t i = 0; i < n; i++) {
+            const uint64_t u = tap_bits64(fabs(*(const double *)(p + i * step)));
+            most = u > most ? u : most;
+        }
+    return most < tap_bits64(TAP_NEAR_ANGLE64);
+}
+
+#define TRIGONOMETRIC(NAME)                                                                           \
+    static inline float NAME##_wide(float x) {                                                        \
+        return tap_select(fabsf(x) >= TAP_NEAR_ANGLE, tap_##NAME##f_wide(x), tap_##NAME##f(x));       \
+    }                                                                                                 \
+    TAP_LOOP1(NAME##_near, float, float, tap_##NAME##f(x))                                            \
+    TAP_LOOP1(NAME##_far, float, float, NAME##_wide(x))                                               \
+    TAP_LOOP1(NAME##_any, float, float,                                                               \
+              fabsf(x) >= TAP_TRIG_LIMIT ? (float)NAME((double)x) : NAME##_wide(x))                   \
+    TAP_LOOP(NAME##_FLOAT) {                                                                          \
+        for (int64_t i = 0; i < n; i += BLOCK) {                                                      \
+            char *q[2] = {p[0] + i * step[0], p[1] + i * step[1]};                                    \
+            const int64_t m = tap_min64(BLOCK, n - i);                                                \
+            const float far = farthest(m, q[0], step[0]);                                             \
+            (far < TAP_NEAR_ANGLE   ? NAME##_near                                                     \
+             : far < TAP_TRIG_LIMIT ? NAME##_far                                                      \
+                                    : NAME##_any)(m, q, step, state);                                 \
+        }                                                                                             \
+    }                                                                                                 \
+    TAP_LOOP1(NAME##_near64, double, double, tap_##NAME##64(x))                                       \
+    TAP_LOOP1(NAME##_any64, double, double, fabs(x) < TAP_NEAR_ANGLE64 ? tap_##NAME##64(x) : NAME(x)) \
+    TAP_LOOP(NAME##_DOUBLE) {                                                                         \
+        for (int64_t i = 0; i < n; i += BLOCK) {                                                      \
+            char *q[2] = {p[0] + i * step[0], p[1] + i * step[1]};                                    \
+            const int64_t m = tap_min64(BLOCK, n - i);                                                \
+            (all_near64(m, q[0], step[0]) ? NAME##_near64 : NAME##_any64)(m, q, step, state);         \
+        }                                                                                             \
+    }                                                                                                 \
+    TAP_HALVES1(NAME)                                                                                 \
     static tap_loop *const NAME##_loops[TAP_DTYPE_COUNT] = {TAP_ROW_FLOATS(NAME)};
 TRIGONOMETRIC(sin)
 TRIGONOMETRIC(cos)
 TRIGONOMETRIC(tan)
-FLOATS(erf, tap_erff, erf)
+FLOATS(erf, tap_erff, tap_erf64)
 
 /* Erf took integers, too, until opset 12. */
 #define ERF(NAME, T, ...) TAP_LOOP1(NAME, T, T, tap_int32_of_double(erf((double)x)))

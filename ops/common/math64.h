@@ -8,6 +8,9 @@
 
 #include "common/math.h"
 
+/* Large as they are, a loop calls none of them. */
+#define TAP_INLINE64 static inline __attribute__((always_inline))
+
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 /* x^3, rounded once. */
 static inline double tap_cube64(double x) {
@@ -27,7 +30,7 @@ static inline double tap_fmod64(double x, double y) {
 
 /* x = n ln 2 + r: e^r - 1, and in the low bits of *n that number. |n| < 2^11, so that products with the first
  * part of ln 2 are exact. */
-static inline double tap_expm1_reduced64(double x, uint64_t *n) {
+TAP_INLINE64 double tap_expm1_reduced64(double x, uint64_t *n) {
     double t = tap_fma64(x, 0x1.71547652b82fep+0, 0x1.8p+52), k = t - 0x1.8p+52;
     *n = tap_bits64(t) - tap_bits64(0x1.8p+52);
     double r = tap_fma64(k, -0x1.9ef35793c7673p-41, tap_fma64(k, -0x1.62e42fefa2000p-1, x));
@@ -50,7 +53,7 @@ static inline double tap_pow2_64(uint64_t n) {
     return tap_from_bits64((n + 1023) << 52);
 }
 
-static inline double tap_exp64(double x) {
+TAP_INLINE64 double tap_exp64(double x) {
     uint64_t n;
     double y = tap_select64(x > 710.0, 710.0, tap_select64(x < -750.0, -750.0, x));
     double q = tap_expm1_reduced64(y, &n);
@@ -82,7 +85,7 @@ static inline double tap_fmod64(double x, double y) {
     return fmod(x, y);
 }
 
-static inline double tap_exp64(double x) {
+TAP_INLINE64 double tap_exp64(double x) {
     return exp(x);
 }
 
