@@ -44,7 +44,7 @@ typedef struct plan {
     int64_t pieces;      /* segments for each outer tap                                                     */
     int64_t inside_begin, inside_end; /* output pixels of a line whose input is read where it lies     */
     int64_t window_bytes;             /* what is copied for a pixel             */
-    int64_t lines_kept, tiles_max;
+    int64_t lines_kept, tiles_max;    /* lines_kept: a power of two */
     int64_t seg_max; /* segments of a pixel                                                             */
     int64_t buffer_bytes, zero_bytes, outer_bytes, b_seg_bytes, at_bytes;
     tap_finish finish;
@@ -119,7 +119,8 @@ static void plan_input(plan *p) {
     p->seg_max = p->s.outer_taps * p->pieces;
     p->window_bytes = (int64_t)tap_round_up((size_t)(p->k * p->set->elem), TAP_ALIGN) + PAD_BYTES;
     p->buffer_bytes = tap_max64(BUFFER_BYTES, rows * p->window_bytes);
-    p->lines_kept = tap_max64(2, tap_min64(LINES_MAX, TAPS_KEPT / p->s.outer_taps));
+    for (p->lines_kept = LINES_MAX; p->lines_kept > 2 && p->lines_kept * p->s.outer_taps > TAPS_KEPT;)
+        p->lines_kept /= 2;
     p->pointers = p->slides ? TAP_TILE_TAPS : rows;
     p->tiles_max = tap_max64(1, tap_min64(TAP_BLOCK_ROWS_MAX, POINTERS_MAX / (p->seg_max * p->pointers)));
     if (p->slides) p->zero_bytes = (int64_t)tap_round_up((size_t)p->c_bytes, TAP_ALIGN);
@@ -168,9 +169,14 @@ static void copy_pixels(const plan *p, const char *row, int64_t x, int64_t n, in
     }
 }
 
+/* Where line l is kept, once it has been found. */
+static line *line_at(const plan *p, work *k, int64_t l) {
+    return &k->lines[l & (p->lines_kept - 1)];
+}
+
 static const line *find_line(const plan *p, work *k, int64_t l) {
-    line *n = &k->lines[l % p->lines_kept];
-    n->tap = k->outer + l % p->lines_kept * 2 * p->s.outer_taps;
+    line *n = line_at(p, k, l);
+    n->tap = k->outer + (n - k->lines) * 2 * p->s.outer_taps;
     n->row = n->tap + p->s.outer_taps;
     n->n = 0;
     for (int64_t t = 0; t < p->s.outer_taps; t++) {
@@ -277,14 +283,14 @@ static int64_t room_of_tile(const plan *p, const work *k, int64_t image) {
     return k->copy && k->copy_of == image ? 0 : p->image_bytes;
 }
 
-/* A tile of `rows` pixels from number o of the image on; their lines are known and see the same taps. */
-static void add_tile(const plan *p, work *k, int64_t image, int64_t group, int64_t o, int64_t rows,
-                     const int64_t *b_seg) {
+/* A tile of `rows` pixels from number `first` of an image's line l on; their lines are known and see the same
+ * taps. */
+static void add_tile(const plan *p, work *k, int64_t image, int64_t group, int64_t l, int64_t first,
+                     int64_t rows, const int64_t *b_seg) {
     const tap_conv_axis *w = &p->s.last;
     const char *x = image_at(p, k, image, group);
     const char **at = k->at + k->n_tiles * p->pointers * p->seg_max;
-    int64_t l = o / w->out, first = o % w->out;
-    const line *n = &k->lines[l % p->lines_kept];
+    const line *n = line_at(p, k, l);
     tap_rows *t = &k->tiles[k->n_tiles++];
     *t = (tap_rows){.at = at, .b_seg = b_seg, .n_seg = n->n * p->pieces, .rows = (int)rows};
     t->k = p->merged ? w->taps * p->v->c : p->v->c;
@@ -296,7 +302,7 @@ static void add_tile(const plan *p, work *k, int64_t image, int64_t group, int64
     }
     for (int64_t i = 0, done; i < rows; i += done) {
         done = find_input(p, k, x, n, first, tap_min64(rows - i, w->out - first), t, at, i);
-        if ((first += done) == w->out) first = 0, n = &k->lines[++l % p->lines_kept];
+        if ((first += done) == w->out) first = 0, n = line_at(p, k, ++l);
     }
 }
 
@@ -334,38 +340,55 @@ static void run_tiles(const plan *p, work *k, int64_t group, int64_t p0, int64_t
     k->copy = NULL;
 }
 
-/* Output pixels from number o of the image on, `most` at most, that see the same outer taps: how many. Their
- * lines are known then. Pixels of several lines are neighbours only where y has no pixels between them, and
- * not for tiles that slide. */
-static int64_t find_span(const plan *p, work *k, int64_t o, int64_t most) {
-    int64_t l = o / p->s.last.out, last = tap_min64(p->s.lines, l + p->lines_kept) - 1;
-    const line *first = find_line(p, k, l);
-    if (!p->s.dense || p->slides) last = l;
-    for (; l < last && (l + 1) * p->s.last.out < o + most; l++)
-        if (!same_taps(first, find_line(p, k, l + 1))) break;
-    return tap_min64(most, (l + 1) * p->s.last.out - o);
+/* Output pixels from number `first` of line l on, `most` at most, that see the same outer taps: how many.
+ * Their lines are known then. Pixels of several lines are neighbours only where y has no pixels between them,
+ * and not for tiles that slide. */
+static int64_t find_span(const plan *p, work *k, int64_t l, int64_t first, int64_t most) {
+    int64_t out = p->s.last.out, n = out - first;
+    const line *seen = find_line(p, k, l);
+    int64_t last = p->s.dense && !p->slides ? tap_min64(p->s.lines, l + p->lines_kept) - 1 : l;
+    for (; l < last && n < most; l++, n += out)
+        if (!same_taps(seen, find_line(p, k, l + 1))) break;
+    return tap_min64(most, n);
+}
+
+/* Tiles of n pixels of a span. b_seg: of the tiles before, where they see the same taps; else NULL. Returns
+ * that of the last ones. */
+static const int64_t *add_span(const plan *p, work *k, int64_t image, int64_t group, int64_t l, int64_t first,
+                               int64_t n, int64_t p0, int64_t p1, const int64_t *b_seg) {
+    const int64_t most = p->set->rows, tiles = n <= most ? 1 : (n + most - 1) / most;
+    const int64_t each = tiles == 1 ? n : n / tiles, longer = n - each * tiles;
+    const line *seen = line_at(p, k, l);
+    for (int64_t i = 0; i < tiles; i++) {
+        int64_t rows = each + (i < longer);
+        if (k->n_tiles == p->tiles_max || k->used + room_of_tile(p, k, image) > p->buffer_bytes ||
+            (!b_seg && k->n_spans == SPANS_MAX)) {
+            run_tiles(p, k, group, p0, p1, panels_of(p, group) + p0 * p->panel_bytes);
+            b_seg = NULL;
+        }
+        if (!b_seg) b_seg = find_segments(p, k, seen);
+        add_tile(p, k, image, group, l, first, rows, b_seg);
+        for (first += rows; first >= p->s.last.out; first -= p->s.last.out) l++;
+    }
+    return b_seg;
 }
 
 /* Output pixels begin .. end, counted through all images, x panels p0 .. p1 of a group. after: as in
  * run_tiles. */
 static void run_range(const plan *p, work *k, int64_t group, int64_t begin, int64_t end, int64_t p0,
                       int64_t p1, const char *after) {
-    int64_t rows = p->set->rows;
+    const int64_t out = p->s.last.out;
+    int64_t image = begin / p->pixels, l = (begin - image * p->pixels) / out;
+    int64_t first = begin - image * p->pixels - l * out;
+    const int64_t *b_seg = NULL;
     while (begin < end) {
-        int64_t image = begin / p->pixels, o = begin % p->pixels;
-        int64_t n = find_span(p, k, o, tap_min64(end - begin, p->pixels - o)), tiles = (n + rows - 1) / rows;
-        const int64_t *b_seg = NULL;
-        for (int64_t i = 0; i < tiles; i++) {
-            int64_t at = n * i / tiles;
-            if (k->n_tiles == p->tiles_max || k->used + room_of_tile(p, k, image) > p->buffer_bytes ||
-                k->n_spans == SPANS_MAX) {
-                run_tiles(p, k, group, p0, p1, panels_of(p, group) + p0 * p->panel_bytes);
-                b_seg = NULL;
-            }
-            if (!b_seg) b_seg = find_segments(p, k, &k->lines[o / p->s.last.out % p->lines_kept]);
-            add_tile(p, k, image, group, o + at, n * (i + 1) / tiles - at, b_seg);
-        }
+        int64_t n = find_span(p, k, l, first, tap_min64(end - begin, p->pixels - l * out - first));
+        if (first == 0 && b_seg && (l == 0 || !same_taps(line_at(p, k, l - 1), line_at(p, k, l))))
+            b_seg = NULL;
+        b_seg = add_span(p, k, image, group, l, first, n, p0, p1, b_seg);
         begin += n;
+        for (first += n; first >= out; first -= out) l++;
+        if (l == p->s.lines) image++, l = 0;
     }
     run_tiles(p, k, group, p0, p1, after);
 }
