@@ -17,9 +17,11 @@
 #ifdef TAP_ISA_avx512
 #define ROWS_MAX     9
 #define ROWS_SLIDING 8
+#define VECTORS_MAX  8 /* of a pixel by itself */
 #else
 #define ROWS_MAX     6
 #define ROWS_SLIDING 4
+#define VECTORS_MAX  6
 #endif
 #define TAPS_MAX 5
 

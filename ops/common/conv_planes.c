@@ -176,9 +176,8 @@ static void plan_bands(plan *p, int workers) {
     double jobs = (double)(p->s->images * out * p->y_inner) * (double)p->k * (double)p->v->m *
                   (double)p->v->groups / WORK_OF_JOB;
     if (jobs > 4.0 * workers) jobs = 4.0 * workers;
-    p->bands = workers > 1 ? ((int64_t)jobs + p->s->images - 1) / p->s->images : 1;
-    p->band = tap_min64((out + p->bands - 1) / tap_max64(1, p->bands),
-                        1 + tap_max64(0, BAND_BYTES - one) / of_line);
+    p->bands = workers > 1 ? tap_max64(1, ((int64_t)jobs + p->s->images - 1) / p->s->images) : 1;
+    p->band = tap_min64((out + p->bands - 1) / p->bands, 1 + tap_max64(0, BAND_BYTES - one) / of_line);
     p->bands = (out + p->band - 1) / p->band;
     plan_memory(p, p->band);
 }
