@@ -3,7 +3,8 @@
  *
  *     bench_ops [--threads 1,2] [--seconds 0.2] [--json] [--list] [WORD...]
  *     bench_ops --case 'Transpose perm=[1,0] | float32 1000x1000'
- *     bench_ops --write FOLDER           the cases as models, case_N.onnx, for other programs
+ *     bench_ops --write FOLDER           the cases, or that of --case, as models, case_N.onnx, for other
+ * programs
  *
  * WORD: only cases whose line contains it, or whose family it is. A row has the time of one run; GB/s of what
  * is read and written, or GFLOPS; and how many per cent that is of what memory gives (or the cache that it
