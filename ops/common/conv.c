@@ -346,7 +346,7 @@ static void run_tiles(const plan *p, work *k, int64_t group, int64_t p0, int64_t
 static int64_t find_span(const plan *p, work *k, int64_t l, int64_t first, int64_t most) {
     int64_t out = p->s.last.out, n = out - first;
     const line *seen = find_line(p, k, l);
-    int64_t last = p->s.dense && !p->slides ? tap_min64(p->s.lines, l + p->lines_kept) - 1 : l;
+    int64_t last = p->s.dense && !p->slides ? tap_min64(p->s.lines, l + p->lines_kept - 1) - 1 : l;
     for (; l < last && n < most; l++, n += out)
         if (!same_taps(seen, find_line(p, k, l + 1))) break;
     return tap_min64(most, n);
