@@ -1,5 +1,5 @@
 /* Col2Im: blocks of columns put back into an image; where they overlap they are added. */
-#include "common/scalar.h"
+#include "common/floats.h"
 #include "common/shape.h"
 
 #define TAP_NUMBER_LOOPS "col2im.inc"
@@ -170,11 +170,11 @@ static void col2im_task(void *arg, int64_t begin, int64_t end, int worker) {
         int64_t k[SPATIAL_MAX] = {0};
         memset(image, 0, (size_t)c->pixels * (wide ? sizeof *wide : width));
         for (int64_t e = 0; e < c->elements; e++, x += (size_t)c->places * width) {
-            if (wide) tap_floats_to_f32(c->x->dtype, c->places, x, column);
+            if (wide) TAP_ISA_NAME(tap_floats_in)(c->x->dtype, c->places, x, (int64_t)width, column);
             add_element(c, k, wide ? (const char *)column : x, image);
             for (int j = c->n - 1; j >= 0 && ++k[j] == c->axis[j].block; j--) k[j] = 0;
         }
-        if (wide) tap_floats_from_f32(c->y->dtype, c->pixels, wide, y);
+        if (wide) TAP_ISA_NAME(tap_floats_out)(c->y->dtype, c->pixels, wide, y, (int64_t)width);
     }
 }
 

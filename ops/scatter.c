@@ -2,7 +2,7 @@
  * combined. */
 #include "common/elements.h"
 #include "common/move.h"
-#include "core/half.h"
+#include "common/widen.h"
 
 typedef enum fold_op { FOLD_NONE, FOLD_ADD, FOLD_MUL, FOLD_MAX, FOLD_MIN } fold_op;
 
@@ -37,20 +37,10 @@ typedef struct target {
     const char *updates;
 } target;
 
-static bool is_half(tap_dtype t) {
-    return t == TAP_FLOAT16 || t == TAP_BFLOAT16;
-}
-
-static float *widened(tap_ctx *ctx, const tap_tensor *x) {
-    float *f = tap_scratch(ctx, (size_t)x->count * sizeof *f);
-    if (f) tap_floats_to_f32(x->dtype, x->count, x->data, f);
-    return f;
-}
-
 static tap_status target_begin(tap_ctx *ctx, fold_op op, target *t) {
     const tap_tensor *x = ctx->in[0], *u = ctx->in[2];
     *t = (target){op, x->dtype, tap_dtype_bytes(x->dtype), ctx->out[0]->data, u->data};
-    if (op == FOLD_NONE || !is_half(x->dtype)) {
+    if (op == FOLD_NONE || !tap_is_half(x->dtype)) {
         if (x->dtype == TAP_BOOL) {
             t->op = bool_op(op);
             t->dtype = TAP_UINT8;
@@ -60,14 +50,15 @@ static tap_status target_begin(tap_ctx *ctx, fold_op op, target *t) {
     }
     t->dtype = TAP_FLOAT;
     t->width = sizeof(float);
-    t->y = (char *)widened(ctx, x);
-    t->updates = (const char *)widened(ctx, u);
+    t->y = (char *)(uintptr_t)tap_widen(ctx, x);
+    t->updates = tap_widen(ctx, u);
     return t->y && t->updates ? TAP_OK : TAP_MEMORY;
 }
 
 static void target_end(tap_ctx *ctx, const target *t) {
-    tap_tensor *y = ctx->out[0];
-    if (t->y != y->data) tap_floats_from_f32(y->dtype, y->count, (const float *)(const void *)t->y, y->data);
+    tap_tensor wide = *ctx->out[0];
+    wide.data = t->y;
+    tap_narrow_output(ctx, &wide, ctx->out[0]);
 }
 
 /* ---- Attributes ---- */
