@@ -418,38 +418,11 @@ static tap_status run_nearest(tap_ctx *ctx, const resize_plan *p) {
 
 /* ---- Linear and cubic: a pass for each axis that changes ---- */
 
-/* The result in the output's dtype; integers are rounded and kept in range first. */
-typedef struct store {
-    tap_dtype from, to;
-    bool round;
-    double lo, hi;
-    const char *x;
-    char *y;
-} store;
-
-enum { STORED = 1024 };
-
-static void store_task(void *arg, int64_t begin, int64_t end, int worker) {
-    const store *s = arg;
-    const double lo = s->lo, hi = s->hi;
-    double whole[STORED];
-    (void)worker;
-    for (int64_t i = begin; i < end; i += STORED) {
-        const int64_t n = tap_min64(STORED, end - i);
-        const char *x = s->x + (size_t)i * tap_dtype_bytes(s->from);
-        for (int64_t k = 0; s->round && k < n; k++) {
-            const double v = rint(((const double *)(const void *)x)[k]);
-            whole[k] = v < lo ? lo : v > hi ? hi : v;
-        }
-        TAP_ISA_NAME(tap_cast_dense)
-        (s->from, s->to, n, s->round ? (const void *)whole : x, s->y + (size_t)i * tap_dtype_bytes(s->to));
-    }
-}
-
-static void store_all(tap_ctx *ctx, tap_dtype from, tap_dtype to, int64_t n, const void *x, void *y) {
-    store s = {from, to, (TAP_BIT(to) & (TAP_TYPES_INT | TAP_TYPES_UINT)) != 0, 0, 0, x, y};
-    if (s.round) range_of(to, &s.lo, &s.hi);
-    tap_parallel(ctx, n, 16384, store_task, &s);
+/* The result in the output's dtype. */
+static tap_resampled resampled_as(tap_dtype t) {
+    tap_resampled r = {.dtype = t, .round = (TAP_BIT(t) & (TAP_TYPES_INT | TAP_TYPES_UINT)) != 0};
+    if (r.round) range_of(t, &r.lo, &r.hi);
+    return r;
 }
 
 /* The axes that change, those first that make the data smaller; of equals, the inner one. */
@@ -508,17 +481,16 @@ static tap_status run_passes(tap_ctx *ctx, const resize_plan *p) {
         int64_t pre = tap_product(dims, axis),
                 post = tap_product(dims + axis + 1, x->rank - axis - 1) * parts;
         if (pre < 0 || post < 0) return tap_fail(ctx, TAP_RUN, "an intermediate image is too large");
-        to = i == n - 1 && stored == wide
-                 ? y->data
-                 : tap_scratch(ctx, (size_t)pre * (size_t)t.out * (size_t)post * width);
+        const bool last = i == n - 1;
+        const tap_resampled as = resampled_as(last ? stored : wide);
+        to = last ? y->data : tap_scratch(ctx, (size_t)pre * (size_t)t.out * (size_t)post * width);
         if (!to) return TAP_MEMORY;
-        status =
-            tap_resample_pass(ctx, wide == TAP_DOUBLE, &t, pre, post,
-                              extrapolated(x->dtype, s->extrapolation), i == 0 ? stored : wide, from, to);
+        status = tap_resample_pass(ctx, wide == TAP_DOUBLE, &t, pre, post,
+                                   extrapolated(x->dtype, s->extrapolation), i == 0 ? stored : wide, from,
+                                   &as, to);
         if (status) return status;
         from = to;
     }
-    if (stored != wide) store_all(ctx, wide, stored, y->count * parts, to, y->data);
     return TAP_OK;
 }
 

@@ -122,12 +122,15 @@ typedef struct pass {
     const tap_taps *t;
     tap_dtype from; /* of x */
     const void *x;
+    const tap_resampled *to;
     void *y;
     int64_t post;
     double constant;
     bool wide, by_rows;
     char *room; /* by lines: for LINES of them for each worker; NULL: one after the other */
     size_t room_bytes;
+    char *out; /* for what a worker computes at a time, before it is stored; NULL: it is stored as it is */
+    size_t out_bytes;
 } pass;
 
 #define RESAMPLE_INLINE static inline __attribute__((always_inline))
@@ -154,6 +157,30 @@ static const void *lines_in(const pass *s, int64_t line, int64_t n, void *room) 
     return elements_in(s, line * s->t->in * s->post, n * s->t->in * s->post, room);
 }
 
+/* Where the elements of y from `first` on are computed. */
+static void *out_at(const pass *s, int64_t first, char *out) {
+    return out ? out : (char *)s->y + (size_t)first * tap_dtype_bytes(computed(s));
+}
+
+/* Stores n of them. */
+static void store_out(const pass *s, int64_t first, int64_t n, const char *out) {
+    enum { STORED = 1024 };
+    const double lo = s->to->lo, hi = s->to->hi;
+    const size_t width = tap_dtype_bytes(s->to->dtype);
+    double whole[STORED];
+    for (int64_t i = 0; out && i < n; i += STORED) {
+        const int64_t m = tap_min64(STORED, n - i);
+        const char *v = out + (size_t)i * tap_dtype_bytes(computed(s));
+        for (int64_t k = 0; s->to->round && k < m; k++) {
+            const double x = rint(((const double *)(const void *)v)[k]);
+            whole[k] = x < lo ? lo : x > hi ? hi : x;
+        }
+        TAP_ISA_NAME(tap_cast_dense)
+        (computed(s), s->to->dtype, m, s->to->round ? (const void *)whole : v,
+         (char *)s->y + (size_t)(first + i) * width);
+    }
+}
+
 #define T      float
 #define FN(f)  f##_float
 #define WEIGHT weight32
@@ -166,12 +193,13 @@ static const void *lines_in(const pass *s, int64_t line, int64_t n, void *room) 
 static void pass_task(void *arg, int64_t begin, int64_t end, int worker) {
     const pass *s = arg;
     char *room = s->room ? s->room + (size_t)worker * s->room_bytes : NULL;
+    char *out = s->out ? s->out + (size_t)worker * s->out_bytes : NULL;
     if (s->by_rows)
-        (s->wide ? rows_double : rows_float)(s, s->x, s->y, begin, end);
+        (s->wide ? rows_double : rows_float)(s, begin, end, out);
     else if (room)
-        (s->wide ? turned_double : turned_float)(s, begin, end, room);
+        (s->wide ? turned_double : turned_float)(s, begin, end, room, out);
     else
-        (s->wide ? lines_double : lines_float)(s, begin, end);
+        (s->wide ? lines_double : lines_float)(s, begin, end, out);
 }
 
 /* Lines of which few elements lie together are turned into columns, so that the loop is along them and
@@ -182,6 +210,15 @@ static void take_room(tap_ctx *ctx, pass *s, int64_t pre) {
     if (s->by_rows || pre < LINES / 2 || line > (s->post > 1 ? FAR_LINE_BYTES : LINE_BYTES)) return;
     s->room_bytes = tap_round_up(LINES * (line + (size_t)s->t->in * width), TAP_ALIGN);
     s->room = tap_scratch(ctx, s->room_bytes * (size_t)tap_workers(ctx));
+}
+
+/* Room for a row, for LINES lines or for one. */
+static bool take_out(tap_ctx *ctx, pass *s) {
+    const int64_t n = s->by_rows ? s->post : s->t->out * s->post * (s->room ? LINES : 1);
+    if (s->to->dtype == computed(s)) return true;
+    s->out_bytes = tap_round_up((size_t)n * tap_dtype_bytes(computed(s)), TAP_ALIGN);
+    s->out = tap_scratch(ctx, s->out_bytes * (size_t)tap_workers(ctx));
+    return s->out != NULL;
 }
 
 typedef struct conversion {
@@ -206,11 +243,21 @@ static tap_status convert_all(tap_ctx *ctx, pass *s, int64_t n) {
 }
 
 tap_status tap_resample_pass(tap_ctx *ctx, bool wide, const tap_taps *t, int64_t pre, int64_t post,
-                             double constant, tap_dtype from, const void *x, void *y) {
-    pass s = {t, from, x, y, post, constant, wide, post >= 8, NULL, 0};
+                             double constant, tap_dtype from, const void *x, const tap_resampled *to,
+                             void *y) {
+    pass s = {.t = t,
+              .from = from,
+              .x = x,
+              .to = to,
+              .y = y,
+              .post = post,
+              .constant = constant,
+              .wide = wide,
+              .by_rows = post >= 8};
     int64_t units = s.by_rows ? pre * t->out : pre, each = (s.by_rows ? post : post * t->out) * t->n;
     int64_t grain = tap_max64(1, 32768 / tap_max64(each, 1));
     take_room(ctx, &s, pre);
+    if (!take_out(ctx, &s)) return TAP_MEMORY;
     if (s.room) grain = (int64_t)tap_round_up((size_t)grain, LINES);
     if (!s.room && from != computed(&s) && convert_all(ctx, &s, pre * t->in * post)) return TAP_MEMORY;
     tap_parallel(ctx, units, grain, pass_task, &s);

@@ -56,11 +56,18 @@ tap_status TAP_ISA_NAME(tap_make_taps)(tap_ctx *ctx, const tap_resample_axis *a,
                                        tap_taps *t);
 #define tap_make_taps TAP_ISA_NAME(tap_make_taps)
 
-/* y[pre][out][post], of float or (wide) double, from x[pre][in][post] of dtype from. `constant`: for what
- * lies outside. */
+/* How results are stored: as dtype; integers, from double, are rounded and kept from lo to hi first. */
+typedef struct tap_resampled {
+    tap_dtype dtype;
+    bool round;
+    double lo, hi;
+} tap_resampled;
+
+/* y[pre][out][post], computed in float or (wide) double and stored as `to` says, from x[pre][in][post] of
+ * dtype from. `constant`: for what lies outside. */
 tap_status TAP_ISA_NAME(tap_resample_pass)(tap_ctx *ctx, bool wide, const tap_taps *t, int64_t pre,
                                            int64_t post, double constant, tap_dtype from, const void *x,
-                                           void *y);
+                                           const tap_resampled *to, void *y);
 #define tap_resample_pass TAP_ISA_NAME(tap_resample_pass)
 
 #endif
