@@ -145,12 +145,14 @@ static tap_status elements_run(tap_ctx *ctx) {
 
 /* ---- ScatterND ---- */
 
+/* An index of no entries stands for all of the data, as in ONNX Runtime and the reference; only GatherND asks
+ * for one at least. */
 static tap_status nd_infer(tap_ctx *ctx) {
     const tap_type *x = tap_in_type(ctx, 0), *at = tap_in_type(ctx, 1), *u = tap_in_type(ctx, 2);
     tap_status status = check_types(ctx, TAP_BIT(TAP_INT64));
     if (status || (status = tap_need_rank(ctx, 1, 1, TAP_RANK_MAX, "indices"))) return status;
     int64_t k = at->rank < 0 ? -1 : at->dims[at->rank - 1];
-    if (x->rank >= 0 && k >= 0 && (k > x->rank || k == 0))
+    if (x->rank == 0 || (x->rank > 0 && k > x->rank))
         return tap_fail(ctx, tap_misfit(ctx), "an index has %lld entries, the data has rank %d", (long long)k,
                         x->rank);
     if (x->rank < 0 || k < 0 || u->rank < 0) return tap_out_like(ctx, 0, x);
@@ -220,8 +222,8 @@ static tap_status nd_run(tap_ctx *ctx) {
         t.dims[j] = x->dims[j];
         t.step[j] = step[j];
     }
-    t.n = at->count / t.k;
-    t.row = step[t.k - 1];
+    t.n = tap_product(at->dims, at->rank - 1);
+    t.row = t.k > 0 ? step[t.k - 1] : x->count;
     if (ctx->in[2]->count > 0) tap_parallel(ctx, (t.row + t.columns - 1) / t.columns, 1, tuples_task, &t);
     if (ctx->in[2]->count == 0 || atomic_load(&t.outside)) status = tap_tuple_fail(ctx, t.k, 0, x->dims);
     if (!status) target_end(ctx, &t.t);

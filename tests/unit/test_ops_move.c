@@ -269,6 +269,24 @@ static void indices_out_of_range(void) {
     node_end(&t);
 }
 
+/* Each update is for all of the data then. */
+static void scatter_without_entries(void) {
+    node_test t;
+    node_begin(&t, "ScatterND", 18, 1);
+    node_string(&t, "reduction", "add");
+    node_in(&t, TAP_FLOAT, "2,2", NUMS(1, 2, 3, 4));
+    node_in(&t, TAP_INT64, "2,0", NUMS(0));
+    node_in(&t, TAP_FLOAT, "2,2,2", NUMS(1, 1, 1, 1, 10, 20, 30, 40));
+    node_gives(&t, 0, TAP_FLOAT, "2,2", NUMS(12, 23, 34, 45));
+    node_end(&t);
+    node_begin(&t, "ScatterND", 18, 1);
+    node_in(&t, TAP_INT8, "3", NUMS(1, 2, 3));
+    node_in_open(&t, TAP_INT64, "0", NUMS(0));
+    node_in_open(&t, TAP_INT8, "3", NUMS(4, 5, 6));
+    node_gives(&t, 0, TAP_INT8, "3", NUMS(4, 5, 6));
+    node_end(&t);
+}
+
 static void scatter_combines(void) {
     node_test t;
     /* 2048 + 1 is 2048 in float16, and so it would stay at each step: the sum is made in float32. */
@@ -401,6 +419,7 @@ int main(void) {
                                       TEST(tile_and_expand),
                                       TEST(gather_of_every_width),
                                       TEST(indices_out_of_range),
+                                      TEST(scatter_without_entries),
                                       TEST(scatter_combines),
                                       TEST(caches_wrap_or_refuse),
                                       TEST(pads_of_every_form),
