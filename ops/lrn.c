@@ -26,22 +26,21 @@ typedef struct job {
 } job;
 
 /* b^beta: exponents that networks use by roots, which vectorise; others by the C library in float64. */
-static void scale_f32(const job *j, int64_t n, const float *x, const float *sum, float *y) {
-    float factor = (float)j->factor, bias = (float)j->bias;
-    if (j->beta == 0.75) TAP_INDEPENDENT for (int64_t i = 0; i < n; i++) {
-            float root = sqrtf(bias + factor * sum[i]);
-            y[i] = x[i] / (root * sqrtf(root));
-        }
-    else if (j->beta == 0.5)
-        TAP_INDEPENDENT for (int64_t i = 0; i < n; i++) y[i] = x[i] / sqrtf(bias + factor * sum[i]);
-    else
-        for (int64_t i = 0; i < n; i++)
-            y[i] = (float)((double)x[i] / pow((double)(bias + factor * sum[i]), j->beta));
-}
-
-static void scale_f64(const job *j, int64_t n, const double *x, const double *sum, double *y) {
-    for (int64_t i = 0; i < n; i++) y[i] = x[i] / pow(j->bias + j->factor * sum[i], j->beta);
-}
+#define SCALE(NAME, T, ROOT)                                                                            \
+    static void NAME(const job *j, int64_t n, const T *x, const T *sum, T *y) {                         \
+        const T factor = (T)j->factor, bias = (T)j->bias;                                               \
+        if (j->beta == 0.75) TAP_INDEPENDENT for (int64_t i = 0; i < n; i++) {                          \
+                T root = ROOT(bias + factor * sum[i]);                                                  \
+                y[i] = x[i] / (root * ROOT(root));                                                      \
+            }                                                                                           \
+        else if (j->beta == 0.5)                                                                        \
+            TAP_INDEPENDENT for (int64_t i = 0; i < n; i++) y[i] = x[i] / ROOT(bias + factor * sum[i]); \
+        else                                                                                            \
+            for (int64_t i = 0; i < n; i++)                                                             \
+                y[i] = (T)((double)x[i] / pow((double)(bias + factor * sum[i]), j->beta));              \
+    }
+SCALE(scale_f32, float, sqrtf)
+SCALE(scale_f64, double, sqrt)
 
 #define T       float
 #define F(name) name##_f32
