@@ -19,6 +19,6 @@ endforeach()
 # Generated code: compiled as protoc-c writes it, without our warnings.
 add_library(tap_protobuf_made OBJECT ${proto_c})
 target_include_directories(tap_protobuf_made SYSTEM PUBLIC ${proto_out} ${PROTOBUF_C_INCLUDE})
-target_compile_options(tap_protobuf_made PRIVATE -w -fvisibility=hidden)
+target_compile_options(tap_protobuf_made PRIVATE -w -fvisibility=hidden -ffunction-sections)
 add_library(tap_protobuf INTERFACE)
 target_include_directories(tap_protobuf SYSTEM INTERFACE ${proto_out} ${PROTOBUF_C_INCLUDE})

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Makes cmake/text_order.ld anew: the functions that models call, of which the linker makes one stretch.
+"""Makes cmake/text_order.ld anew: the functions that models call, which the linker lays side by side.
 
-    cmake --preset release -B build/unordered -DTAP_TEXT_ORDER=OFF && cmake --build build/unordered --target onnxtap_command
-    python3 tools/text_order.py FOLDER... [--onnxtap build/unordered/onnxtap] [--least 12] [--only GLOB]
+    cmake --preset release -B build/map -DCMAKE_EXE_LINKER_FLAGS=-Wl,-Map=onnxtap.map
+    cmake --build build/map --target onnxtap_command
+    python3 tools/text_order.py FOLDER... [--build build/map] [--only GLOB]
 
-Runs every model below the folders once under valgrind's callgrind, which tells which functions were entered, and keeps
-those that at least so many models entered. Valgrind finds names in one stretch of code only, and has no AVX-512: what
-was entered in one instruction set counts for all. Inputs are random. To be run when the operators of common models have
-new functions; a list that is old costs memory and nothing else.
+Runs every model below the folders once for each instruction set (entered.c tells which functions were entered) and writes
+those first that most models enter, then those of fewer, each beside the one that the most similar models enter. To be run
+on a machine that has all instruction sets, when the operators of common models have new functions; a list that is old
+costs memory and nothing else.
 """
 import argparse
 import collections
-import fnmatch
 import json
 import os
 import re
@@ -20,101 +20,118 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../tests/bench"))
+from performance import find_models, inputs_beside, made_up  # noqa: E402
+
 SCRIPT = os.path.join(HERE, "../cmake/text_order.ld")
 HEAD = """/* Functions that common models call, side by side: what cmake/text_order.cmake links with. Written by
- * tools/text_order.py. Each has a section of its own (-ffunction-sections); of a name that several files have, all. */
+ * tools/text_order.py. Each has a section of its own (-ffunction-sections). */
 """
-SMALL_BYTES = 4 << 20  # larger models call the same functions, under valgrind for minutes
-SECONDS_MOST = 20
+ISAS = ("avx512", "avx2", "sse2")
+SHARES = (0.85, 0.42, 0.21, 0.1, 0)  # of the models: functions that so many enter come before all others
+SECONDS_MOST = 120
+
+Function = collections.namedtuple("Function", "file section")
 
 
-def find_models(tops, only):
-    for top in tops:
-        for folder, subfolders, files in os.walk(top):
-            subfolders.sort()
-            for path in (os.path.join(folder, f) for f in sorted(files)):
-                wanted = not only or any(fnmatch.fnmatch(path, g) for g in only)
-                if path.endswith(".onnx") and wanted and os.path.getsize(path) <= SMALL_BYTES:
-                    yield path
+# ---- Where functions are ---------------------------------------------------------------------------------------
+
+def functions_of_map(path):
+    """By address, from the linker's map: file and section, without what the compiler put behind the name."""
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    found = re.findall(r"^ (\.text\.[\w.]+)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+) (\S+\.o)$", text, re.M)
+    return {int(at, 16): Function(re.sub(r"^.*CMakeFiles/", "", file), re.sub(r"(\.text\.(?:(?:startup|unlikely|hot|exit)\.)?\w+).*", r"\1", section))
+            for section, at, size, file in found if int(size, 16)}
 
 
-def made_up(onnxtap, model):
-    """Arguments for random data; dimensions that are open are 1."""
+def addresses_of(program):
+    out = subprocess.run(["nm", program], capture_output=True, text=True, check=True).stdout
+    return sorted({int(m[1], 16) for m in re.finditer(r"^([0-9a-f]+) [tT] ", out, re.M)})
+
+
+# ---- What is entered -------------------------------------------------------------------------------------------
+
+def inputs_of(onnxtap, folder, file):
+    model = os.path.join(folder, file)
     info = json.loads(subprocess.run([onnxtap, "info", model, "--json"], capture_output=True, check=True).stdout)
-    arguments = ["-i", "random"]
-    for p in info["inputs"]:
-        dims = p.get("shape") or []
-        if any(not isinstance(d, int) or d < 0 for d in dims):
-            arguments += ["--shape", f"{p['name']}={','.join(str(d) if isinstance(d, int) and d >= 0 else '1' for d in dims)}"]
-    return arguments
+    return inputs_beside(folder, file, info["inputs"]) or made_up(info["inputs"])
 
 
-def entered(onnxtap, model, folder):
-    """Names of the functions of onnxtap that a run of the model enters."""
-    out = os.path.join(folder, "callgrind")
-    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", onnxtap, "run", model,
-               *made_up(onnxtap, model), "--threads", "1", "-o", os.devnull, "--format", "npz"]
-    subprocess.run(command, capture_output=True, check=True, timeout=SECONDS_MOST)
-    names, in_program = {}, False
-    program = os.path.realpath(onnxtap)
-    files, found = {}, set()
-    with open(out, encoding="utf-8") as f:
-        for line in f:
-            m = re.match(r"(fn|ob)=\((\d+)\)(?: (.*))?$", line)
-            if not m:
-                m = re.match(r"(cfn|cob)=\((\d+)\) (.*)$", line)  # a name may be told first where it is called
-                if m:
-                    (names if m[1] == "cfn" else files)[m[2]] = m[3]
-                continue
-            known = names if m[1] == "fn" else files
-            if m[3]:
-                known[m[2]] = m[3]
-            if m[1] == "ob":
-                in_program = os.path.realpath(known[m[2]]) == program
-            elif in_program:
-                found.add(known[m[2]])
-    return found
+def entered(tool, onnxtap, addresses, folder, file, isa):
+    """Addresses of the functions that loading and running the model enters."""
+    command = [tool, onnxtap, "bench", os.path.join(folder, file), *inputs_of(onnxtap, folder, file), "--threads", "1",
+               "--seconds", "0.0001"]
+    r = subprocess.run(command, input="\n".join(f"{a:x}" for a in addresses), capture_output=True, text=True, check=True,
+                       timeout=SECONDS_MOST, env=dict(os.environ, ONNXTAP_ISA=isa))
+    return {int(line, 16) for line in r.stdout.split()}
 
 
-def plain(name):
-    """As it is in C: without recursion levels and what the compiler put behind it."""
-    return re.sub(r"['.].*$", "", name)
+def all_entered(tool, onnxtap, functions, options, isa):
+    """A set of functions for each model that runs."""
+    addresses = addresses_of(onnxtap)
+    seen = []
+    for name, folder, file in find_models(options.folders, options.only):
+        try:
+            at = entered(tool, onnxtap, addresses, folder, file, isa)
+        except subprocess.SubprocessError as problem:
+            print(f"{name}: left out: {problem}", file=sys.stderr)
+            continue
+        seen.append({functions[a] for a in at if a in functions})
+    return seen
 
 
-def everywhere(name):
-    """The name in all instruction sets."""
-    m = re.fullmatch(r"(\w+)_(base|avx2|avx512)", name)
-    return [f"{m[1]}_{isa}" for isa in ("base", "avx2", "avx512")] if m else [name]
+# ---- The order -------------------------------------------------------------------------------------------------
+
+def beside_the_most_similar(some, models_of):
+    """From the first on, behind each the one whose models are the most similar; models are bits of a number."""
+    left, line = list(some), []
+    while left:
+        here = models_of[line[-1]] if line else models_of[left[0]]
+        line.append(left.pop(min(range(len(left)), key=lambda k: (here ^ models_of[left[k]]).bit_count())))
+    return line
 
 
-def write(counts, least):
-    """Of functions that so many models entered; how many those are."""
-    kept = sorted(f for f, k in counts.items() if k >= least and re.fullmatch(r"\w+", f) and f not in ("_start", "main"))
+def ordered(seen):
+    models_of = collections.Counter()
+    for k, functions in enumerate(seen):
+        for one in functions:
+            models_of[one] += 1 << k
+    left = sorted(models_of, key=lambda one: (-models_of[one].bit_count(), one))
+    line = []
+    for share in SHARES:
+        some = [one for one in left if models_of[one].bit_count() >= share * len(seen)]
+        left = left[len(some):]
+        line += beside_the_most_similar(some, models_of)
+    return line
+
+
+def write(line):
     with open(SCRIPT, "w", encoding="utf-8") as f:
-        f.write(HEAD + "SECTIONS {\n  .text.onnxtap : {\n    *(\n")
-        f.writelines(f"      .text.{name} .text.{name}.*\n" for one in kept for name in everywhere(one))
-        f.write("    )\n  }\n} INSERT BEFORE .text;\n")
-    return len(kept)
+        f.write(HEAD + "SECTIONS {\n  .text.onnxtap : {\n")
+        f.writelines(f"    *{one.file}({one.section} {one.section}.*)\n" for one in line)
+        f.write("  }\n} INSERT BEFORE .text;\n")
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("folders", nargs="+")
-    p.add_argument("--onnxtap", default=os.path.join(HERE, "../build/unordered/onnxtap"))
-    p.add_argument("--least", type=int, default=12, help="of models that enter a function")
+    p.add_argument("--build", default=os.path.join(HERE, "../build/map"), help="folder of the program and its map")
     p.add_argument("--only", action="append", default=[], metavar="GLOB")
     options = p.parse_args()
-    counts, n = collections.Counter(), 0
+    onnxtap = os.path.abspath(os.path.join(options.build, "onnxtap"))
+    functions = functions_of_map(onnxtap + ".map")
+    line = []
     with tempfile.TemporaryDirectory() as folder:
-        for model in find_models(options.folders, options.only):
-            try:
-                names = {plain(name) for name in entered(options.onnxtap, model, folder)}
-            except (subprocess.SubprocessError, KeyError) as problem:
-                print(f"{model}: left out: {problem}", file=sys.stderr)
-                continue
-            counts.update({everywhere(name)[0] for name in names})
-            n += bool(names)
-    print(f"{write(counts, options.least)} functions of {n} models")
+        tool = os.path.join(folder, "entered")
+        subprocess.run(["cc", "-O1", "-o", tool, os.path.join(HERE, "entered.c")], check=True)
+        for isa in ISAS:
+            seen = all_entered(tool, onnxtap, functions, options, isa)
+            if not seen:
+                p.error(f"no model ran with {isa}: {SCRIPT} is as it was")
+            line += [one for one in ordered(seen) if one not in line]
+    write(line)
+    print(f"{len(line)} functions of {len(seen)} models")
     return 0
 
 
