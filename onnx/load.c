@@ -261,7 +261,9 @@ tap_status tap_onnx_load(const void *bytes, size_t n_bytes, const tap_onnx_folde
     tap_loader l = {.bytes = bytes, .folder = folder, .arena = arena, .mappings = mappings};
     l.faults = faults;
     l.err = err;
+    tap_map_init(&l.strings, arena->budget);
     if (!load_model(&l, p, out)) st = l.status;
+    tap_map_free(&l.strings);
     bool foreign = st == TAP_MODEL && !p->has_ir_version && !p->graph;
     tap_wire_free(&m);
     return foreign ? explain(st, bytes, n_bytes, err) : st;

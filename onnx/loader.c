@@ -76,10 +76,13 @@ void *tap_load_make(tap_loader *l, size_t n, size_t each) {
 
 const char *tap_load_string(tap_loader *l, const char *s) {
     if (!s || !s[0]) return "";
+    const char *copy = tap_map_key(&l->strings, s);
+    if (copy) return copy;
     size_t n = strlen(s);
-    const char *copy = tap_arena_string(l->arena, s, n);
-    if (!copy) l->status = tap_error_no_memory(l->err, n);
-    return copy;
+    copy = tap_arena_string(l->arena, s, n);
+    if (copy && tap_map_put(&l->strings, copy, 0)) return copy;
+    l->status = tap_error_no_memory(l->err, n);
+    return NULL;
 }
 
 const char *const *tap_load_strings(tap_loader *l, char *const *strings, size_t n) {

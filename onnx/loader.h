@@ -2,6 +2,7 @@
 #ifndef TAP_ONNX_LOADER_H
 #define TAP_ONNX_LOADER_H
 
+#include "core/map.h"
 #include "graph/source.h"
 #include "onnx.pb-c.h"
 #include "onnx/load.h"
@@ -19,6 +20,7 @@ typedef struct tap_loader {
     const uint8_t *bytes; /* that spans point into */
     const tap_onnx_folder *folder;
     tap_arena *arena;
+    tap_map strings; /* in the arena: of equal ones there is one */
     tap_mapping **mappings;
     const char *last_location; /* of external data, and the file there: most models have one file */
     const tap_mapping *last_file;
@@ -38,7 +40,7 @@ bool tap_load_goes_on(tap_loader *l, const char *code);
 
 /* Zeroed array in the model's arena. Not NULL for n = 0. */
 void *tap_load_make(tap_loader *l, size_t n, size_t each);
-/* Copy; "" for NULL. */
+/* A copy, one of all equal strings; "" for NULL. */
 const char *tap_load_string(tap_loader *l, const char *s);
 const char *const *tap_load_strings(tap_loader *l, char *const *strings, size_t n);
 const tap_src_pair *tap_load_pairs(tap_loader *l, TapOnnx__StringStringEntryProto *const *pairs, size_t n);

@@ -51,3 +51,7 @@ int32_t tap_map_get(const tap_map *m, const char *key, int32_t otherwise) {
     const tap_map_slot *s = find(m, key, hash_of(key));
     return s->key ? s->value : otherwise;
 }
+
+const char *tap_map_key(const tap_map *m, const char *key) {
+    return m->room ? find(m, key, hash_of(key))->key : NULL;
+}

@@ -22,5 +22,7 @@ void tap_map_free(tap_map *m);
 bool tap_map_put(tap_map *m, const char *key, int32_t value);
 /* The value, or `otherwise`. */
 int32_t tap_map_get(const tap_map *m, const char *key, int32_t otherwise);
+/* The key as it was put; NULL: there is none. */
+const char *tap_map_key(const tap_map *m, const char *key);
 
 #endif

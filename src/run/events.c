@@ -66,8 +66,8 @@ static tap_status plain_tensor(tap_frame *f, const tap_slot *s, const tap_slot *
         copy_tensor(out, &s->tensor);
         return TAP_OK;
     }
-    const tap_type *t = last->is_static ? &last->type : &last->now;
-    if (!tap_tensor_shape(out, last->tensor.dtype, t->rank, t->dims))
+    tap_type t = tap_slot_now(last);
+    if (!tap_tensor_shape(out, last->tensor.dtype, t.rank, t.dims))
         return tap_error_set(err, TAP_RUN, "a shape overflows");
     *l = (late){.buffer = {.fill = fill}, .frame = f, .from = &last->tensor};
     l->room = tap_scratch_take(&f->session->scratch, tap_tensor_bytes(out));

@@ -71,9 +71,13 @@ static tap_type type_of_value(const tap_value *v) {
                       .elem = values ? &map_values[values->dtype] : NULL};
 }
 
-static tap_type type_of_slot(const tap_slot *s) {
-    if (s->kind == TAP_KIND_TENSOR) return tap_type_of_tensor(&s->tensor);
-    return s->value ? type_of_value(s->value) : (tap_type){.kind = TAP_KIND_NONE, .rank = -1};
+tap_type tap_slot_now(const tap_slot *s) {
+    if (s->kind != TAP_KIND_TENSOR) return type_of_value(s->value);
+    tap_type t = tap_type_of_tensor(&s->tensor);
+    if (!s->channels_last || t.rank < 3) return t;
+    t.dims[1] = s->tensor.dims[t.rank - 1];
+    for (int k = 2; k < t.rank; k++) t.dims[k] = s->tensor.dims[k - 1];
+    return t;
 }
 
 static tap_status fill_key(tap_frame *f, tap_type **key, tap_error *err) {
@@ -84,7 +88,7 @@ static tap_status fill_key(tap_frame *f, tap_type **key, tap_error *err) {
     for (size_t i = 0; i < g->n_inputs; i++) (*key)[i] = type_of_value(f->inputs[i]);
     for (size_t i = 0; i < g->n_captures; i++)
         (*key)[g->n_inputs + i] =
-            type_of_slot(tap_plan_slot(f->parent->plan, g->values[g->captures[i]].outer));
+            tap_slot_now(tap_plan_slot(f->parent->plan, g->values[g->captures[i]].outer));
     const tap_set *set;
     for (size_t k = 0; (set = tap_reach_set_in(f->session, g, k)); k++)
         (*key)[g->n_inputs + g->n_captures + k] = type_of_value(set->value);
@@ -261,7 +265,7 @@ static tap_status infer_now(tap_frame *f, tap_step *s) {
     if (!types) return tap_fail(&w->pub, TAP_MEMORY, "no memory for types");
     for (int32_t i = 0; i < n_in; i++) {
         if (!s->in[i]) continue;
-        types[i] = s->in[i]->channels_last ? s->in[i]->now : type_of_slot(s->in[i]);
+        types[i] = tap_slot_now(s->in[i]);
         if (types[i].kind != TAP_KIND_TENSOR && s->in[i]->type.kind == types[i].kind)
             types[i] = s->in[i]->type;
         w->in_types[i] = &types[i];
@@ -277,7 +281,6 @@ static tap_status infer_now(tap_frame *f, tap_step *s) {
         tap_slot *y = s->out[i];
         if (!y) continue;
         bool known = tap_type_is_static(&w->out_types[i]);
-        if (w->out_types[i].kind == TAP_KIND_TENSOR) y->now = w->out_types[i];
         s->out_tensors[i] = known ? &y->tensor : NULL;
         if (known && y->place == TAP_AT_RUN && s->kind == TAP_STEP_RUN &&
             !tap_slot_make(f->session, y, &w->out_types[i])) {
@@ -313,7 +316,8 @@ static tap_status make_view(tap_step *s) {
         if (x->value) tap_value_retain(y->value = x->value);
         return TAP_OK;
     }
-    const tap_type *t = s->infer ? &y->now : &y->type;
+    const tap_type *now = s->infer ? s->work.out_types : &y->type,
+                   *t = now->kind == TAP_KIND_TENSOR ? now : &y->type;
     tap_slot_clear(y);
     if (!tap_slot_shape(y, t) || y->tensor.count != x->tensor.count)
         return tap_fail(&s->work.pub, TAP_RUN,
@@ -450,10 +454,9 @@ tap_status tap_step_permute(tap_frame *f, tap_step *s) {
         tap_frame_move(f, s->move, x->tensor.data, y->tensor.data);
         return TAP_OK;
     }
-    tap_type t = x->channels_last ? x->now : type_of_slot(x);
+    tap_type t = tap_slot_now(x);
     tap_move m;
     int perm[TAP_RANK_MAX];
-    y->now = t;
     if (t.kind != TAP_KIND_TENSOR || !tap_slot_make(f->session, y, &t))
         return tap_error_no_memory(s->work.err, sizeof t);
     (y->channels_last ? tap_perm_to_channels_last : tap_perm_to_channels_first)(t.rank, perm);

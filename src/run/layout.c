@@ -29,7 +29,7 @@ static bool is_image(const tap_slot *s) {
 
 /* Another form of a value has the value's type. */
 static void copy_type(tap_slot *to, const tap_slot *from) {
-    to->type = to->now = from->type;
+    to->type = from->type;
     to->is_static = from->is_static;
     to->kind = from->is_static ? TAP_KIND_TENSOR : TAP_KIND_NONE;
     if (from->is_static) tap_slot_shape(to, &to->type);
@@ -182,7 +182,7 @@ static tap_slot *as_vector(layouts *l, tap_vid v) {
     tap_slot *x = need(l, v, PLAIN), *y = tap_plan_slot_vector(l->p, v);
     if (!y) fail_memory(l);
     if (!y || y->is_static) return y ? y : x;
-    y->type = y->now =
+    y->type =
         (tap_type){.kind = TAP_KIND_TENSOR, .dtype = x->type.dtype, .rank = 1, .dims = {x->type.dims[0]}};
     y->is_static = true;
     y->kind = TAP_KIND_TENSOR;

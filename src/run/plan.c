@@ -10,7 +10,7 @@ static tap_status no_memory(tap_error *err) {
 }
 
 static void set_type(tap_slot *slot, const tap_type *type) {
-    slot->type = slot->now = *type;
+    slot->type = *type;
     slot->is_static = tap_type_is_static(type);
     /* Kinds that may be absent, or a type that nobody knows, are looked at while running. */
     slot->kind = slot->is_static ? TAP_KIND_TENSOR : TAP_KIND_NONE;

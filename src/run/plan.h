@@ -19,7 +19,6 @@ typedef enum tap_place {
 typedef struct tap_slot {
     tap_tensor tensor; /* dims in the order of the layout */
     tap_type type;     /* as planned, in ONNX's order */
-    tap_type now;      /* as it is in this run */
     tap_kind kind;     /* now: NONE = not there */
     tap_value *value;  /* reference held, for what is no tensor or was handed over */
     tap_buffer *held;  /* reference held on tensor.buffer */
@@ -163,6 +162,8 @@ bool tap_slot_make(tap_session *s, tap_slot *slot, const tap_type *type);
 void tap_slot_clear(tap_slot *slot);
 /* Dims of a tensor type in the order of the slot's layout. */
 bool tap_slot_shape(tap_slot *slot, const tap_type *type);
+/* Of what is there now, in ONNX's order; kind NONE where nothing is. */
+tap_type tap_slot_now(const tap_slot *slot);
 
 /* What is the same each time that value v of the frame's graph is shown; the plan's slots are there.
  * (events.c) */

@@ -48,7 +48,6 @@ tap_tensor *tap_out(tap_ctx *ctx, int i, tap_dtype dtype, int rank, const int64_
         return NULL;
     }
     for (int k = 0; k < rank; k++) t.dims[k] = dims[k];
-    y->now = t;
     if (tap_slot_make(w->frame->session, y, &t)) return &y->tensor;
     return no_memory(ctx, "an output");
 }
@@ -96,10 +95,7 @@ tap_status tap_set_out(tap_ctx *ctx, int i, tap_value *value) {
     }
     y->value = value;
     y->kind = value->kind;
-    if (value->kind == TAP_KIND_TENSOR) {
-        y->tensor = value->tensor;
-        y->now = tap_type_of_tensor(&y->tensor);
-    }
+    if (value->kind == TAP_KIND_TENSOR) y->tensor = value->tensor;
     return TAP_OK;
 }
 
