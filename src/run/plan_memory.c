@@ -80,7 +80,8 @@ static void hold_for_views(tap_plan *p) {
     }
 }
 
-/* Whether y may be written over x, which this step reads as its input i and nobody reads later. */
+/* Whether y may be written over x, which this step reads as its input i and nobody reads later: neither do
+ * the stages of its chain, which read their operands after the kernel has begun to write. */
 static bool may_overwrite(const tap_step *s, int32_t i, int32_t step) {
     tap_slot *x = s->in[i], *y = s->out[0], *r;
     if (!x || !x->is_static || !y->is_static || x->channels_last != y->channels_last) return false;
@@ -100,8 +101,6 @@ static void place_in_place(tap_plan *p) {
     for (size_t k = 0; k < p->n_steps; k++) {
         tap_step *s = p->steps[k];
         if (s->kind != TAP_STEP_RUN || !(s->work.node->op->flags & TAP_IN_PLACE) || !s->out[0]) continue;
-        /* A fused chain's stages read their operands after the kernel has begun to write. */
-        if (s->n_stages) continue;
         for (int32_t i = 0; i < s->work.pub.n_in; i++) {
             if (!may_overwrite(s, i, (int32_t)k)) continue;
             tap_slot *y = tap_slot_root(s->out[0]), *r = tap_slot_root(s->in[i]);
