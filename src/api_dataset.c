@@ -85,11 +85,11 @@ static void compare(const tap_session *s, tap_plan *a, tap_plan *b, int64_t n, i
         axes[i] = TAP_BATCH_UNKNOWN;
         if (m->values[i].graph != m->bound.main) continue;
         const tap_gvalue *v = tap_vref_value(m->values[i]);
-        const tap_type *t = &tap_plan_slot(a, m->values[i].v)->type;
+        const tap_type *t = tap_plan_slot(a, m->values[i].v)->type;
         if (v->init && !v->is_input)
             axes[i] = TAP_BATCH_NONE;
         else
-            axes[i] = b ? axis_of(t, &tap_plan_slot(b, m->values[i].v)->type, n, more) : axis_of_fixed(t, n);
+            axes[i] = b ? axis_of(t, tap_plan_slot(b, m->values[i].v)->type, n, more) : axis_of_fixed(t, n);
     }
 }
 

@@ -149,10 +149,10 @@ static tap_status find_plan(tap_frame *f, tap_error *err) {
 
 /* ---- binding a run ---- */
 
-static tap_status no_memory_for(tap_step *s, int32_t i) {
+static tap_status no_memory_for(tap_step *s, int32_t i, const tap_type *type) {
     char text[200] = "";
     tap_text t = {text, sizeof text, 0};
-    tap_text_type(&t, &s->out[i]->type);
+    tap_text_type(&t, type);
     return tap_fail(&s->work.pub, TAP_MEMORY,
                     "no memory for output %d, %s: the limit (--memory-limit) or the machine has no more", i,
                     text);
@@ -170,7 +170,8 @@ static tap_status no_memory_for_arena(tap_frame *f, tap_error *err) {
             uint64_t n = y && y->place == TAP_AT_ARENA ? tap_tensor_bytes(&y->tensor) : 0;
             if (n > most) most = n, step = p->steps[k], output = i;
         }
-    return step ? no_memory_for(step, output) : tap_error_no_memory(err, p->arena_bytes);
+    return step ? no_memory_for(step, output, step->out[output]->type)
+                : tap_error_no_memory(err, p->arena_bytes);
 }
 
 static tap_status bind_arena(tap_frame *f, tap_error *err) {
@@ -266,8 +267,8 @@ static tap_status infer_now(tap_frame *f, tap_step *s) {
     for (int32_t i = 0; i < n_in; i++) {
         if (!s->in[i]) continue;
         types[i] = tap_slot_now(s->in[i]);
-        if (types[i].kind != TAP_KIND_TENSOR && s->in[i]->type.kind == types[i].kind)
-            types[i] = s->in[i]->type;
+        if (types[i].kind != TAP_KIND_TENSOR && s->in[i]->type->kind == types[i].kind)
+            types[i] = *s->in[i]->type;
         w->in_types[i] = &types[i];
     }
     w->out_types = types + n_in;
@@ -283,10 +284,8 @@ static tap_status infer_now(tap_frame *f, tap_step *s) {
         bool known = tap_type_is_static(&w->out_types[i]);
         s->out_tensors[i] = known ? &y->tensor : NULL;
         if (known && y->place == TAP_AT_RUN && s->kind == TAP_STEP_RUN &&
-            !tap_slot_make(f->session, y, &w->out_types[i])) {
-            y->type = w->out_types[i];
-            return no_memory_for(s, i);
-        }
+            !tap_slot_make(f->session, y, &w->out_types[i]))
+            return no_memory_for(s, i, &w->out_types[i]);
     }
     return TAP_OK;
 }
@@ -295,7 +294,7 @@ static tap_status make_outputs(tap_frame *f, tap_step *s) {
     for (int32_t i = 0; i < s->work.pub.n_out; i++) {
         tap_slot *y = s->out[i];
         if (!y || y->place != TAP_AT_RUN || !y->is_static) continue;
-        if (!tap_slot_make(f->session, y, &y->type)) return no_memory_for(s, i);
+        if (!tap_slot_make(f->session, y, y->type)) return no_memory_for(s, i, y->type);
         s->out_tensors[i] = &y->tensor;
     }
     return TAP_OK;
@@ -316,8 +315,8 @@ static tap_status make_view(tap_step *s) {
         if (x->value) tap_value_retain(y->value = x->value);
         return TAP_OK;
     }
-    const tap_type *now = s->infer ? s->work.out_types : &y->type,
-                   *t = now->kind == TAP_KIND_TENSOR ? now : &y->type;
+    const tap_type *now = s->infer ? s->work.out_types : y->type,
+                   *t = now->kind == TAP_KIND_TENSOR ? now : y->type;
     tap_slot_clear(y);
     if (!tap_slot_shape(y, t) || y->tensor.count != x->tensor.count)
         return tap_fail(&s->work.pub, TAP_RUN,

@@ -108,7 +108,7 @@ static bool make_stage(fusion *z, tap_step *c, const tap_slot *y, const tap_slot
     const tap_slot *typed = op->typed_by < c->work.pub.n_in ? c->in[op->typed_by] : NULL;
     st->n_operands = k;
     st->kind = kept ? TAP_STAGE_LOOP : op->stage_kind;
-    st->loop = typed ? op->loops[typed->type.dtype] : NULL;
+    st->loop = typed ? op->loops[typed->type->dtype] : NULL;
     st->state = c->work.pub.state;
     return st->running >= 0 && st->loop && k <= 4;
 }

@@ -84,7 +84,7 @@ const tap_type *tap_out_inferred(const tap_ctx *ctx, int i) {
     if (!tap_has_out(ctx, i)) return NULL;
     /* Nodes with bodies are planned without sizes; what the file tells of them stays true. */
     bool planned = w->out_slots && !(w->node->op->flags & TAP_HAS_BODY);
-    return planned ? &w->out_slots[i]->type : &w->node->graph->values[w->node->out[i]].type;
+    return planned ? w->out_slots[i]->type : &w->node->graph->values[w->node->out[i]].type;
 }
 
 bool tap_infer_final(const tap_ctx *ctx) {

@@ -24,7 +24,7 @@ typedef struct layouts {
 enum { PLAIN = 1, LAST = 2 };
 
 static bool is_image(const tap_slot *s) {
-    return s && s->type.kind == TAP_KIND_TENSOR && s->type.rank >= 3;
+    return s && s->type->kind == TAP_KIND_TENSOR && s->type->rank >= 3;
 }
 
 /* Another form of a value has the value's type. */
@@ -32,23 +32,23 @@ static void copy_type(tap_slot *to, const tap_slot *from) {
     to->type = from->type;
     to->is_static = from->is_static;
     to->kind = from->is_static ? TAP_KIND_TENSOR : TAP_KIND_NONE;
-    if (from->is_static) tap_slot_shape(to, &to->type);
+    if (from->is_static) tap_slot_shape(to, to->type);
 }
 
 /* With one channel, or one pixel, both forms are the same bytes. */
 static bool forms_agree(const tap_slot *s) {
     int64_t spatial = 1;
     if (!s->is_static) return false;
-    for (int k = 2; k < s->type.rank; k++) spatial *= s->type.dims[k];
-    return s->type.dims[1] == 1 || spatial == 1;
+    for (int k = 2; k < s->type->rank; k++) spatial *= s->type->dims[k];
+    return s->type->dims[1] == 1 || spatial == 1;
 }
 
 static bool convert_constant(layouts *l, tap_vid v, tap_slot *x, tap_slot *y) {
     int perm[TAP_RANK_MAX];
     if (!x->tensor.data && !tap_slot_load(l->f, v, x)) return false;
-    if (!tap_slot_make(l->f->session, y, &y->type)) return false;
-    tap_perm_to_channels_last(x->type.rank, perm);
-    tap_copy_permuted(tap_dtype_bytes(x->type.dtype), x->type.rank, x->tensor.dims, perm, x->tensor.data,
+    if (!tap_slot_make(l->f->session, y, y->type)) return false;
+    tap_perm_to_channels_last(x->type->rank, perm);
+    tap_copy_permuted(tap_dtype_bytes(x->type->dtype), x->type->rank, x->tensor.dims, perm, x->tensor.data,
                       y->tensor.data);
     y->place = TAP_AT_CONST;
     return true;
@@ -92,8 +92,8 @@ static tap_slot *need(layouts *l, tap_vid v, int form) {
     s->out[0] = y;
     if (x->is_static) {
         int perm[TAP_RANK_MAX];
-        (form == LAST ? tap_perm_to_channels_last : tap_perm_to_channels_first)(x->type.rank, perm);
-        tap_permute_plan(s->move, tap_dtype_bytes(x->type.dtype), x->type.rank, x->tensor.dims, perm);
+        (form == LAST ? tap_perm_to_channels_last : tap_perm_to_channels_first)(x->type->rank, perm);
+        tap_permute_plan(s->move, tap_dtype_bytes(x->type->dtype), x->type->rank, x->tensor.dims, perm);
     }
     return y;
 }
@@ -155,20 +155,20 @@ static bool is_single(const tap_slot *s) {
 }
 
 static bool is_channel_vector(const tap_slot *s, int rank) {
-    if (!s->is_static || s->type.rank != rank - 1) return false;
-    for (int k = 1; k < s->type.rank; k++)
-        if (s->type.dims[k] != 1) return false;
+    if (!s->is_static || s->type->rank != rank - 1) return false;
+    for (int k = 1; k < s->type->rank; k++)
+        if (s->type->dims[k] != 1) return false;
     return true;
 }
 
 static bool follows_last(const layouts *l, const tap_step *s) {
     if (!(s->work.node->op->flags & TAP_ELEMENTWISE) || !is_image(s->out[0])) return false;
-    int rank = s->out[0]->type.rank;
+    int rank = s->out[0]->type->rank;
     bool any = false;
     for (int32_t i = 0; i < s->work.pub.n_in; i++) {
         const tap_slot *x = s->in[i];
         if (!x) continue;
-        bool full = x->type.kind == TAP_KIND_TENSOR && x->type.rank == rank;
+        bool full = x->type->kind == TAP_KIND_TENSOR && x->type->rank == rank;
         /* A step whose shapes are seen when it runs has to see them as the model has them. */
         bool vector = s->out[0]->is_static && is_channel_vector(x, rank);
         if (!full && !is_single(x) && !vector) return false;
@@ -182,25 +182,29 @@ static tap_slot *as_vector(layouts *l, tap_vid v) {
     tap_slot *x = need(l, v, PLAIN), *y = tap_plan_slot_vector(l->p, v);
     if (!y) fail_memory(l);
     if (!y || y->is_static) return y ? y : x;
-    y->type =
-        (tap_type){.kind = TAP_KIND_TENSOR, .dtype = x->type.dtype, .rank = 1, .dims = {x->type.dims[0]}};
+    const tap_type t = {
+        .kind = TAP_KIND_TENSOR, .dtype = x->type->dtype, .rank = 1, .dims = {x->type->dims[0]}};
+    if (!tap_slot_set_type(l->p, y, &t, NULL)) {
+        fail_memory(l);
+        return x;
+    }
     y->is_static = true;
     y->kind = TAP_KIND_TENSOR;
-    tap_slot_shape(y, &y->type);
+    tap_slot_shape(y, y->type);
     y->root = x;
     y->place = TAP_AT_NONE;
     return y;
 }
 
 static void follow(layouts *l, tap_step *s) {
-    int rank = s->out[0]->type.rank;
+    int rank = s->out[0]->type->rank;
     for (int32_t i = 0; i < s->work.pub.n_in; i++) {
         if (!s->in[i]) continue;
         tap_vid v = s->in[i]->value_id;
         if (is_single(s->in[i]))
             s->in[i] = need(l, v, PLAIN);
         else
-            s->in[i] = s->in[i]->type.rank == rank ? need(l, v, LAST) : as_vector(l, v);
+            s->in[i] = s->in[i]->type->rank == rank ? need(l, v, LAST) : as_vector(l, v);
     }
     s->work.pub.channels_last = true;
     give(l, s, 0, LAST);
@@ -215,9 +219,9 @@ static bool elide_transpose(layouts *l, tap_step *s) {
     const tap_op *op = s->work.node->op;
     tap_slot *x = s->in[0];
     int perm[TAP_RANK_MAX], last[TAP_RANK_MAX], first[TAP_RANK_MAX];
-    if (!op->permutation || !is_image(x) || !s->out[0] || !op->permutation(&s->work.pub, x->type.rank, perm))
+    if (!op->permutation || !is_image(x) || !s->out[0] || !op->permutation(&s->work.pub, x->type->rank, perm))
         return false;
-    int rank = x->type.rank;
+    int rank = x->type->rank;
     tap_perm_to_channels_last(rank, last);
     tap_perm_to_channels_first(rank, first);
     tap_vid v = x->value_id;

@@ -9,33 +9,36 @@ static tap_status no_memory(tap_error *err) {
     return tap_error_no_memory(err, sizeof(tap_step));
 }
 
-static void set_type(tap_slot *slot, const tap_type *type) {
-    slot->type = *type;
+/* like: as tap_slot_set_type says. */
+static bool set_type(tap_plan *p, tap_slot *slot, const tap_type *type, const tap_type *like) {
+    if (!tap_slot_set_type(p, slot, type, like)) return false;
     slot->is_static = tap_type_is_static(type);
     /* Kinds that may be absent, or a type that nobody knows, are looked at while running. */
     slot->kind = slot->is_static ? TAP_KIND_TENSOR : TAP_KIND_NONE;
     if (slot->is_static) tap_slot_shape(slot, type);
+    return true;
 }
 
-static void set_constant(tap_slot *slot, const tap_gvalue *v) {
+static bool set_constant(tap_plan *p, tap_slot *slot, const tap_gvalue *v) {
     const tap_value *c = v->stored ? NULL : v->constant;
     tap_type t = v->stored                    ? tap_type_of_stored(v->stored)
                  : c->kind == TAP_KIND_TENSOR ? tap_type_of_tensor(&c->tensor)
                                               : v->type;
-    set_type(slot, &t);
     slot->place = TAP_AT_CONST;
     slot->of_model = true;
+    bool fine = set_type(p, slot, &t, &v->type);
     slot->tensor.data = NULL; /* brought in when a step needs it */
+    return fine;
 }
 
 /* An input or captured value: its type from the key, or unknown dims in a generic plan. */
-static void set_given(tap_slot *slot, const tap_type *key, bool generic) {
+static bool set_given(tap_plan *p, tap_slot *slot, const tap_type *key) {
     tap_type t = *key;
-    if (generic && t.kind == TAP_KIND_TENSOR)
+    if (p->generic && t.kind == TAP_KIND_TENSOR)
         for (int k = 0; k < t.rank; k++) t.dims[k] = -1;
-    set_type(slot, &t);
     slot->place = TAP_AT_INPUT;
     slot->of_model = false;
+    return set_type(p, slot, &t, key);
 }
 
 static bool constant_in_parent(const tap_frame *f, tap_vid outer) {
@@ -43,31 +46,35 @@ static bool constant_in_parent(const tap_frame *f, tap_vid outer) {
     return s->place == TAP_AT_CONST && s->of_model;
 }
 
-static void plan_borders(tap_frame *f, tap_plan *p) {
+/* What the graph is given, and what it knows. false: no memory. */
+static bool plan_borders(tap_frame *f, tap_plan *p) {
     tap_graph *g = f->graph;
+    bool fine = true;
     for (size_t v = 0; v < g->n_values; v++) {
         tap_gvalue *x = &g->values[v];
-        if (x->stored || (x->constant && !p->overridden)) set_constant(tap_plan_slot(p, (tap_vid)v), x);
+        if (x->stored || (x->constant && !p->overridden))
+            fine &= set_constant(p, tap_plan_slot(p, (tap_vid)v), x);
     }
     for (size_t i = 0; i < g->n_inputs; i++) {
         const tap_gvalue *v = &g->values[g->inputs[i]];
-        if (p->key[i].kind != TAP_KIND_NONE || !v->init)
-            set_given(tap_plan_slot(p, g->inputs[i]), &p->key[i], p->generic);
+        tap_slot *s = tap_plan_slot(p, g->inputs[i]);
+        if (p->key[i].kind != TAP_KIND_NONE || !v->init) fine &= set_given(p, s, &p->key[i]);
         /* Left out, for nobody needs it: its type still tells that of what is given instead. */
         if (p->key[i].kind == TAP_KIND_NONE && !tap_reach_has(f->session, v))
-            set_type(tap_plan_slot(p, g->inputs[i]), &v->type);
+            fine &= set_type(p, s, &v->type, &v->type);
     }
+    const tap_type *key = p->key + g->n_inputs;
     for (size_t i = 0; i < g->n_captures; i++) {
         tap_vid v = g->captures[i];
         tap_slot *s = tap_plan_slot(p, v);
-        if (constant_in_parent(f, g->values[v].outer))
-            set_constant(s, tap_constant_source(g, v));
-        else
-            set_given(s, &p->key[g->n_inputs + i], p->generic);
+        fine &= constant_in_parent(f, g->values[v].outer) ? set_constant(p, s, tap_constant_source(g, v))
+                                                          : set_given(p, s, &key[i]);
     }
     const tap_set *set;
+    key += g->n_captures;
     for (size_t k = 0; (set = tap_reach_set_in(f->session, g, k)); k++)
-        set_given(tap_plan_slot(p, set->at.v), &p->key[g->n_inputs + g->n_captures + k], p->generic);
+        fine &= set_given(p, tap_plan_slot(p, set->at.v), &key[k]);
+    return fine;
 }
 
 tap_step *tap_plan_add_step(tap_plan *p, tap_frame *f, tap_step_kind kind, tap_node *n, int32_t n_in,
@@ -162,8 +169,13 @@ static void choose_kernel(tap_step *s) {
     if (!op->kernels) return;
     const tap_slot *typed =
         op->typed_by >= 0 && op->typed_by < s->work.node->n_in ? s->in[op->typed_by] : s->out[0];
-    tap_dtype t = typed ? typed->type.dtype : TAP_UNDEFINED;
+    tap_dtype t = typed ? typed->type->dtype : TAP_UNDEFINED;
     s->run = op->kernels[t]; /* NULL: the dtype is not known yet, or has no kernel: seen when it runs */
+}
+
+/* As the file alone tells it. */
+static const tap_type *type_of_output(const tap_node *n, int32_t i) {
+    return &n->graph->values[n->out[i]].type;
 }
 
 /* Runs the step now and keeps what it makes. */
@@ -194,7 +206,9 @@ static tap_status compute_ahead(tap_frame *f, tap_plan *p, tap_step *s, bool of_
             return no_memory(err);
         slot->place = TAP_AT_CONST;
         slot->of_model = of_model && !p->overridden;
-        if (slot->kind == TAP_KIND_TENSOR) slot->type = tap_type_of_tensor(&slot->tensor);
+        tap_type t = tap_type_of_tensor(&slot->tensor);
+        if (slot->kind == TAP_KIND_TENSOR && !tap_slot_set_type(p, slot, &t, type_of_output(n, i)))
+            return no_memory(err);
         slot->is_static = slot->kind == TAP_KIND_TENSOR;
     }
     p->n_steps--;
@@ -293,7 +307,7 @@ static tap_step *add_node(tap_frame *f, tap_plan *p, tap_node *n) {
     for (int32_t i = 0; i < n->n_in; i++)
         if (n->in[i] != TAP_NO_VALUE) {
             s->in[i] = tap_plan_slot(p, n->in[i]);
-            s->in_types[i] = &s->in[i]->type;
+            s->in_types[i] = s->in[i]->type;
         }
     for (int32_t i = 0; i < n->n_out; i++)
         if (n->out[i] != TAP_NO_VALUE) s->out[i] = slot_of_output(f, p, n, i);
@@ -309,7 +323,7 @@ static tap_status plan_types(tap_frame *f, tap_plan *p, tap_node *n, tap_type *o
     if (infer_step(s, out) == TAP_OK)
         for (int32_t i = 0; i < n->n_out && st == TAP_OK; i++) {
             if (!s->out[i]) continue;
-            set_type(s->out[i], &out[i]);
+            if (!set_type(p, s->out[i], &out[i], type_of_output(n, i))) return no_memory(err);
             st = check_given(f, n, i, &out[i], err);
         }
     p->n_steps--;
@@ -326,7 +340,8 @@ static tap_status plan_node(tap_frame *f, tap_plan *p, tap_node *n, tap_type *ou
     tap_status st = infer_step(s, out);
     for (int32_t i = 0; i < n->n_out && st == TAP_OK; i++) {
         if (!s->out[i]) continue;
-        if (s->out[i]->place != TAP_AT_CONST) set_type(s->out[i], &out[i]);
+        if (s->out[i]->place != TAP_AT_CONST && !set_type(p, s->out[i], &out[i], type_of_output(n, i)))
+            return no_memory(err);
         st = check_given(f, n, i, &out[i], err);
     }
     if (st != TAP_OK) return st;
@@ -342,7 +357,7 @@ static void bind_step(tap_step *s) {
     for (int32_t i = 0; i < n_in; i++) {
         if (!s->in[i]) continue;
         s->in_tensors[i] = &s->in[i]->tensor;
-        s->in_types[i] = &s->in[i]->type;
+        s->in_types[i] = s->in[i]->type;
         if (!s->in[i]->is_static) s->gather = s->infer = true;
     }
     bool open = false;
@@ -488,8 +503,7 @@ tap_status tap_plan_build(tap_frame *f, const tap_type *key, bool generic, tap_p
         for (size_t i = 0; i < n_key; i++) tap_type_copy(&p->memory, &p->key[i], &key[i]);
         for (size_t i = 0; i < g->n_inputs; i++)
             if (g->values[g->inputs[i]].init && key[i].kind != TAP_KIND_NONE) p->overridden = true;
-        plan_borders(f, p);
-        st = make_steps(f, p, err);
+        st = plan_borders(f, p) ? make_steps(f, p, err) : no_memory(err);
     }
     if (st == TAP_OK) st = tap_plan_zeros(f, p, err);
     if (st == TAP_OK) st = tap_plan_layout(f, p, err);

@@ -17,11 +17,11 @@ typedef enum tap_place {
 /* A value in one form. Each value of the graph has one as ONNX has it; where somebody wants them, one that is
  * channels-last and, of a value that holds a number for each channel, a vector along the last axis. */
 typedef struct tap_slot {
-    tap_tensor tensor; /* dims in the order of the layout */
-    tap_type type;     /* as planned, in ONNX's order */
-    tap_kind kind;     /* now: NONE = not there */
-    tap_value *value;  /* reference held, for what is no tensor or was handed over */
-    tap_buffer *held;  /* reference held on tensor.buffer */
+    tap_tensor tensor;    /* dims in the order of the layout */
+    const tap_type *type; /* as planned, in ONNX's order; the graph's own where that is the same */
+    tap_kind kind;        /* now: NONE = not there */
+    tap_value *value;     /* reference held, for what is no tensor or was handed over */
+    tap_buffer *held;     /* reference held on tensor.buffer */
     tap_place place;
     bool channels_last, is_static;
     bool made_channels_last;               /* plain slot: its node fills the other one */
@@ -162,6 +162,9 @@ bool tap_slot_make(tap_session *s, tap_slot *slot, const tap_type *type);
 void tap_slot_clear(tap_slot *slot);
 /* Dims of a tensor type in the order of the slot's layout. */
 bool tap_slot_shape(tap_slot *slot, const tap_type *type);
+/* As planned: `like` itself (NULL: none), which outlives the plan, where it says the same, else a copy.
+ * false: no memory. */
+bool tap_slot_set_type(tap_plan *p, tap_slot *slot, const tap_type *type, const tap_type *like);
 /* Of what is there now, in ONNX's order; kind NONE where nothing is. */
 tap_type tap_slot_now(const tap_slot *slot);
 

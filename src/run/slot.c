@@ -3,12 +3,14 @@
 
 #include "run/plan.h"
 
+static const tap_type unknown = {.rank = -1};
+
 /* Puts s into the plan's list. */
 static void enlist(tap_plan *p, tap_slot *s, tap_vid v) {
     s->value_id = v;
     s->number = (int32_t)p->n_slots++;
     s->root = s;
-    s->type.rank = -1;
+    s->type = &unknown;
     if (p->last_slot)
         p->last_slot->next = s;
     else
@@ -35,6 +37,20 @@ tap_slot *tap_plan_slot_last(tap_plan *p, tap_vid v) {
 
 tap_slot *tap_plan_slot_vector(tap_plan *p, tap_vid v) {
     return other_form(p, v, &p->plain[v].vector);
+}
+
+static bool same_type(const tap_type *a, const tap_type *b) {
+    if (a->kind != b->kind || a->dtype != b->dtype || a->rank != b->rank || a->elem != b->elem) return false;
+    return a->rank <= 0 || memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
+}
+
+bool tap_slot_set_type(tap_plan *p, tap_slot *slot, const tap_type *type, const tap_type *like) {
+    slot->type = like;
+    if (like && same_type(type, like)) return true;
+    tap_type *copy = tap_arena_alloc(&p->memory, sizeof *copy);
+    if (copy) *copy = *type;
+    slot->type = copy ? copy : &unknown;
+    return copy != NULL;
 }
 
 bool tap_slot_shape(tap_slot *slot, const tap_type *type) {

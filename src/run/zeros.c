@@ -21,15 +21,15 @@ static bool is_settled(const tap_step *pad) {
 static bool take(zeros *z, tap_step *s, tap_step *pad) {
     const tap_op *op = pad->work.node->op;
     tap_slot *x = pad->in[0];
-    if (pad->kind != TAP_STEP_RUN || !op->gives_zeros || !x || x->type.kind != TAP_KIND_TENSOR ||
-        x->type.rank < 3 || !is_settled(pad))
+    if (pad->kind != TAP_STEP_RUN || !op->gives_zeros || !x || x->type->kind != TAP_KIND_TENSOR ||
+        x->type->rank < 3 || !is_settled(pad))
         return true;
-    int64_t *n = tap_arena_array(&z->p->memory, 2 * (size_t)x->type.rank, sizeof *n);
+    int64_t *n = tap_arena_array(&z->p->memory, 2 * (size_t)x->type->rank, sizeof *n);
     if (!n) return false;
-    if (!op->gives_zeros(&pad->work.pub, x->type.rank, n) || !s->work.node->op->takes_zeros(&s->work.pub))
+    if (!op->gives_zeros(&pad->work.pub, x->type->rank, n) || !s->work.node->op->takes_zeros(&s->work.pub))
         return true;
     s->in[0] = x;
-    s->in_types[0] = &x->type;
+    s->in_types[0] = x->type;
     s->work.pub.zeros = n;
     return true;
 }
