@@ -80,8 +80,9 @@ static tap_status unique(tap_expansion *e) {
     return TAP_OK;
 }
 
-#define RANGED (TAP_BIT(TAP_FLOAT) | TAP_BIT(TAP_DOUBLE) | TAP_BIT(TAP_INT16) | TAP_TYPES_INDEX)
-#define FLOATS (TAP_BIT(TAP_FLOAT16) | TAP_BIT(TAP_FLOAT) | TAP_BIT(TAP_DOUBLE))
+#define RANGED  (TAP_BIT(TAP_FLOAT) | TAP_BIT(TAP_DOUBLE) | TAP_BIT(TAP_INT16) | TAP_TYPES_INDEX)
+#define FLOATS  (TAP_BIT(TAP_FLOAT16) | TAP_BIT(TAP_FLOAT) | TAP_BIT(TAP_DOUBLE))
+#define SAMPLED (FLOATS | TAP_TYPES_INDEX | TAP_BIT(TAP_UINT32) | TAP_BIT(TAP_UINT64))
 
 static const tap_op ops[] = {
     TAP_MS_FUNCTION("ExpandDims", 2, 2, 1, 1, TAP_TYPES_ALL, "T i.", expand_dims),
@@ -89,7 +90,7 @@ static const tap_op ops[] = {
     TAP_MS_FUNCTION("GridSample", 2, 2, 1, 1, FLOATS, "T/4 T/4", grid_sample),
     TAP_MS_FUNCTION("Pad", 2, 3, 1, 1, FLOATS, "T/1-9 l T.", pad),
     TAP_MS_FUNCTION("Range", 2, 3, 1, 1, RANGED, "T. T. T.", range),
-    TAP_MS_FUNCTION("SampleOp", 1, 1, 1, 1, TAP_TYPES_ALL, "T", sample),
+    TAP_MS_FUNCTION("SampleOp", 1, 1, 1, 1, SAMPLED, "T", sample),
     TAP_MS_FUNCTION("Trilu", 1, 2, 1, 1, TAP_TYPES_NUMERIC | TAP_BIT(TAP_BOOL), "T l.", trilu),
     TAP_MS_FUNCTION("Unique", 1, 1, 3, 3, TAP_TYPES_NUMERIC | TAP_BIT(TAP_STRING) | TAP_BIT(TAP_BOOL), "T/1",
                     unique),

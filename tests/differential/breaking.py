@@ -120,6 +120,7 @@ def later_types(case, i):
         if s.inputs:
             spec = s.inputs[min(i, len(s.inputs) - 1)]
             yield from cases.variables(s).get(spec.type_str, [spec.type_str])
+            yield from (t for c in s.type_constraints if c.type_param_str == spec.type_str for t in getattr(c, "listed", ()))
 
 
 def inputs(case, r):

@@ -41,7 +41,8 @@ def schemas():
             # What no kernel has is drawn, too, where it is a float: a peer is asked with float32 then.
             wider = [t for t in allowed if t in ("tensor(float16)", "tensor(bfloat16)", "tensor(double)")]
             constraints.append(types.SimpleNamespace(type_param_str=c.type_param_str,
-                                                     allowed_type_strs=sorted(set(run + wider)) or allowed))
+                                                     allowed_type_strs=sorted(set(run + wider)) or allowed,
+                                                     listed=list(c.allowed_type_strs)))  # with what no kernel has
         found.append(types.SimpleNamespace(
             domain=s.domain, name=s.name, since_version=s.since_version, deprecated=False, type_constraints=constraints,
             attributes={n: attribute(a) for n, a in s.attributes.items()}, min_input=s.min_input, max_input=s.max_input,
