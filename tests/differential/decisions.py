@@ -189,6 +189,8 @@ decide("Cast CastLike", "ort", "a float's shortest decimals are counted in its o
        lambda case, words: "string" in case.types.values())
 decide("Resize", "ort", "ratios and regions of interest are rounded to float32", both(typed("double", "float16", "uint8"), says("as float")))
 decide("GroupNormalization Attention", "ort", "computes in float32 inside", typed("double"))
+decide("Attention", "ort", "com.microsoft's is asked in float32, for halves have no kernel: projections rounded to halves move scores of hundreds by tenths",
+       both(typed("float16"), lambda case, words: case.domain == "com.microsoft"))
 decide("BlackmanWindow HammingWindow HannWindow", "ort", "integers are cut from float32 sums", lambda case, words: case.types["T2"] in values.INTEGERS)
 decide("HannWindow HammingWindow BlackmanWindow", "ort", "a window of one is 1, not 0 / 0", says("nan"))
 decide("LabelEncoder", "ort", "keys are compared bit by bit: a NaN finds itself", typed("float", "double"))
