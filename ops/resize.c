@@ -527,7 +527,10 @@ static tap_status resize_run(tap_ctx *ctx) {
     .out_min = 1, .out_max = 1, .flags = TAP_TAKES_CHANNELS_LAST, .image_inputs = 1, .dtypes = PLAIN_TYPES, \
     .infer = resize_infer, .run = resize_run
 
-#define ROUNDED .notes = "Interpolated integers are rounded, half to even, and kept in range."
+#define ROUNDED "Interpolated integers are rounded, half to even, and kept in range."
+#define ALIGNED                                                                                             \
+    " align_corners: with scales, the resized length is input * scale before it is cut to a whole number, " \
+    "as the standard's own tests have it (ONNX Runtime and PyTorch take the whole number)."
 
 static const tap_op ops[] = {
     {.name = "Upsample",
@@ -550,7 +553,7 @@ static const tap_op ops[] = {
      .in_min = 2,
      .in_max = 2,
      RESIZE,
-     ROUNDED,
+     .notes = ROUNDED,
      .prepare = resize_prepare},
     {.name = "Resize",
      .since = 11,
@@ -558,9 +561,15 @@ static const tap_op ops[] = {
      .in_min = 3,
      .in_max = 4,
      RESIZE,
-     ROUNDED,
+     .notes = ROUNDED ALIGNED,
      .prepare = resize_prepare},
-    {.name = "Resize", .since = 13, .in_min = 1, .in_max = 4, RESIZE, ROUNDED, .prepare = resize_prepare},
+    {.name = "Resize",
+     .since = 13,
+     .in_min = 1,
+     .in_max = 4,
+     RESIZE,
+     .notes = ROUNDED ALIGNED,
+     .prepare = resize_prepare},
     {0},
 };
 
