@@ -2,7 +2,8 @@
  *
  * Lengths are taken apart into their prime factors (Stockham's order, so that nothing has to be put in order
  * afterwards); where one of them is large, the transform becomes a convolution of a length that has small
- * ones (Bluestein). The error grows as log n: below 1e-15 of the largest output for all lengths that occur. */
+ * ones (Bluestein). The error grows as log n: below 1e-15 of the largest output for all lengths that occur.
+ */
 #ifndef TAP_OPS_COMMON_FFT_H
 #define TAP_OPS_COMMON_FFT_H
 

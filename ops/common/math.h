@@ -4,8 +4,8 @@
  *
  * Error in units in the last place, over all float32 arguments: log 0.9; exp 1.1; tanh, erf 1.4; expm1 1.6;
  * between 0 and 1, log1p 1.8 (with an instruction for multiply-add 1.4); sigmoid 2.5; gelu 6.5. Overflow,
- * underflow into subnormals, infinities, signed zeros and NaN are as C's Annex F has them. The polynomials are
- * minimax fits over the reduced ranges, made for this file. docs/ACCURACY.md has what was measured. */
+ * underflow into subnormals, infinities, signed zeros and NaN are as C's Annex F has them. The polynomials
+ * are minimax fits over the reduced ranges, made for this file. docs/ACCURACY.md has what was measured. */
 #ifndef TAP_OPS_COMMON_MATH_H
 #define TAP_OPS_COMMON_MATH_H
 

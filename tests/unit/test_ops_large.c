@@ -632,6 +632,31 @@ static void features_of_many_rows(void) {
     node_end(&t);
 }
 
+/* Scores of few rows are summed by code of their own. */
+static void linear_scores_of_few_rows(void) {
+    enum { FEATURES = 7, TARGETS = 5 };
+    double w[TARGETS * FEATURES], first[TARGETS];
+    for (int i = 0; i < TARGETS * FEATURES; i++) w[i] = (float)(1.0 / (3 + i));
+    for (int j = 0; j < TARGETS; j++) first[j] = (float)(0.1 * j - 0.2);
+    for (int rows = 1; rows <= 9; rows++) {
+        node_test t;
+        for (int i = 0; i < rows * FEATURES; i++) x[i] = (float)(1000.0 / (i + 7) - 30);
+        for (int i = 0; i < rows * TARGETS; i++) {
+            double sum = first[i % TARGETS];
+            for (int k = 0; k < FEATURES; k++)
+                sum += w[i % TARGETS * FEATURES + k] * x[i / TARGETS * FEATURES + k];
+            y[i] = (float)sum;
+        }
+        ml_begin(&t, "LinearRegressor");
+        node_int(&t, "targets", TARGETS);
+        node_floats(&t, "coefficients", TARGETS * FEATURES, w);
+        node_floats(&t, "intercepts", TARGETS, first);
+        node_in(&t, TAP_FLOAT, dims(2, rows, FEATURES, 0), x);
+        node_gives(&t, 0, TAP_FLOAT, dims(2, rows, TARGETS, 0), y);
+        node_end(&t);
+    }
+}
+
 /* Rows that are turned, and longer ones that are not; of float32 and integers. */
 static void rows_are_normalised(void) {
     static const int lengths[] = {1, 2, 3, 40, 128, 129, 300};
@@ -717,6 +742,7 @@ int main(void) {
                                       TEST(features_of_many_rows),
                                       TEST(categories_of_many),
                                       TEST(determinants_of_many),
+                                      TEST(linear_scores_of_few_rows),
                                       TEST(rows_are_normalised),
                                       TEST(labels_of_many),
                                       TEST(grids_of_affine_maps),
