@@ -246,6 +246,7 @@ tap_status tap_onnx_load_value(const void *bytes, size_t n_bytes, const tap_type
     tap_budget_init(&budget, limit_bytes ? limit_bytes : tap_memory_default_limit());
     tap_arena_init(&arena, &budget);
     tap_loader l = {.bytes = bytes, .arena = &arena, .err = &first};
+    tap_map_init(&l.strings, &budget);
     *out = NULL;
     tap_status st = TAP_OK;
     size_t n = kinds_to_try(type, kinds);
@@ -255,6 +256,7 @@ tap_status tap_onnx_load_value(const void *bytes, size_t n_bytes, const tap_type
         if (i == 0 || tried == TAP_OK || tried == TAP_MEMORY) st = tried;
         if (tried == TAP_OK || tried == TAP_MEMORY) break;
     }
+    tap_map_free(&l.strings);
     tap_arena_clear(&arena);
     if (st == TAP_OK) return TAP_OK;
     tap_error *shown = st == TAP_MEMORY && l.err == &later ? &later : &first;
